@@ -1,0 +1,226 @@
+"""The ordered items of a conversation (CONTRACT 9).
+
+Items are shown values; what is known beside them (audio length, whether it is
+cut, the transcript a brain reads) lives in `Entry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from realtime.errors import (
+    AlreadyTruncated,
+    DuplicateItem,
+    NotTruncatable,
+    TruncateTooLong,
+    UnknownCall,
+    UnknownItem,
+    UnknownPreviousItem,
+)
+from realtime.engine import SAMPLE_RATE, ContextItem
+from realtime.events.items import (
+    FunctionCallItem,
+    FunctionOutputItem,
+    InputAudio,
+    InputImage,
+    InputText,
+    Item,
+    MessageItem,
+    OutputAudio,
+    OutputText,
+)
+
+FRONT = "root"
+"""`previous_item_id` that puts an item first."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item with what is known beside it."""
+
+    item: Item
+    audio_samples: int = 0
+    truncated: bool = False
+    spoken_text: str = ""
+    """What a brain reads for assistant audio and user audio without a shown transcript."""
+
+
+def samples_to_ms(samples: int) -> int:
+    """Return whole milliseconds of canonical audio."""
+    return samples * 1000 // SAMPLE_RATE
+
+
+class Conversation:
+    """Items in order, by id."""
+
+    def __init__(self) -> None:
+        self._order: list[str] = []
+        self._entries: dict[str, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self._entries
+
+    def entries(self) -> list[Entry]:
+        """Return the entries in order."""
+        return [self._entries[item_id] for item_id in self._order]
+
+    def get(self, item_id: str) -> Entry | None:
+        """Return an entry, if there is one."""
+        return self._entries.get(item_id)
+
+    def last_id(self) -> str | None:
+        """Return the id of the last item."""
+        return self._order[-1] if self._order else None
+
+    def previous_id(self, item_id: str) -> str | None:
+        """Return the id of the item before it, None for the first (CONTRACT 9.2)."""
+        place = self._order.index(item_id)
+        return self._order[place - 1] if place else None
+
+    def check_new(self, item: Item, *, after: str | None) -> None:
+        """Refuse an item that cannot be added.
+
+        Raises:
+            DuplicateItem, UnknownPreviousItem, UnknownCall: as named.
+        """
+        if item.id in self._entries:
+            raise DuplicateItem(item.id)
+        if after and after != FRONT and after not in self._entries:
+            raise UnknownPreviousItem(after)
+        if isinstance(item, FunctionOutputItem) and not self._has_call(item.call_id):
+            raise UnknownCall(item.call_id)
+
+    def _has_call(self, call_id: str) -> bool:
+        return any(
+            isinstance(entry.item, FunctionCallItem) and entry.item.call_id == call_id
+            for entry in self._entries.values()
+        )
+
+    def add(self, item: Item, *, after: str | None = None, audio_samples: int = 0) -> str | None:
+        """Insert an item that was checked; return the id of the one before it.
+
+        `after` is None or "" to append, "root" for the front, else an item's id.
+        """
+        if not after:
+            self._order.append(item.id)
+        elif after == FRONT:
+            self._order.insert(0, item.id)
+        else:
+            self._order.insert(self._order.index(after) + 1, item.id)
+        self._entries[item.id] = Entry(item, audio_samples=audio_samples)
+        return self.previous_id(item.id)
+
+    def show(self, item: Item) -> None:
+        """Replace the shown value of an item that is still there."""
+        entry = self._entries.get(item.id)
+        if entry is not None:
+            entry.item = item
+
+    def delete(self, item_id: str) -> None:
+        """Remove an item; the chain closes over the gap.
+
+        Raises:
+            UnknownItem: there is none.
+        """
+        if item_id not in self._entries:
+            raise UnknownItem("delete", "deleting", item_id)
+        del self._entries[item_id]
+        self._order.remove(item_id)
+
+    def retrieve(self, item_id: str) -> Entry:
+        """Return the entry.
+
+        Raises:
+            UnknownItem: there is none.
+        """
+        entry = self._entries.get(item_id)
+        if entry is None:
+            raise UnknownItem("retrieve", "retrieving", item_id)
+        return entry
+
+    def truncate(self, item_id: str, *, content_index: int, audio_end_ms: int) -> int:
+        """Cut assistant audio; its transcript is dropped (CONTRACT 9.4). Return samples kept.
+
+        Raises:
+            UnknownItem, NotTruncatable, AlreadyTruncated, TruncateTooLong: as named.
+        """
+        entry = self._entries.get(item_id)
+        if entry is None:
+            raise UnknownItem("truncate", "truncating", item_id)
+        item = entry.item
+        if (
+            not isinstance(item, MessageItem)
+            or item.role != "assistant"
+            or content_index != 0
+            or not isinstance(item.content[0] if item.content else None, OutputAudio)
+        ):
+            raise NotTruncatable
+        if entry.truncated:
+            raise AlreadyTruncated(item_id)
+        held_ms = samples_to_ms(entry.audio_samples)
+        if audio_end_ms > held_ms:
+            raise TruncateTooLong(held_ms, audio_end_ms)
+        heard = _heard_text(entry, audio_end_ms=audio_end_ms, held_ms=held_ms)
+        entry.truncated = True
+        entry.spoken_text = heard
+        entry.audio_samples = audio_end_ms * SAMPLE_RATE // 1000
+        entry.item = replace(item, content=[OutputAudio(transcript=None)])
+        return entry.audio_samples
+
+    def context(self) -> tuple[ContextItem, ...]:
+        """Return the items as a brain reads them."""
+        return tuple(context_item(entry) for entry in self.entries())
+
+
+def _heard_text(entry: Entry, *, audio_end_ms: int, held_ms: int) -> str:
+    """Estimate the words heard, so that a brain is not told more than the caller knows."""
+    if held_ms == 0:
+        return ""
+    words = entry.spoken_text.split()
+    return " ".join(words[: len(words) * audio_end_ms // held_ms])
+
+
+def context_item(entry: Entry) -> ContextItem:
+    """Return an entry as a brain reads it."""
+    item = entry.item
+    match item:
+        case FunctionCallItem():
+            return ContextItem(
+                item_id=item.id,
+                kind="function_call",
+                name=item.name,
+                call_id=item.call_id,
+                text=item.arguments,
+            )
+        case FunctionOutputItem():
+            return ContextItem(
+                item_id=item.id,
+                kind="function_call_output",
+                call_id=item.call_id,
+                text=item.output,
+            )
+        case MessageItem():
+            return ContextItem(
+                item_id=item.id,
+                kind="message",
+                role=item.role,
+                text=message_text(entry, item),
+                images=tuple(p.image_url for p in item.content if isinstance(p, InputImage)),
+            )
+
+
+def message_text(entry: Entry, item: MessageItem) -> str:
+    """Return the words of a message, spoken or written."""
+    words: list[str] = []
+    for part in item.content:
+        match part:
+            case InputText() | OutputText():
+                words.append(part.text)
+            case InputAudio() | OutputAudio():
+                words.append(entry.spoken_text or part.transcript or "")
+            case InputImage():
+                pass
+    return " ".join(word for word in words if word)

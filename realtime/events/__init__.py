@@ -1,0 +1,1 @@
+"""Wire models: what clients send (validated by pydantic) and what we send (dataclasses)."""

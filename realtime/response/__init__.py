@@ -1,0 +1,1 @@
+"""One live response, from `response.created` to its single `response.done`."""

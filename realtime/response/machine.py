@@ -1,0 +1,375 @@
+"""One live response.
+
+Invariants: one `response.done` for each `response.created`; nothing of a
+response after its `done`; each item that was added has its done, cancelled or
+not; items follow one another (CONTRACT 8).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from realtime.conversation import Conversation
+from realtime.engine import (
+    BrainCallArguments,
+    BrainCallFinished,
+    BrainCallStarted,
+    BrainFailed,
+    BrainFinished,
+    BrainText,
+    BrainUsage,
+    EngineFault,
+    SpeechRequest,
+)
+from realtime.events.items import Item, ItemStatus
+from realtime.events.server import (
+    ResponseAudio,
+    ResponseAudioFormat,
+    ResponseCreated,
+    ResponseDone,
+    ResponseObject,
+    ResponseStatus,
+)
+from realtime.pacing import Pacer
+from realtime.response.outputs import CallOutput, MessageOutput, Output
+from realtime.response.settings import ResponseSettings
+from realtime.response.stream import ResponseStream
+from realtime.session.effects import CancelBrain, CancelSpeech, RecordUsage, Speak
+from realtime.session.outbox import Outbox
+from realtime.usage import (
+    BYTES_PER_TOKEN,
+    InputDetails,
+    OutputDetails,
+    Usage,
+    assistant_audio_tokens,
+    text_tokens,
+)
+
+CancelReason = Literal["client_cancelled", "turn_detected"]
+
+
+class LiveResponse:
+    """From `response.created` to `response.done`; `done` tells that it is over."""
+
+    def __init__(
+        self,
+        settings: ResponseSettings,
+        *,
+        outbox: Outbox,
+        conversation: Conversation,
+        conversation_id: str,
+        pacer: Pacer,
+    ) -> None:
+        self.settings = settings
+        self.done = False
+        self.waiting_for: set[str] = set()
+        """The utterances whose transcripts the brain needs first."""
+        self.thinking_since: int | None = None
+        """When the brain was asked (ms), None before."""
+        self.input_usage = InputDetails()
+        self._outbox = outbox
+        self._conversation_id = conversation_id if settings.in_conversation else None
+        self._stream = ResponseStream(
+            settings.response_id, outbox, conversation if settings.in_conversation else None
+        )
+        self._pacer = pacer
+        self._outputs: list[Output] = []
+        self._shown: list[Item] = []
+        self._thinking = True
+        self._brain_usage: BrainUsage | None = None
+        self._cut: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The response's id."""
+        return self.settings.response_id
+
+    @property
+    def sent_samples(self) -> int:
+        """Audio sent so far."""
+        return self._pacer.sent
+
+    def announce(self) -> None:
+        """Send `response.created`."""
+        shown = self._object("in_progress", None, usage=None)
+        self._outbox.send(ResponseCreated(event_id=self._outbox.event_id(), response=shown))
+
+    # --- reports of the brain ---
+
+    def text_made(self, report: BrainText) -> None:
+        """The answer goes on."""
+        output = self._open_message()
+        output.waiting_text += report.text
+        if output.spoken:
+            output.unspoken += report.text
+            if report.complete:
+                self._speak(output)
+
+    def _open_message(self) -> MessageOutput:
+        last = self._outputs[-1] if self._outputs else None
+        if isinstance(last, MessageOutput) and not last.text_ended:
+            return last
+        output = MessageOutput(
+            item_id=self._outbox.ids("item"),
+            index=len(self._outputs),
+            spoken=self.settings.spoken,
+        )
+        self._outputs.append(output)
+        return output
+
+    def _speak(self, output: MessageOutput) -> None:
+        text = output.unspoken
+        output.unspoken = ""
+        if not text.strip():
+            return
+        segment_id = self._outbox.ids("seg")
+        output.segments.add(segment_id)
+        self._outbox.do(
+            Speak(
+                SpeechRequest(
+                    segment_id=segment_id,
+                    response_id=self.id,
+                    text=text.strip(),
+                    voice=self.settings.voice_name,
+                    speed=self.settings.speed,
+                )
+            )
+        )
+
+    def _end_message(self) -> None:
+        last = self._outputs[-1] if self._outputs else None
+        if isinstance(last, MessageOutput) and not last.text_ended:
+            if last.spoken:
+                self._speak(last)
+            last.text_ended = True
+
+    def call_started(self, report: BrainCallStarted) -> None:
+        """A function is called; what was said before ends here."""
+        self._end_message()
+        self._outputs.append(
+            CallOutput(
+                item_id=self._outbox.ids("item"),
+                index=len(self._outputs),
+                call_id=report.call_id,
+                name=report.name,
+            )
+        )
+
+    def call_argued(self, report: BrainCallArguments) -> None:
+        """The call's arguments go on."""
+        output = self._call(report.call_id)
+        if output is not None:
+            output.waiting_arguments += report.delta
+
+    def call_finished(self, report: BrainCallFinished) -> None:
+        """The call's arguments are whole."""
+        output = self._call(report.call_id)
+        if output is not None:
+            output.ended = True
+
+    def _call(self, call_id: str) -> CallOutput | None:
+        for output in self._outputs:
+            if isinstance(output, CallOutput) and output.call_id == call_id and not output.ended:
+                return output
+        return None
+
+    def brain_finished(self, report: BrainFinished) -> None:
+        """The brain has said everything."""
+        self._end_message()
+        self._thinking = False
+        self._brain_usage = report.usage
+        self._cut = report.cut
+        for output in self._outputs:
+            if isinstance(output, CallOutput):
+                output.ended = True
+
+    def brain_failed(self, report: BrainFailed) -> None:
+        """The brain broke down."""
+        self._thinking = False
+        self.fail(report.fault)
+
+    # --- reports of synthesis ---
+
+    def speech_made(self, segment_id: str, samples: int) -> None:
+        """More audio of a segment is there."""
+        output = self._speaking(segment_id)
+        if output is not None:
+            output.waiting_samples += samples
+
+    def speech_ended(self, segment_id: str) -> None:
+        """A segment is spoken to its end."""
+        output = self._speaking(segment_id)
+        if output is not None:
+            output.segments.discard(segment_id)
+
+    def _speaking(self, segment_id: str) -> MessageOutput | None:
+        for output in self._outputs:
+            if isinstance(output, MessageOutput) and segment_id in output.segments:
+                return output
+        return None
+
+    def owns_segment(self, segment_id: str) -> bool:
+        """Say whether the segment is one of this response's."""
+        return self._speaking(segment_id) is not None
+
+    # --- towards the wire ---
+
+    def advance(self, now_ms: int) -> None:
+        """Send what may be sent now; finish when everything is sent."""
+        while not self.done:
+            output = self._current()
+            if output is None:
+                break
+            if not output.opened:
+                self._stream.open(output)
+            self._flush(output, now_ms)
+            if self.done or not output.finished:
+                return
+            self._shown.append(self._stream.close(output, self._item_status(output)))
+        if not self.done and not self._thinking:
+            self._finish()
+
+    def _item_status(self, output: Output) -> ItemStatus:
+        last = output.index == len(self._outputs) - 1
+        return "incomplete" if self._cut and last else "completed"
+
+    def _current(self) -> Output | None:
+        return self._outputs[len(self._shown)] if len(self._shown) < len(self._outputs) else None
+
+    def _flush(self, output: Output, now_ms: int) -> None:
+        if isinstance(output, CallOutput):
+            if output.waiting_arguments:
+                delta, output.waiting_arguments = output.waiting_arguments, ""
+                self._stream.arguments(output, delta)
+            return
+        if output.waiting_text:
+            self._flush_text(output)
+        while not self.done:
+            piece = self._pacer.next_piece(
+                output.waiting_samples, now_ms, last=output.last_samples
+            )
+            if piece == 0:
+                return
+            if self._over_limit():
+                self.stop_incomplete("max_output_tokens")
+                return
+            self._stream.audio(output, piece)
+
+    def _flush_text(self, output: MessageOutput) -> None:
+        delta, output.waiting_text = output.waiting_text, ""
+        limit = self.settings.output_limit
+        if limit is None or output.spoken:
+            self._stream.text(output, delta)
+            return
+        room = limit * BYTES_PER_TOKEN - sum(
+            len(made.text.encode()) for made in self._outputs if isinstance(made, MessageOutput)
+        )
+        fits = delta.encode()[:room].decode(errors="ignore") if room > 0 else ""
+        if fits:
+            self._stream.text(output, fits)
+        if len(fits) < len(delta):
+            self.stop_incomplete("max_output_tokens")
+
+    def _over_limit(self) -> bool:
+        limit = self.settings.output_limit
+        return limit is not None and self._output_details().text_tokens + (
+            assistant_audio_tokens(self._pacer.sent)
+        ) > limit
+
+    def deadline(self) -> int | None:
+        """Return when `advance` has more to send, if it depends on time alone."""
+        output = self._current()
+        if self.done or not isinstance(output, MessageOutput):
+            return None
+        return self._pacer.due_ms(output.waiting_samples, last=output.last_samples)
+
+    # --- ends ---
+
+    def cancel(self, reason: CancelReason) -> None:
+        """Stop, close out what is open, and say why."""
+        self._stop("cancelled", {"type": "cancelled", "reason": reason})
+
+    def fail(self, fault: EngineFault) -> None:
+        """A part under the response broke: no `error` event, a failed response (CONTRACT 8.13)."""
+        error = {"type": "server_error", "code": fault.code, "message": fault.message}
+        self._stop("failed", {"type": "failed", "error": error})
+
+    def refuse(self, *, kind: str, code: str | None, message: str) -> None:
+        """Policy refused an automatic response (DECISIONS 2.2)."""
+        error = {"type": kind, "code": code, "message": message}
+        self._stop("failed", {"type": "failed", "error": error})
+
+    def stop_incomplete(self, reason: str) -> None:
+        """A limit cut the answer."""
+        self._stop("incomplete", {"type": "incomplete", "reason": reason})
+
+    def _stop(self, status: ResponseStatus, details: dict[str, Any]) -> None:
+        if self.done:
+            return
+        if self._thinking and self.thinking_since is not None:
+            self._outbox.do(CancelBrain(self.id))
+        self._outbox.do(CancelSpeech(self.id))
+        output = self._current()
+        if output is not None and output.opened:
+            self._shown.append(self._stream.close(output, "incomplete"))
+        self._end(status, details)
+
+    def _finish(self) -> None:
+        if self._cut:
+            self._end("incomplete", {"type": "incomplete", "reason": self._cut})
+        else:
+            self._end("completed", None)
+
+    def _end(self, status: ResponseStatus, details: dict[str, Any] | None) -> None:
+        self.done = True
+        usage = self.usage()
+        shown = self._object(status, details, usage=usage)
+        self._outbox.send(ResponseDone(event_id=self._outbox.event_id(), response=shown))
+        self._outbox.do(
+            RecordUsage(
+                response_id=self.id,
+                status=status,
+                usage=usage,
+                estimated=self._brain_usage is None,
+            )
+        )
+
+    def usage(self) -> Usage:
+        """Return the tokens so far: the model's own count, else the estimate."""
+        given, made = self.input_usage, self._output_details()
+        counted = self._brain_usage
+        if counted is not None:
+            given = InputDetails(
+                text_tokens=counted.input_text_tokens,
+                audio_tokens=given.audio_tokens,
+                image_tokens=given.image_tokens,
+                cached_tokens=counted.cached_text_tokens,
+            )
+            made = OutputDetails(counted.output_text_tokens, made.audio_tokens)
+        return Usage.of(given, made)
+
+    def _output_details(self) -> OutputDetails:
+        text = sum(
+            text_tokens(made.text if isinstance(made, MessageOutput) else made.arguments)
+            for made in self._outputs
+        )
+        return OutputDetails(text, assistant_audio_tokens(self._pacer.sent))
+
+    def _object(
+        self, status: ResponseStatus, details: dict[str, Any] | None, *, usage: Usage | None
+    ) -> ResponseObject:
+        settings = self.settings
+        return ResponseObject(
+            id=settings.response_id,
+            status=status,
+            status_details=details,
+            output=list(self._shown),
+            conversation_id=self._conversation_id,
+            output_modalities=settings.output_modalities,
+            max_output_tokens=settings.max_output_tokens,
+            audio=ResponseAudio(
+                output=ResponseAudioFormat(format=settings.output_format, voice=settings.voice)
+            ),
+            usage=usage,
+            metadata=settings.metadata,
+        )

@@ -1,0 +1,96 @@
+"""The items a response makes: a message or a function call, each with what is still to be sent.
+
+Items are strictly sequential on the wire (CONTRACT 8.4): one that is not first
+in line collects, and is opened when the one before it is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from realtime.events.items import (
+    FunctionCallItem,
+    ItemStatus,
+    MessageItem,
+    OutputAudio,
+    OutputText,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class MessageOutput:
+    """A message being made; samples are canonical."""
+
+    item_id: str
+    index: int
+    spoken: bool
+    opened: bool = False
+    waiting_text: str = ""
+    """Text made but not yet on the wire."""
+    text: str = ""
+    """Text on the wire: the transcript, or the written answer."""
+    unspoken: str = ""
+    """Text not yet handed to synthesis."""
+    segments: set[str] = field(default_factory=set)
+    """Segments whose speech has not ended."""
+    waiting_samples: int = 0
+    sent_samples: int = 0
+    text_ended: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Everything there will be is on the wire."""
+        return (
+            self.text_ended
+            and not self.waiting_text
+            and not self.unspoken
+            and not self.segments
+            and self.waiting_samples == 0
+        )
+
+    @property
+    def last_samples(self) -> bool:
+        """No more audio than what waits will come."""
+        return self.text_ended and not self.unspoken and not self.segments
+
+    def item(self, status: ItemStatus) -> MessageItem:
+        """Return the item as shown; an item in progress shows no content (CONTRACT 8.2)."""
+        content: list[OutputAudio | OutputText] = []
+        if status != "in_progress":
+            content = [
+                OutputAudio(transcript=self.text) if self.spoken else OutputText(text=self.text)
+            ]
+        return MessageItem(id=self.item_id, status=status, role="assistant", content=[*content])
+
+
+@dataclass(slots=True, kw_only=True)
+class CallOutput:
+    """A function call being made."""
+
+    item_id: str
+    index: int
+    call_id: str
+    name: str
+    opened: bool = False
+    waiting_arguments: str = ""
+    arguments: str = ""
+    ended: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Everything there will be is on the wire."""
+        return self.ended and not self.waiting_arguments
+
+    def item(self, status: ItemStatus) -> FunctionCallItem:
+        """Return the item as shown; arguments are empty until the call is done."""
+        return FunctionCallItem(
+            id=self.item_id,
+            status=status,
+            name=self.name,
+            call_id=self.call_id,
+            arguments="" if status == "in_progress" else self.arguments,
+        )
+
+
+Output: TypeAlias = MessageOutput | CallOutput

@@ -1,0 +1,118 @@
+"""What one response runs with: a snapshot that no later `session.update` reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from realtime.engine import ContextItem, FunctionSpec
+from realtime.events.client import ResponseParams
+from realtime.session.config import AudioFormat, JsonObject, ReasoningSessionConfig, SessionConfig
+from realtime.session.updates import audio_format, sent_fields, tool_choice_wire, voice_wire
+from realtime.errors import UnsupportedOption
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseSettings:
+    """The configuration a response was created with."""
+
+    response_id: str
+    in_conversation: bool
+    output_modalities: list[Literal["text", "audio"]]
+    instructions: str
+    tools: list[JsonObject]
+    tool_choice: str | JsonObject
+    max_output_tokens: int | Literal["inf"]
+    output_format: AudioFormat
+    voice: str | JsonObject
+    speed: float
+    metadata: dict[str, str] | None
+    context: tuple[ContextItem, ...] | None
+    """The response's own context, None for the conversation's."""
+
+    @property
+    def spoken(self) -> bool:
+        """The answer is audio."""
+        return self.output_modalities == ["audio"]
+
+    @property
+    def output_limit(self) -> int | None:
+        """Most output tokens, None for no limit."""
+        return None if self.max_output_tokens == "inf" else self.max_output_tokens
+
+    @property
+    def voice_name(self) -> str:
+        """The voice as engines know it."""
+        return self.voice if isinstance(self.voice, str) else str(self.voice["id"])
+
+    def function_specs(self, *, without: frozenset[str] = frozenset()) -> tuple[FunctionSpec, ...]:
+        """Return the function tools as a brain sees them."""
+        return tuple(
+            FunctionSpec(
+                name=tool["name"],
+                description=tool.get("description") or "",
+                parameters=tool.get("parameters") or {},
+            )
+            for tool in self.tools
+            if tool["type"] == "function" and tool["name"] not in without
+        )
+
+    def brain_choice(self) -> str:
+        """Return the tool choice as a brain sees it."""
+        if isinstance(self.tool_choice, str):
+            return self.tool_choice
+        if self.tool_choice["type"] == "function":
+            return f"function:{self.tool_choice['name']}"
+        return "required"
+
+
+def response_settings(
+    config: SessionConfig,
+    params: ResponseParams | None,
+    *,
+    response_id: str,
+    context: tuple[ContextItem, ...] | None = None,
+) -> ResponseSettings:
+    """Return the session's configuration with one response's overrides.
+
+    Raises:
+        UnsupportedOption: an option that only reasoning models have.
+    """
+    chosen: dict[str, Any] = {
+        "output_modalities": config.output_modalities,
+        "instructions": config.instructions,
+        "tools": config.tools,
+        "tool_choice": config.tool_choice,
+        "max_output_tokens": config.max_output_tokens,
+        "output_format": config.audio.output.format,
+        "voice": config.audio.output.voice,
+        "speed": config.audio.output.speed,
+        "metadata": None,
+        "in_conversation": True,
+    }
+    if params is not None:
+        chosen.update(_overrides(config, params))
+    return ResponseSettings(response_id=response_id, context=context, **chosen)
+
+
+_PLAIN: Sequence[str] = ("output_modalities", "instructions", "max_output_tokens", "metadata")
+
+
+def _overrides(config: SessionConfig, params: ResponseParams) -> dict[str, Any]:
+    for option in ("reasoning", "parallel_tool_calls"):
+        if params.has(option) and not isinstance(config, ReasoningSessionConfig):
+            raise UnsupportedOption(f"response.{option}")
+    chosen: dict[str, Any] = {name: getattr(params, name) for name in _PLAIN if params.has(name)}
+    if params.has("conversation"):
+        chosen["in_conversation"] = params.conversation == "auto"
+    if params.has("tools"):
+        chosen["tools"] = [sent_fields(tool) for tool in params.tools]
+    if params.has("tool_choice"):
+        chosen["tool_choice"] = tool_choice_wire(params.tool_choice)
+    output = params.audio.output if params.audio is not None else None
+    if output is not None and output.format is not None:
+        chosen["output_format"] = audio_format(output.format)
+    if output is not None and output.has("voice"):
+        chosen["voice"] = voice_wire(output.voice)
+    return chosen

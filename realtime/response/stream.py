@@ -1,0 +1,205 @@
+"""Puts a response's items on the wire, in the order of CONTRACT 8.1 to 8.3."""
+
+from __future__ import annotations
+
+from realtime.conversation import Conversation
+from realtime.events.items import Item, ItemStatus
+from realtime.events.server import (
+    AudioPart,
+    CallArgumentsDelta,
+    CallArgumentsDone,
+    ContentPartAdded,
+    ContentPartDone,
+    ItemAdded,
+    ItemDone,
+    OutputAudioDone,
+    OutputItemAdded,
+    OutputItemDone,
+    OutputTextDelta,
+    OutputTextDone,
+    TextPart,
+    TranscriptDelta,
+    TranscriptDone,
+)
+from realtime.response.outputs import CallOutput, MessageOutput, Output
+from realtime.session.effects import SendAudio
+from realtime.session.outbox import Outbox
+
+
+class ResponseStream:
+    """The wire side of one response; `conversation` is None for an out-of-band one."""
+
+    def __init__(
+        self, response_id: str, outbox: Outbox, conversation: Conversation | None
+    ) -> None:
+        self._response_id = response_id
+        self._outbox = outbox
+        self._conversation = conversation
+
+    def open(self, output: Output) -> None:
+        """Announce an item; a message with its one content part."""
+        output.opened = True
+        item = output.item("in_progress")
+        self._outbox.send(
+            OutputItemAdded(
+                event_id=self._outbox.event_id(),
+                response_id=self._response_id,
+                output_index=output.index,
+                item=item,
+            )
+        )
+        if self._conversation is not None:
+            previous = self._conversation.add(item)
+            self._outbox.send(
+                ItemAdded(
+                    event_id=self._outbox.event_id(), previous_item_id=previous, item=item
+                )
+            )
+        if isinstance(output, MessageOutput):
+            part = AudioPart(transcript="") if output.spoken else TextPart(text="")
+            self._outbox.send(
+                ContentPartAdded(
+                    event_id=self._outbox.event_id(),
+                    response_id=self._response_id,
+                    item_id=output.item_id,
+                    output_index=output.index,
+                    content_index=0,
+                    part=part,
+                )
+            )
+
+    def text(self, output: MessageOutput, delta: str) -> None:
+        """Send more text or transcript."""
+        output.text += delta
+        kind = TranscriptDelta if output.spoken else OutputTextDelta
+        self._outbox.send(
+            kind(
+                event_id=self._outbox.event_id(),
+                response_id=self._response_id,
+                item_id=output.item_id,
+                output_index=output.index,
+                content_index=0,
+                delta=delta,
+                obfuscation=self._outbox.padding(delta),
+            )
+        )
+
+    def audio(self, output: MessageOutput, samples: int) -> None:
+        """Send more audio."""
+        output.waiting_samples -= samples
+        output.sent_samples += samples
+        if self._conversation is not None:
+            entry = self._conversation.get(output.item_id)
+            if entry is not None and not entry.truncated:
+                entry.audio_samples = output.sent_samples
+        self._outbox.do(
+            SendAudio(
+                event_id=self._outbox.event_id(),
+                response_id=self._response_id,
+                item_id=output.item_id,
+                output_index=output.index,
+                content_index=0,
+                samples=samples,
+            )
+        )
+
+    def arguments(self, output: CallOutput, delta: str) -> None:
+        """Send more arguments."""
+        output.arguments += delta
+        self._outbox.send(
+            CallArgumentsDelta(
+                event_id=self._outbox.event_id(),
+                response_id=self._response_id,
+                item_id=output.item_id,
+                output_index=output.index,
+                call_id=output.call_id,
+                delta=delta,
+                obfuscation=self._outbox.padding(delta),
+            )
+        )
+
+    def close(self, output: Output, status: ItemStatus) -> Item:
+        """End an item; every `.done` holds only what was streamed (CONTRACT 8.10)."""
+        if isinstance(output, MessageOutput):
+            self._close_part(output)
+        elif status == "completed":
+            # A cut call gets no arguments.done: clients act on that event, and
+            # half an argument list must not be run.
+            self._close_arguments(output)
+        item = output.item(status)
+        self._show(output, item)
+        self._outbox.send(
+            OutputItemDone(
+                event_id=self._outbox.event_id(),
+                response_id=self._response_id,
+                output_index=output.index,
+                item=item,
+            )
+        )
+        return item
+
+    def _show(self, output: Output, item: Item) -> None:
+        if self._conversation is None or item.id not in self._conversation:
+            return
+        entry = self._conversation.retrieve(item.id)
+        if not entry.truncated:
+            self._conversation.show(item)
+            if isinstance(output, MessageOutput):
+                entry.spoken_text = output.text
+        self._outbox.send(
+            ItemDone(
+                event_id=self._outbox.event_id(),
+                previous_item_id=self._conversation.previous_id(item.id),
+                item=item,
+            )
+        )
+
+    def _close_arguments(self, output: CallOutput) -> None:
+        self._outbox.send(
+            CallArgumentsDone(
+                event_id=self._outbox.event_id(),
+                response_id=self._response_id,
+                item_id=output.item_id,
+                output_index=output.index,
+                call_id=output.call_id,
+                name=output.name,
+                arguments=output.arguments,
+            )
+        )
+
+    def _close_part(self, output: MessageOutput) -> None:
+        at = {
+            "response_id": self._response_id,
+            "item_id": output.item_id,
+        }
+        index = output.index
+        send, event_id = self._outbox.send, self._outbox.event_id
+        if output.spoken:
+            send(
+                OutputAudioDone(event_id=event_id(), output_index=index, content_index=0, **at)
+            )
+            send(
+                TranscriptDone(
+                    event_id=event_id(),
+                    output_index=index,
+                    content_index=0,
+                    transcript=output.text,
+                    **at,
+                )
+            )
+        else:
+            send(
+                OutputTextDone(
+                    event_id=event_id(),
+                    output_index=index,
+                    content_index=0,
+                    text=output.text,
+                    **at,
+                )
+            )
+        part = AudioPart(transcript=output.text) if output.spoken else TextPart(text=output.text)
+        send(
+            ContentPartDone(
+                event_id=event_id(), output_index=index, content_index=0, part=part, **at
+            )
+        )

@@ -1,0 +1,1 @@
+"""One session: its machine, configuration, inputs and effects."""

@@ -1,0 +1,156 @@
+"""Everything that can happen to a session, as a closed union.
+
+Engine reports (`realtime.engine`) are inputs as they are. Positions count
+canonical samples since the session began; `now_ms` comes beside every input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from realtime.engine import EngineReport
+from realtime.errors import WireFault
+from realtime.events.client import ClientEvent
+
+ControllerId: TypeAlias = int
+"""One connected client of a session: its socket, a data channel, a sideband."""
+
+
+class EndReason(StrEnum):
+    """Why a session ended; each reason belongs to one party."""
+
+    CLIENT_CLOSED = "client_closed"
+    CLIENT_VANISHED = "client_vanished"
+    CLIENT_TOO_SLOW = "client_too_slow"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    REFUSED = "refused"
+    SERVER_SHUTDOWN = "server_shutdown"
+    SERVER_FAULT = "server_fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The first controller is there; the session begins."""
+
+    controller: ControllerId
+
+
+@dataclass(frozen=True, slots=True)
+class FromClient:
+    """A valid client event from a controller."""
+
+    controller: ControllerId
+    event: ClientEvent
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidFromClient:
+    """A frame that is no valid event; answered with an error, in order."""
+
+    controller: ControllerId
+    fault: WireFault
+    event_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioAppended:
+    """`samples` more input audio lie in the shell's ring."""
+
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Admission said yes."""
+
+    question: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Admission said no; `fault` goes to the client that asked."""
+
+    question: int
+    fault: WireFault
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """The right to the session is gone; it ends now."""
+
+    fault: WireFault
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """Policy took tools away; later responses go without them."""
+
+    tools: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A media leg played the item up to `ms`; a WebSocket never says so."""
+
+    item_id: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A media leg played everything of a response."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The session must end; no further effect but its closing."""
+
+    reason: EndReason
+    close_code: int = 1001
+    close_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """What bounds a session; in ms, samples and items."""
+
+    max_duration_ms: int = 60 * 60 * 1000
+    speech_start_ms: int = 64
+    first_audio_ms: int = 100
+    pace: float = 6.0
+    tokens_per_minute: int = 40_000
+    max_items: int = 10_000
+    max_pending_events: int = 256
+    listening_ms: int = 15_000
+    """Audio kept while nobody speaks under turn detection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTraits:
+    """What the machine must know of the engine below it."""
+
+    needs_transcript: bool = True
+    """The brain reads words, so that spoken input must be recognised first."""
+    listens: bool = True
+    """There is voice activity detection; without it turns end by commit only."""
+
+
+Input: TypeAlias = (
+    Opened
+    | FromClient
+    | InvalidFromClient
+    | AudioAppended
+    | Allowed
+    | Refused
+    | Revoked
+    | Narrowed
+    | Heard
+    | Drained
+    | Shutdown
+    | EngineReport
+)

@@ -1,0 +1,407 @@
+"""The session machine: one conversation session from its first controller to its end.
+
+`receive` an input, drain `effects`, call `expire` at `deadline`. Pure and
+deterministic under the injected ids and the given instants.
+
+Invariants: client events take effect in the order they came, also while
+admission is asked; a refused update changes nothing; after the end no effect
+is produced.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from realtime.conversation import Conversation
+from realtime.engine import (
+    BrainCallArguments,
+    BrainCallFinished,
+    BrainCallStarted,
+    BrainFailed,
+    BrainFinished,
+    BrainReport,
+    BrainText,
+    DetectionLost,
+    RecognitionFailed,
+    SpeechFailed,
+    SpeechFinished,
+    SpeechProbability,
+    SpeechProduced,
+    SpeechReport,
+    TranscriptFinal,
+    TranscriptPartial,
+)
+from realtime.errors import ActiveResponse, BufferNotHere, SessionExpired, WireFault
+from realtime.events.client import (
+    AudioAppend,
+    AudioClear,
+    AudioCommit,
+    ClientEvent,
+    ItemCreate,
+    ItemDelete,
+    ItemRetrieve,
+    ItemTruncate,
+    OutputAudioClear,
+    ResponseCancel,
+    ResponseCreate,
+    SessionUpdate,
+)
+from realtime.events.server import SessionCreated, SessionUpdated
+from realtime.ports import IdSource
+from realtime.session.answers import Answers
+from realtime.session.commands import ItemCommands
+from realtime.session.config import SessionConfig
+from realtime.session.effects import Ask, Close, Effect, RecordConfig
+from realtime.session.inputs import (
+    Allowed,
+    AudioAppended,
+    ControllerId,
+    Drained,
+    EndReason,
+    EngineTraits,
+    FromClient,
+    Heard,
+    Input,
+    InvalidFromClient,
+    Narrowed,
+    Opened,
+    Refused,
+    Revoked,
+    SessionLimits,
+    Shutdown,
+)
+from realtime.session.outbox import Outbox
+from realtime.session.state import SessionState
+from realtime.session.updates import updated
+from realtime.turns.endpointing import Began, Ended
+from realtime.turns.listening import Listening
+from realtime.turns.transcripts import Transcripts
+
+GUARDED: dict[type[ClientEvent], str] = {
+    SessionUpdate: "session.update",
+    ItemCreate: "conversation.item.create",
+    ResponseCreate: "response.create",
+}
+"""Client events that admission is asked about (DECISIONS 1.5)."""
+
+AUTOMATIC_RESPONSE = "response.automatic"
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A client event behind a question, with the audio position it came at."""
+
+    given: FromClient | InvalidFromClient
+    at: int
+
+
+class Session:
+    """A conversation session."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        *,
+        ids: IdSource,
+        noise: Callable[[int], str],
+        limits: SessionLimits | None = None,
+        traits: EngineTraits | None = None,
+        opened_ms: int = 0,
+    ) -> None:
+        outbox = Outbox(ids, noise)
+        self._state = SessionState(
+            config=config,
+            conversation_id=ids("conv"),
+            outbox=outbox,
+            limits=limits or SessionLimits(),
+            traits=traits or EngineTraits(),
+            conversation=Conversation(),
+        )
+        self._outbox = outbox
+        self._transcripts = Transcripts(self._state)
+        self._listening = Listening(self._state, self._transcripts)
+        self._answers = Answers(self._state, self._transcripts)
+        self._commands = ItemCommands(self._state, self._transcripts)
+        self._expires_ms = opened_ms + self._state.limits.max_duration_ms
+        self._now_ms = opened_ms
+        self._questions = 0
+        self._asked: tuple[int, _Waiting] | None = None
+        self._asked_automatic: set[int] = set()
+        self._waiting: deque[_Waiting] = deque()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """True once the session ended."""
+        return self._closed
+
+    @property
+    def congested(self) -> bool:
+        """True while as many client events wait for admission as may; read no more of them."""
+        return len(self._waiting) >= self._state.limits.max_pending_events
+
+    @property
+    def config(self) -> SessionConfig:
+        """The effective configuration."""
+        return self._state.config
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation, for reading."""
+        return self._state.conversation
+
+    def effects(self) -> list[Effect]:
+        """Return what must be done, in order, and forget it."""
+        return self._outbox.drain()
+
+    def deadline(self) -> int | None:
+        """Return the next instant at which `expire` must be called."""
+        if self._closed:
+            return None
+        due = self._answers.deadline()
+        return self._expires_ms if due is None else min(due, self._expires_ms)
+
+    def expire(self, now_ms: int) -> None:
+        """Say that the deadline has passed."""
+        if self._closed:
+            return
+        self._now_ms = now_ms
+        if now_ms >= self._expires_ms:
+            minutes = self._state.limits.max_duration_ms // 60_000
+            self._end(SessionExpired(minutes), EndReason.EXPIRED)
+            return
+        self._answers.advance(now_ms)
+
+    def receive(self, given: Input, now_ms: int) -> None:
+        """Apply one input."""
+        if self._closed:
+            return
+        self._now_ms = now_ms
+        if type(given) is AudioAppended:  # fifty times a second: no table, no advance
+            self._listening.append(given.samples)
+            return
+        _HANDLERS[type(given)](self, given)
+        if not self._closed:
+            self._answers.advance(now_ms)
+
+    # --- lifecycle ---
+
+    def _opened(self, given: Opened) -> None:
+        event = SessionCreated(event_id=self._outbox.event_id(), session=self._state.config)
+        self._outbox.send(event, to=given.controller)
+        self._outbox.do(RecordConfig(self._state.config))
+        self._listening.configure()
+
+    def _end(self, fault: WireFault, reason: EndReason) -> None:
+        self._outbox.send_fault(fault, event_id=None)
+        self._close(fault.close_code or 1001, fault.close_reason, reason)
+
+    def _close(self, code: int, text: str, reason: EndReason) -> None:
+        self._answers.end_all()
+        self._outbox.do(Close(code, text, reason))
+        self._closed = True
+
+    def _revoked(self, given: Revoked) -> None:
+        self._end(given.fault, EndReason.REVOKED)
+
+    def _narrowed(self, given: Narrowed) -> None:
+        self._state.narrowed = self._state.narrowed | given.tools
+
+    def _shutdown(self, given: Shutdown) -> None:
+        self._close(given.close_code, given.close_reason, given.reason)
+
+    def _heard(self, given: Heard) -> None:
+        """Playback truth is a media leg's; a WebSocket has none (DECISIONS 1.6)."""
+
+    def _drained(self, given: Drained) -> None:
+        """See `_heard`."""
+
+    # --- client events, in order ---
+
+    def _from_client(self, given: FromClient | InvalidFromClient) -> None:
+        waiting = _Waiting(given, self._listening.appended)
+        if self._asked is not None or self._waiting:
+            self._waiting.append(waiting)
+        else:
+            self._consider(waiting)
+
+    def _consider(self, waiting: _Waiting) -> None:
+        given = waiting.given
+        if isinstance(given, InvalidFromClient):
+            self._outbox.send_fault(given.fault, event_id=given.event_id, to=given.controller)
+            return
+        action = GUARDED.get(type(given.event))
+        if action is None:
+            self._apply(waiting)
+            return
+        self._asked = (self._ask(action, given.event), waiting)
+
+    def _ask(self, action: str, event: ClientEvent | None) -> int:
+        self._questions += 1
+        facts: dict[str, Any] = {"model": self._state.config.model}
+        if event is not None:
+            facts["event"] = event
+        self._outbox.do(Ask(self._questions, action, facts))
+        return self._questions
+
+    def _allowed(self, given: Allowed) -> None:
+        if given.question in self._asked_automatic:
+            self._asked_automatic.discard(given.question)
+            self._answer_turn()
+        elif self._asked is not None and self._asked[0] == given.question:
+            waiting = self._asked[1]
+            self._asked = None
+            self._apply(waiting)
+            self._resume()
+
+    def _refused(self, given: Refused) -> None:
+        if given.question in self._asked_automatic:
+            self._asked_automatic.discard(given.question)
+            self._refuse_turn(given.fault)
+        elif self._asked is not None and self._asked[0] == given.question:
+            asked = self._asked[1].given
+            self._asked = None
+            if isinstance(asked, FromClient):
+                self._outbox.send_fault(
+                    given.fault, event_id=asked.event.event_id, to=asked.controller
+                )
+            self._resume()
+
+    def _resume(self) -> None:
+        while self._waiting and self._asked is None:
+            self._consider(self._waiting.popleft())
+
+    def _apply(self, waiting: _Waiting) -> None:
+        given = waiting.given
+        if not isinstance(given, FromClient):
+            return
+        try:
+            self._carry_out(given.event, given.controller, waiting.at)
+        except WireFault as fault:
+            self._outbox.send_fault(
+                fault, event_id=given.event.event_id, to=given.controller
+            )
+
+    def _carry_out(self, event: ClientEvent, controller: ControllerId, at: int) -> None:
+        match event:
+            case SessionUpdate():
+                self._update(event)
+            case AudioCommit():
+                self._listening.commit(at)
+            case AudioClear():
+                self._listening.clear(at)
+            case ItemCreate():
+                self._commands.create(event)
+            case ItemRetrieve():
+                self._commands.retrieve(event, controller)
+            case ItemTruncate():
+                self._commands.truncate(event)
+            case ItemDelete():
+                self._commands.delete(event)
+                self._answers.transcribed(event.item_id, None, self._now_ms)
+            case ResponseCreate():
+                self._answers.create(event.response, self._now_ms)
+            case ResponseCancel():
+                self._answers.cancel(event.response_id)
+            case OutputAudioClear():
+                raise BufferNotHere
+            case AudioAppend():
+                raise AssertionError("the shell turns appends into AudioAppended")
+
+    def _update(self, event: SessionUpdate) -> None:
+        state = self._state
+        state.config = updated(state.config, event.session, has_spoken=state.has_spoken)
+        self._outbox.send(
+            SessionUpdated(event_id=self._outbox.event_id(), session=state.config)
+        )
+        self._outbox.do(RecordConfig(state.config))
+        self._listening.configure()
+
+    # --- turns ---
+
+    def _probability(self, given: SpeechProbability) -> None:
+        match self._listening.observe(given):
+            case Began():
+                detection = self._state.config.audio.input.turn_detection
+                if detection is not None and detection.interrupt_response:
+                    self._answers.interrupt()
+            case Ended():
+                self._turn_ended()
+            case None:
+                pass
+
+    def _detection_lost(self, _given: DetectionLost) -> None:
+        if self._listening.lost():
+            self._turn_ended()
+
+    def _turn_ended(self) -> None:
+        detection = self._state.config.audio.input.turn_detection
+        if detection is None or not detection.create_response:
+            return
+        if self._answers.default_id is not None:
+            # With interrupt_response off the automatic response may fail to
+            # start; the service says so without an event id (CONTRACT 8.6).
+            self._outbox.send_fault(ActiveResponse(self._answers.default_id), event_id=None)
+            return
+        self._asked_automatic.add(self._ask(AUTOMATIC_RESPONSE, None))
+
+    def _answer_turn(self) -> None:
+        try:
+            self._answers.create(None, self._now_ms)
+        except ActiveResponse as fault:  # the client was quicker while admission was asked
+            self._outbox.send_fault(fault, event_id=None)
+
+    def _refuse_turn(self, fault: WireFault) -> None:
+        if self._answers.default_id is None:
+            self._answers.create_refused(fault)
+
+    # --- engine reports ---
+
+    def _partial(self, given: TranscriptPartial) -> None:
+        self._transcripts.partial(given.utterance_id, given.delta)
+
+    def _final(self, given: TranscriptFinal) -> None:
+        if self._transcripts.final(given.utterance_id, given.text):
+            self._answers.transcribed(given.utterance_id, None, self._now_ms)
+
+    def _recognition_failed(self, given: RecognitionFailed) -> None:
+        if self._transcripts.failed(given.utterance_id, given.fault):
+            self._answers.transcribed(given.utterance_id, given.fault, self._now_ms)
+
+    def _brain(self, given: BrainReport) -> None:
+        self._answers.brain_reported(given)
+
+    def _speech(self, given: SpeechReport) -> None:
+        self._answers.speech_reported(given)
+
+
+_HANDLERS: dict[type, Callable[[Session, Any], None]] = {
+    Opened: Session._opened,
+    FromClient: Session._from_client,
+    InvalidFromClient: Session._from_client,
+    Allowed: Session._allowed,
+    Refused: Session._refused,
+    Revoked: Session._revoked,
+    Narrowed: Session._narrowed,
+    Heard: Session._heard,
+    Drained: Session._drained,
+    Shutdown: Session._shutdown,
+    SpeechProbability: Session._probability,
+    DetectionLost: Session._detection_lost,
+    TranscriptPartial: Session._partial,
+    TranscriptFinal: Session._final,
+    RecognitionFailed: Session._recognition_failed,
+    BrainText: Session._brain,
+    BrainCallStarted: Session._brain,
+    BrainCallArguments: Session._brain,
+    BrainCallFinished: Session._brain,
+    BrainFinished: Session._brain,
+    BrainFailed: Session._brain,
+    SpeechProduced: Session._speech,
+    SpeechFinished: Session._speech,
+    SpeechFailed: Session._speech,
+}
+"""Dispatch by table: 0.04 us against 0.68 for the last case of a long match (DECISIONS 1.11)."""

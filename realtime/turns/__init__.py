@@ -1,0 +1,1 @@
+"""From voice activity to turns."""

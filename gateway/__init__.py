@@ -1,0 +1,1 @@
+"""The application: everything with a side effect."""

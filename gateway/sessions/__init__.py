@@ -1,0 +1,1 @@
+"""What drives one call: the runner and everything it carries effects out with."""

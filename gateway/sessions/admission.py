@@ -1,0 +1,61 @@
+"""Admission: may this principal do this? Asked at every entry point and inside sessions.
+
+The seam of DECISIONS 1.5. `LocalAdmission` is the embedded default: whoever
+has a valid key may do everything a key may do. A policy engine replaces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from realtime.errors import PolicyDenied
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Yes, under obligations (limits, recording rules) that policy may add."""
+
+    obligations: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """No: a closed reason code, what to do about it, and the decision's id."""
+
+    reason: str
+    remedy: str
+    decision_id: str
+
+    def fault(self) -> PolicyDenied:
+        """Return the fault that the client gets."""
+        return PolicyDenied(f"Denied by policy ({self.reason}). {self.remedy}".strip())
+
+
+Verdict: TypeAlias = Allowed | Denied
+
+
+class Admission(Protocol):
+    """Decides."""
+
+    def admit_nowait(self, action: str, facts: Mapping[str, Any]) -> Verdict | None:
+        """Return the verdict if it is known without waiting, else None."""
+
+    async def admit(self, action: str, facts: Mapping[str, Any]) -> Verdict:
+        """Return the verdict; a fault of the evaluator is a denial, never an exception."""
+
+
+_ALLOWED = Allowed()
+
+
+class LocalAdmission:
+    """Allows what the key's scope allows; the REST layer checked that already."""
+
+    def admit_nowait(self, action: str, facts: Mapping[str, Any]) -> Verdict | None:
+        """Return `Allowed`, at once."""
+        return _ALLOWED
+
+    async def admit(self, action: str, facts: Mapping[str, Any]) -> Verdict:
+        """Return `Allowed`, at once."""
+        return _ALLOWED

@@ -1,0 +1,146 @@
+"""Every setting, read once at start; nothing else reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "VOICEENGINE_"
+
+
+class Settings(BaseSettings):
+    """Settings by name; the environment variable is `VOICEENGINE_` and the name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    # --- where it listens ---
+    host: str = Field(
+        "127.0.0.1",
+        validation_alias=AliasChoices("HOST", PREFIX + "HOST", "host"),
+        description="Address to listen on. Also read from `HOST`.",
+    )
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65_535,
+        validation_alias=AliasChoices("PORT", PREFIX + "PORT", "port"),
+        description="TCP port of the API; 0 takes a free one. Also read from `PORT`.",
+    )
+    tls: bool = Field(
+        False,
+        validation_alias=AliasChoices("TLS", PREFIX + "TLS", "tls"),
+        description="Serve https and wss. Also read from `TLS`.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM certificate chain; without one a development authority is made."
+    )
+    tls_key: Path | None = Field(None, description="PEM private key of the certificate.")
+    cors_origins: list[str] = Field(
+        ["*"], description="Origins that browsers may call from; a JSON list."
+    )
+
+    # --- state ---
+    data_dir: Path = Field(Path("var"), description="Where everything that is kept lies.")
+    database_url: str | None = Field(
+        None,
+        description="SQLAlchemy URL (`postgresql+asyncpg://…`); default a SQLite file in `data_dir`.",
+    )
+
+    # --- bounds ---
+    max_body_bytes: int = Field(1_048_576, ge=1_024, description="Largest body of a REST request.")
+    ws_max_message_bytes: int = Field(
+        22_020_096, ge=1_048_576, description="Largest WebSocket message; 15 MiB appends are legal."
+    )
+    ws_ping_interval_s: float = Field(20.0, gt=0, description="Time between pings to a client.")
+    ws_ping_timeout_s: float = Field(
+        30.0, gt=0, description="A client that does not answer a ping for this long is gone."
+    )
+    send_queue_bytes: int = Field(
+        8_388_608,
+        ge=65_536,
+        description="Unsent bytes at which a slow reader's session ends with close code 1008.",
+    )
+    send_timeout_s: float = Field(
+        20.0, gt=0, description="Longest time one frame may take to be taken by a client."
+    )
+    input_ring_bytes: int = Field(
+        33_554_432,
+        ge=1_048_576,
+        description="Uncommitted input audio kept per session; beyond it the oldest is dropped.",
+    )
+    item_audio_bytes: int = Field(
+        33_554_432,
+        ge=0,
+        description="Audio of items kept per session for retrieval; the oldest is dropped first.",
+    )
+    detection_lag_ms: int = Field(
+        20_000,
+        ge=1_000,
+        description="Input audio ahead of voice activity at which the socket is not read.",
+    )
+    session_max_minutes: int = Field(60, ge=1, description="Longest session.")
+
+    # --- turns and answers ---
+    speech_start_ms: int = Field(64, ge=32, description="Run of voiced audio that begins a turn.")
+    output_first_ms: int = Field(100, ge=20, description="Audio of an answer sent at once.")
+    output_pace: float = Field(6.0, ge=1.0, description="Pace of the rest, times real time.")
+    tokens_per_minute: int = Field(
+        40_000, ge=1, description="Allowance reported in `rate_limits.updated`."
+    )
+    language: str = Field("en-US", description="Language of speech and skills (BCP 47).")
+
+    # --- speech and skills ---
+    skills: bool = Field(True, description="Answer with OVOS skills.")
+    ovos_bus_url: str | None = Field(
+        None, description="An OVOS message bus that runs already; nothing of OVOS is started then."
+    )
+    speech_python: Path | None = Field(
+        None, description="Python of the speech environment; default `data_dir`/venv/speech."
+    )
+    speech: bool = Field(True, description="Start the speech worker; without it there is text only.")
+    stt_module: str = Field("sphinx-stream", description="OVOS plugin for recognition.")
+    tts_module: str = Field("espeak-stream", description="OVOS plugin for synthesis.")
+    vad_module: str = Field("silero-batched", description="OVOS plugin for voice activity.")
+    recognition_timeout_s: float = Field(
+        10.0, gt=0, description="Longest wait for a transcript after the end of an utterance."
+    )
+    synthesis_timeout_s: float = Field(
+        10.0, gt=0, description="Longest wait for the next audio of a spoken segment."
+    )
+    answer_timeout_s: float = Field(
+        15.0, gt=0, description="Longest time a skill may take for an answer."
+    )
+    skills_network: bool = Field(
+        False, description="Let skills reach other machines; else their sockets are loopback only."
+    )
+
+    # --- operation ---
+    drain_timeout_s: float = Field(
+        10.0, ge=0, description="Time that sessions have to end after SIGTERM."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity that is logged."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="Form of log lines.")
+    otel_endpoint: str | None = Field(
+        None, description="OTLP/HTTP collector for traces; none are exported without it."
+    )
+    recorder_queue_rows: int = Field(
+        20_000,
+        ge=100,
+        description="Rows waiting for the database; beyond it event rows are dropped and counted.",
+    )
+
+    @property
+    def database(self) -> str:
+        """The database's SQLAlchemy URL."""
+        default = f"sqlite+aiosqlite:///{(self.data_dir / 'voiceengine.db').absolute()}"
+        return self.database_url or default
+
+    @property
+    def worker_python(self) -> Path:
+        """The Python that runs the speech worker and OVOS."""
+        return self.speech_python or self.data_dir / "venv" / "speech" / "bin" / "python"

@@ -1,0 +1,1 @@
+"""Audio as bytes and numbers: formats and rates, without I/O."""

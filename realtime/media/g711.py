@@ -28,7 +28,7 @@ def _alaw_decoded(code: int) -> int:
 
 def _ulaw_encoded(sample: int) -> int:
     sign = 0x80 if sample < 0 else 0
-    value = min(abs(sample >> 2), 8159) + _MULAW_BIAS
+    value = min(abs(sample >> 2), 8158) + _MULAW_BIAS
     exponent = max(value.bit_length() - 6, 0)
     return ~(sign | (exponent << 4) | ((value >> (exponent + 1)) & 15)) & 0xFF
 

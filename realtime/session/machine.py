@@ -190,9 +190,9 @@ class Session:
     # --- lifecycle ---
 
     def _opened(self, given: Opened) -> None:
+        self._outbox.do(RecordConfig(self._state.config))
         event = SessionCreated(event_id=self._outbox.event_id(), session=self._state.config)
         self._outbox.send(event, to=given.controller)
-        self._outbox.do(RecordConfig(self._state.config))
         self._listening.configure()
 
     def _end(self, fault: WireFault, reason: EndReason) -> None:

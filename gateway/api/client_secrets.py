@@ -1,0 +1,118 @@
+"""`POST /v1/realtime/client_secrets` (CONTRACT 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.api.body import json_object
+from gateway.api.faults import json_response
+from gateway.api.middleware import REQUEST_ID
+from gateway.engines.registry import DEFAULT_MODEL
+from gateway.identity.principal import Principal
+from gateway.ingress.websocket.credentials import bearer
+from gateway.services import Services
+from gateway.sessions.admission import Denied
+from gateway.telemetry import metrics
+from realtime.errors import InvalidModel, InvalidValue, WireFault
+from realtime.events.base import Incoming
+from realtime.events.faults import fault_of
+from realtime.events.session import RealtimeSessionIn, SessionIn
+from realtime.session.config import SessionConfig, fresh_config
+from realtime.session.updates import updated
+
+DEFAULT_TTL_S = 600
+
+
+class ExpiresAfter(Incoming):
+    """When a client secret ends."""
+
+    anchor: Literal["created_at"] = "created_at"
+    seconds: Annotated[int, Field(ge=10, le=7_200)] = DEFAULT_TTL_S
+
+
+class ClientSecretRequest(Incoming):
+    """What a secret is asked for with."""
+
+    expires_after: ExpiresAfter | None = None
+    session: SessionIn | None = None
+
+
+class KeyCannotMint(WireFault):
+    """An ephemeral key tries to make another."""
+
+    status = 401
+    code = "invalid_api_key"
+
+    def __init__(self) -> None:
+        super().__init__("Ephemeral keys cannot create client secrets. Use a project API key.")
+
+
+async def authenticated(services: Services, request: Request) -> Principal:
+    """Return the caller of a REST request.
+
+    Raises:
+        MissingCredential, InvalidApiKey: nobody we know.
+    """
+    principal = await services.identity.authenticate(bearer(request.headers))
+    request.state.organisation_id = principal.organisation_id
+    return principal
+
+
+class ClientSecrets:
+    """The endpoint."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def create(self, request: Request) -> Response:
+        """Mint a secret bound to the effective session."""
+        principal = await authenticated(self._services, request)
+        if principal.kind != "api_key":
+            raise KeyCannotMint
+        data = await json_object(request)
+        asked = self._validated(data)
+        config = self._config(asked)
+        verdict = await self._services.admission.admit(
+            "client_secrets.create", {**principal.facts(), "model": config.model}
+        )
+        if isinstance(verdict, Denied):
+            metrics.DENIALS.labels(verdict.reason).inc()
+            raise verdict.fault()
+        value, expires_at = await self._services.identity.mint(
+            principal,
+            self._bound(data, config),
+            ttl_s=asked.expires_after.seconds if asked.expires_after else DEFAULT_TTL_S,
+            request_id=request.state._state[REQUEST_ID],
+        )
+        return json_response({"value": value, "expires_at": expires_at, "session": config})
+
+    def _validated(self, data: dict[str, Any]) -> ClientSecretRequest:
+        try:
+            return ClientSecretRequest.model_validate(data)
+        except ValidationError as error:
+            raise fault_of(error, data) from None
+
+    def _config(self, asked: ClientSecretRequest) -> SessionConfig:
+        """The inner session has not started: `expires_at` is 0 (CONTRACT 3.1)."""
+        session = asked.session or RealtimeSessionIn(type="realtime")
+        if not isinstance(session, RealtimeSessionIn):
+            raise InvalidValue(
+                "Transcription sessions are not supported by this server.", param="session.type"
+            )
+        model = session.model or DEFAULT_MODEL
+        if self._services.registry.resolve(model) is None:
+            raise InvalidModel(model)
+        config = fresh_config(session_id=self._services.ids("sess"), model=model)
+        return replace(updated(config, session, has_spoken=False), expires_at=0)
+
+    def _bound(self, data: dict[str, Any], config: SessionConfig) -> dict[str, Any]:
+        """Return the session the secret is bound to: what was asked for, with its model."""
+        session = data.get("session") or {"type": "realtime"}
+        bound: dict[str, Any] = orjson.loads(orjson.dumps({**session, "model": config.model}))
+        return bound

@@ -1,0 +1,109 @@
+"""What every REST answer carries, and what every request must keep to; pure ASGI."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import structlog
+from opentelemetry import trace
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api.faults import BodyTooLarge, envelope
+from gateway.telemetry import metrics, tracing
+
+API_VERSION = "2020-10-01"
+REQUEST_ID = "request_id"
+
+_log = structlog.get_logger("access")
+
+
+class PlatformHeaders:
+    """Gives each request an id, a span, a log line and the platform's headers (CONTRACT 3)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = f"req_{secrets.token_hex(16)}"
+        scope.setdefault("state", {})[REQUEST_ID] = request_id
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["openai-version"] = API_VERSION
+                spent_ms = int((time.perf_counter() - started) * 1000)
+                headers["openai-processing-ms"] = str(spent_ms)
+                if organisation := scope["state"].get("organisation_id"):
+                    headers["openai-organization"] = organisation
+                headers["x-content-type-options"] = "nosniff"
+            await send(message)
+
+        with tracing.tracer().start_as_current_span(
+            tracing.REQUEST, kind=trace.SpanKind.SERVER
+        ) as span:
+            span.set_attribute(tracing.REQUEST_ID, request_id)
+            await self._app(scope, receive, send_with_headers)
+            span.set_attribute(tracing.STATUS, status)
+        route = getattr(scope.get("route"), "path", "unknown")
+        metrics.HTTP_REQUESTS.labels(route, str(status)).inc()
+        _log.info(
+            "request", request_id=request_id, method=scope["method"], route=route, status=status
+        )
+
+
+class BoundedBodies:
+    """Refuses bodies over the bound; the rest is read away, so that the answer arrives.
+
+    An answer sent while the client still writes would be lost in a connection
+    reset, so up to `DRAIN_FACTOR` times the bound is read and thrown away.
+    """
+
+    DRAIN_FACTOR = 8
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int) -> None:
+        self._app = app
+        self._most = most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = await self._read(receive)
+        if body is None:
+            await envelope(BodyTooLarge(self._most))(scope, receive, send)
+            return
+        sent = False
+
+        async def replay() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        parts: list[bytes] = []
+        size = 0
+        while size <= self._most * self.DRAIN_FACTOR:
+            message = await receive()
+            part = message.get("body", b"")
+            size += len(part)
+            if size <= self._most:
+                parts.append(part)
+            if not message.get("more_body", False):
+                break
+        return b"".join(parts) if size <= self._most else None

@@ -1,0 +1,135 @@
+"""The composition root: settings become services, services become an application.
+
+The only place that knows concrete classes; long, flat and boring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway.api import routes as rest
+from gateway.api.faults import on_error, on_http_exception, on_wire_fault
+from gateway.api.middleware import BoundedBodies, PlatformHeaders
+from gateway.engines.builtin import BuiltinBrain
+from gateway.engines.echo import EchoBrain, ToneSynthesiser
+from gateway.engines.embedded import Embedded
+from gateway.engines.engine import Engine
+from gateway.engines.registry import Registry
+from gateway.engines.switch import SwitchBrain
+from gateway.identity.secrets import Pepper
+from gateway.identity.service import Identity
+from gateway.ingress.websocket import routes as websocket
+from gateway.readiness import PartState, Readiness
+from gateway.recording.recorder import Recorder
+from gateway.services import Services
+from gateway.sessions.admission import LocalAdmission
+from gateway.sessions.directory import Directory
+from gateway.settings import Settings
+from gateway.store.database import Database
+from gateway.telemetry import tracing
+from realtime.errors import WireFault
+from realtime.ids import ALPHABET, RandomIds
+
+EXPOSED_HEADERS = (
+    "Location",
+    "openai-organization",
+    "openai-processing-ms",
+    "openai-version",
+    "x-request-id",
+)
+RECORDER_FLUSH_S = 5.0
+
+
+def random_text(length: int) -> str:
+    """Return random characters for public ids."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def build_services(settings: Settings) -> tuple[Services, Embedded]:
+    """Build every service; nothing runs yet."""
+    readiness = Readiness()
+    database = Database(settings.database)
+    embedded = Embedded(settings, readiness)
+    builtin = BuiltinBrain(embedded.status)
+    skills = embedded.skills
+    brain = (
+        builtin
+        if skills is None
+        else SwitchBrain(skills, builtin, ready=lambda: embedded.skills_ready)
+    )
+    speech = embedded.speech
+    default = Engine(
+        name="embedded", brain=brain, detector=speech, recogniser=speech, synthesiser=speech
+    )
+    echo = Engine(
+        name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser(), needs_transcript=False
+    )
+    services = Services(
+        settings=settings,
+        ids=RandomIds(unix_s=lambda: int(time.time()), choose=random_text),
+        database=database,
+        identity=Identity(database, Pepper.load(settings.data_dir / "pepper")),
+        admission=LocalAdmission(),
+        recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
+        registry=Registry(default, echo=echo),
+        directory=Directory(),
+        readiness=readiness,
+    )
+    return services, embedded
+
+
+def _lifespan(
+    services: Services, embedded: Embedded
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        provider = tracing.configure(services.settings.otel_endpoint)
+        await services.identity.ensure_default_project()
+        services.readiness.set("database", PartState.READY, services.database.dialect)
+        async with embedded, asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(services.recorder.run())
+            yield
+            services.directory.shut_down()
+            services.recorder.stop()
+            await asyncio.wait([writer], timeout=RECORDER_FLUSH_S)
+            writer.cancel()
+        await services.database.close()
+        if provider is not None:
+            provider.shutdown()
+
+    return lifespan
+
+
+def build_app(services: Services, embedded: Embedded) -> Starlette:
+    """Build the application around the services."""
+    settings = services.settings
+    return Starlette(
+        routes=[*rest.routes(services), *websocket.routes(services)],
+        middleware=[
+            Middleware(PlatformHeaders),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST", "OPTIONS"],
+                allow_headers=["*"],
+                expose_headers=list(EXPOSED_HEADERS),
+                max_age=600,
+            ),
+            Middleware(BoundedBodies, most_bytes=settings.max_body_bytes),
+        ],
+        exception_handlers={
+            WireFault: on_wire_fault,
+            HTTPException: on_http_exception,
+            Exception: on_error,
+        },
+        lifespan=_lifespan(services, embedded),
+    )

@@ -1,0 +1,37 @@
+"""The command line: `voiceengine serve | keys | migrate | doctor | call`.
+
+Exit codes: 0 good, 1 a negative result, 2 a failure, 64 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+GOOD, NEGATIVE, FAILURE, USAGE = 0, 1, 2, 64
+
+COMMANDS = {
+    "serve": "serve the API",
+    "keys": "create, list and revoke project keys",
+    "migrate": "bring the database up to date",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    parser = _Parser(prog="voiceengine", description="A self-hosted Realtime voice gateway.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        module = importlib.import_module(f"gateway.cli.{name}")
+        module.configure(commands.add_parser(name, help=summary, description=module.__doc__))
+    options = parser.parse_args(arguments)
+    code = importlib.import_module(f"gateway.cli.{options.command}").run(options)
+    return int(code)

@@ -1,0 +1,106 @@
+"""Serve the API until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from gateway.app import build_app, build_services
+from gateway.identity.service import Identity
+from gateway.server import serve
+from gateway.services import Services
+from gateway.settings import Settings
+from gateway.store import migrate
+from gateway.telemetry import logging as logs
+from gateway.tls import development_certificate
+from realtime.errors import WireFault
+
+KEY_FILE = "dev.key"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="TCP port; 0 takes a free one")
+    parser.add_argument("--tls", action="store_true", help="serve https and wss")
+    parser.add_argument("--quiet", action="store_true", help="print no banner")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    given = {name: getattr(options, name) for name in ("host", "port") if getattr(options, name)}
+    if options.port == 0:
+        given["port"] = 0
+    if options.tls:
+        given["tls"] = True
+    settings = Settings(**given)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrate.upgrade(settings.database)
+    asyncio.run(_serve(settings, quiet=options.quiet))
+    return 0
+
+
+async def _serve(settings: Settings, *, quiet: bool) -> None:
+    services, embedded = build_services(settings)
+    await services.identity.ensure_default_project()
+    key = await development_key(services.identity, settings.data_dir / KEY_FILE)
+    certificate, authority = _certificate(settings)
+    app = build_app(services, embedded)
+
+    def started(port: int) -> None:
+        (settings.data_dir / "port").write_text(str(port))
+        if not quiet:
+            print(_banner(services, key, port, authority), file=sys.stdout, flush=True)
+
+    await serve(app, settings, services.directory, certificate=certificate, started=started)
+
+
+def _certificate(settings: Settings) -> tuple[tuple[Path, Path] | None, Path | None]:
+    if not settings.tls:
+        return None, None
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        return (settings.tls_certificate, settings.tls_key), None
+    certificate, key, authority = development_certificate(
+        settings.data_dir / "tls", settings.host
+    )
+    return (certificate, key), authority
+
+
+async def development_key(identity: Identity, path: Path) -> str:
+    """Return the key of a local run, making it on first use; readable by the owner only."""
+    try:
+        text = path.read_text().strip()
+        await identity.authenticate(text)
+    except (FileNotFoundError, WireFault):
+        text = await identity.create_key("development")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+    return text
+
+
+def _banner(services: Services, key: str, port: int, authority: Path | None) -> str:
+    settings = services.settings
+    scheme = "https" if settings.tls else "http"
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    base = f"{scheme}://{host}:{port}/v1"
+    lines = [
+        "",
+        "VoiceEngine is listening.",
+        f"  base URL   {base}",
+        f"  API key    {key}",
+        f"             (kept in {settings.data_dir / KEY_FILE})",
+    ]
+    if authority is not None:
+        lines.append(f"  trust      NODE_EXTRA_CA_CERTS={authority.absolute()}")
+    lines += [
+        "Try:",
+        f'  voiceengine call --url {base} --text "what time is it"',
+        f"  curl {base.removesuffix('/v1')}/readyz",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The parts below the protocol machine, and which model name gets which."""

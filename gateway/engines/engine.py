@@ -1,0 +1,26 @@
+"""An engine: the parts that serve a session of one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from realtime.ports import Brain, Recogniser, Synthesiser, VoiceActivityDetector
+from realtime.session.inputs import EngineTraits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Separately replaceable parts; one that is None is absent by configuration."""
+
+    name: str
+    brain: Brain
+    detector: VoiceActivityDetector | None = None
+    recogniser: Recogniser | None = None
+    synthesiser: Synthesiser | None = None
+    needs_transcript: bool = True
+
+    def traits(self) -> EngineTraits:
+        """Return what the protocol machine must know of it."""
+        return EngineTraits(
+            needs_transcript=self.needs_transcript, listens=self.detector is not None
+        )

@@ -1,0 +1,28 @@
+"""Who an authenticated caller is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The owner of a valid credential. `session` is what a client secret is bound to."""
+
+    kind: Literal["api_key", "client_secret"]
+    organisation_id: str
+    project_id: str
+    key_id: str
+    client_secret_id: str | None = None
+    session: dict[str, Any] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what admission may know."""
+        return {
+            "kind": self.kind,
+            "organisation_id": self.organisation_id,
+            "project_id": self.project_id,
+            "key_id": self.key_id,
+            "client_secret_id": self.client_secret_id,
+        }

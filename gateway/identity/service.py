@@ -1,0 +1,218 @@
+"""Keys and client secrets: made, listed, revoked, and checked at every entry.
+
+A checked key is remembered for `CACHE_S`, so that a revocation on another
+instance holds at most that long; one on this instance holds at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select, update
+
+from gateway.identity.principal import Principal
+from gateway.identity.secrets import (
+    SECRET_PREFIX,
+    Pepper,
+    masked,
+    new_client_secret,
+    new_key,
+    parse_key,
+)
+from gateway.store.database import Database
+from gateway.store.tables import ApiKey, ClientSecret, Organisation, Project
+from gateway.store.upsert import insert_ignore
+from gateway.telemetry import metrics
+from realtime.errors import InvalidApiKey, MissingCredential
+
+CACHE_S = 15
+CACHE_KEYS = 10_000
+DEFAULT_ORGANISATION = "org-local"
+DEFAULT_PROJECT = "proj_local"
+
+
+class Identity:
+    """The one place that knows credentials."""
+
+    def __init__(
+        self, database: Database, pepper: Pepper, *, unix_s: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._unix_s = unix_s
+        self._known: OrderedDict[str, tuple[float, bytes, Principal]] = OrderedDict()
+
+    def _now(self) -> int:
+        return int(self._unix_s())
+
+    async def ensure_default_project(self) -> None:
+        """Make the organisation and project of an embedded installation."""
+        now = self._now()
+        async with self._database.transaction() as connection:
+            await insert_ignore(
+                connection,
+                Organisation,
+                [{"id": DEFAULT_ORGANISATION, "name": "local", "created_at": now}],
+            )
+            project = {
+                "id": DEFAULT_PROJECT,
+                "organisation_id": DEFAULT_ORGANISATION,
+                "name": "default",
+                "settings": {},
+                "created_at": now,
+            }
+            await insert_ignore(connection, Project, [project])
+
+    # --- project keys ---
+
+    async def create_key(
+        self, name: str, *, project_id: str = DEFAULT_PROJECT, expires_in_s: int | None = None
+    ) -> str:
+        """Make a key of a project; the text is returned this once.
+
+        Raises:
+            LookupError: there is no such project.
+        """
+        text, parts = new_key()
+        now = self._now()
+        async with self._database.transaction() as connection:
+            owner = await connection.scalar(
+                select(Project.organisation_id).where(Project.id == project_id)
+            )
+            if owner is None:
+                raise LookupError(f"There is no project {project_id}.")
+            row = {
+                "id": parts.key_id,
+                "organisation_id": owner,
+                "project_id": project_id,
+                "name": name,
+                "secret_hash": self._pepper.hash(parts.secret),
+                "shown": f"{text[:10]}…{text[-4:]}",
+                "created_at": now,
+                "expires_at": None if expires_in_s is None else now + expires_in_s,
+            }
+            await insert_ignore(connection, ApiKey, [row])
+        return text
+
+    async def list_keys(self) -> list[dict[str, Any]]:
+        """Return every key without its secret."""
+        columns = (
+            ApiKey.id, ApiKey.name, ApiKey.project_id, ApiKey.shown,
+            ApiKey.created_at, ApiKey.expires_at, ApiKey.revoked_at,
+        )  # fmt: skip
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(select(*columns).order_by(ApiKey.created_at))
+        return [dict(row) for row in rows.mappings()]
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """Revoke a key; return whether it was valid until now."""
+        async with self._database.transaction() as connection:
+            result = await connection.execute(
+                update(ApiKey)
+                .where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+                .values(revoked_at=self._now())
+            )
+        self._known.pop(key_id, None)
+        return bool(result.rowcount)
+
+    # --- client secrets ---
+
+    async def mint(
+        self, owner: Principal, session: dict[str, Any], *, ttl_s: int, request_id: str
+    ) -> tuple[str, int]:
+        """Make a client secret bound to a session; return it and when it expires."""
+        now = self._now()
+        text = new_client_secret(now)
+        row = {
+            "id": f"eks_{text[len(SECRET_PREFIX) :][:16]}",
+            "organisation_id": owner.organisation_id,
+            "project_id": owner.project_id,
+            "secret_hash": self._pepper.hash(text),
+            "key_id": owner.key_id,
+            "request_id": request_id,
+            "session": session,
+            "created_at": now,
+            "expires_at": now + ttl_s,
+        }
+        async with self._database.transaction() as connection:
+            await insert_ignore(connection, ClientSecret, [row])
+        return text, now + ttl_s
+
+    # --- checks ---
+
+    async def authenticate(self, credential: str | None) -> Principal:
+        """Return who it is.
+
+        Raises:
+            MissingCredential, InvalidApiKey: nobody we know; one answer for
+                wrong, expired and revoked ones.
+        """
+        if not credential:
+            metrics.AUTH_FAILURES.labels("missing").inc()
+            raise MissingCredential
+        if credential.startswith(SECRET_PREFIX):
+            principal = await self._by_client_secret(credential)
+        else:
+            principal = await self._by_key(credential)
+        if principal is None:
+            metrics.AUTH_FAILURES.labels("invalid").inc()
+            raise InvalidApiKey(masked(credential))
+        return principal
+
+    async def _by_key(self, credential: str) -> Principal | None:
+        parts = parse_key(credential)
+        if parts is None:
+            return None
+        given = self._pepper.hash(parts.secret)
+        known = self._known.get(parts.key_id)
+        if known is not None and known[0] > self._unix_s():
+            return known[2] if hmac.compare_digest(known[1], given) else None
+        async with self._database.transaction() as connection:
+            found = await connection.execute(select(ApiKey).where(ApiKey.id == parts.key_id))
+        row = found.mappings().first()
+        if row is None or not hmac.compare_digest(row["secret_hash"], given):
+            return None
+        if row["revoked_at"] is not None or _over(row["expires_at"], self._now()):
+            return None
+        principal = Principal(
+            kind="api_key",
+            organisation_id=row["organisation_id"],
+            project_id=row["project_id"],
+            key_id=parts.key_id,
+        )
+        self._remember(parts.key_id, given, principal)
+        return principal
+
+    def _remember(self, key_id: str, given: bytes, principal: Principal) -> None:
+        self._known[key_id] = (self._unix_s() + CACHE_S, given, principal)
+        if len(self._known) > CACHE_KEYS:
+            self._known.popitem(last=False)
+
+    async def _by_client_secret(self, credential: str) -> Principal | None:
+        digest = self._pepper.hash(credential)
+        statement = (
+            select(ClientSecret, ApiKey.revoked_at)
+            .join(ApiKey, ApiKey.id == ClientSecret.key_id)
+            .where(ClientSecret.secret_hash == digest)
+        )
+        async with self._database.transaction() as connection:
+            found = await connection.execute(statement)
+        row = found.mappings().first()
+        if row is None or row["revoked_at"] is not None or _over(row["expires_at"], self._now()):
+            return None
+        return Principal(
+            kind="client_secret",
+            organisation_id=row["organisation_id"],
+            project_id=row["project_id"],
+            key_id=row["key_id"],
+            client_secret_id=row["id"],
+            session=row["session"],
+        )
+
+
+def _over(expires_at: int | None, now: int) -> bool:
+    return expires_at is not None and expires_at <= now

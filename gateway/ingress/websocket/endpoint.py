@@ -1,0 +1,172 @@
+"""`/v1/realtime` over WebSocket: 101 for every attempt, faults in band (CONTRACT 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.identity.principal import Principal
+from gateway.ingress.websocket.codec import append_audio, decoded, event_of
+from gateway.ingress.websocket.credentials import Handshake, read_handshake
+from gateway.ingress.websocket.socket import Socket
+from gateway.services import Services
+from gateway.sessions.encoding import frame
+from gateway.sessions.opening import OpenedSession, open_session
+from gateway.telemetry import metrics
+from realtime.errors import (
+    BetaShapeDisabled,
+    InvalidEvent,
+    InvalidModel,
+    InvalidValue,
+    MissingModel,
+    ServerFault,
+    WireFault,
+)
+from realtime.events.client import event_id_of
+from realtime.events.server import ErrorBody, ErrorEvent
+from realtime.session.inputs import EndReason, FromClient, InvalidFromClient, Opened
+
+LAG_POLL_S = 0.02
+"""While a session is overloaded its socket is looked at this often."""
+
+
+class RealtimeSocket:
+    """The ASGI endpoint; raw, since starlette's layer costs 2 to 4 us a message."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        await receive()  # websocket.connect
+        query = {
+            key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()
+        }
+        if "call_id" in query:
+            await self._deny_unknown_call(send)
+            return
+        handshake = read_handshake(Headers(scope=scope), scope["subprotocols"])
+        await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
+        try:
+            principal = await self._services.identity.authenticate(handshake.credential)
+            opened = await self._open(query, handshake, principal)
+        except WireFault as fault:
+            await self._refuse(send, fault)
+            return
+        await self._serve(opened, receive, send)
+
+    async def _deny_unknown_call(self, send: Send) -> None:
+        """A sideband to a call that is not there: 404 on the upgrade (CONTRACT 4)."""
+        start = {"status": 404, "headers": [(b"content-length", b"0")]}
+        await send({"type": "websocket.http.response.start", **start})
+        await send({"type": "websocket.http.response.body", "body": b""})
+
+    async def _refuse(self, send: Send, fault: WireFault) -> None:
+        metrics.ERRORS.labels(fault.code or fault.type).inc()
+        body = ErrorBody(
+            type=fault.type,
+            code=fault.code,
+            message=fault.message,
+            param=fault.param,
+            event_id=None,
+        )
+        event = ErrorEvent(event_id=self._services.ids("event"), error=body)
+        await send({"type": "websocket.send", "text": frame(event)})
+        code = fault.close_code or 4000
+        await send({"type": "websocket.close", "code": code, "reason": fault.close_reason})
+
+    async def _open(
+        self, query: Mapping[str, str], handshake: Handshake, principal: Principal
+    ) -> OpenedSession:
+        if handshake.beta:
+            raise BetaShapeDisabled
+        if "intent" in query:
+            # Transcription sessions come with the rest of the socket's surface.
+            raise InvalidValue(
+                f"Sessions with intent '{query['intent']}' are not supported by this server.",
+                param="intent",
+            )
+        bound = principal.session or {}
+        model = str(bound.get("model") or query.get("model") or "")
+        if not model:
+            raise MissingModel
+        engine = self._services.registry.resolve(model)
+        if engine is None:
+            raise InvalidModel(model)
+        return await open_session(self._services, principal, model=model, engine=engine)
+
+    async def _serve(self, opened: OpenedSession, receive: Receive, send: Send) -> None:
+        settings = self._services.settings
+        async with asyncio.TaskGroup() as tasks:
+            runner = opened.start(tasks.create_task)
+            socket = Socket(
+                send,
+                queue_bytes=settings.send_queue_bytes,
+                send_timeout_s=settings.send_timeout_s,
+                too_slow=lambda: _too_slow(opened),
+            )
+            writer = tasks.create_task(socket.write())
+            controller = runner.controllers.add(socket)
+            reader = tasks.create_task(self._read(opened, controller, receive))
+            runner.post(Opened(controller))
+            await runner.ended.wait()
+            await writer
+            reader.cancel()
+        await opened.finish()
+
+    async def _read(self, opened: OpenedSession, controller: int, receive: Receive) -> None:
+        """Read frames until the client is gone; stop reading while the session is overloaded."""
+        runner, lag_ms = opened.runner, self._services.settings.detection_lag_ms
+        while not runner.closed:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                code = message.get("code")
+                normal = code in (1000, 1001, 1005)
+                runner.controllers.remove(controller)
+                runner.shutdown(
+                    EndReason.CLIENT_CLOSED if normal else EndReason.CLIENT_VANISHED, code=1000
+                )
+                return
+            self._take(opened, controller, message)
+            while runner.overloaded(lag_ms=lag_ms) and not runner.closed:
+                await asyncio.sleep(LAG_POLL_S)
+
+    def _take(self, opened: OpenedSession, controller: int, message: Message) -> None:
+        runner = opened.runner
+        text = message.get("text")
+        data: Any = None
+        try:
+            if text is None:
+                raise InvalidEvent(
+                    "Expected a text WebSocket message; binary frames are not supported."
+                )
+            data = decoded(text)
+            audio = append_audio(data)
+            if audio is None:
+                event = event_of(data)
+                if isinstance(event, bytes):
+                    audio = event
+                else:
+                    opened.observer.received(event.type, data, runner.now_ms())
+                    runner.post(FromClient(controller, event))
+                    return
+            runner.append(audio)
+        except WireFault as fault:
+            runner.post(InvalidFromClient(controller, fault, event_id_of(data)))
+        except Exception:
+            # The last line of defence of a session: a fault of ours in one
+            # event is told as a server fault, logged, and the session goes on.
+            opened.log.exception("event_failed")
+            runner.post(InvalidFromClient(controller, ServerFault(), event_id_of(data)))
+
+
+def _too_slow(opened: OpenedSession) -> None:
+    metrics.SLOW_READERS.inc()
+    opened.runner.shutdown(EndReason.CLIENT_TOO_SLOW, code=1008)
+
+

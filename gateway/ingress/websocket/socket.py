@@ -1,0 +1,104 @@
+"""One connected WebSocket as a controller: a bounded queue and one writer task.
+
+Rule for slow readers: a client whose unsent frames exceed `queue_bytes` is
+closed with 1008; nothing is dropped silently. A frame that takes longer than
+the send timeout counts as the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from starlette.types import Message, Send
+
+TOO_SLOW_CODE = 1008
+TOO_SLOW_REASON = "The client reads too slowly."
+
+
+class Socket:
+    """The sending side of a WebSocket."""
+
+    wants_audio = True
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        queue_bytes: int,
+        send_timeout_s: float,
+        too_slow: Callable[[], None],
+    ) -> None:
+        self._send = send
+        self._most = queue_bytes
+        self._timeout_s = send_timeout_s
+        self._too_slow = too_slow
+        self._loop = asyncio.get_running_loop()
+        self._frames: deque[str] = deque()
+        self._bytes = 0
+        self._wake: asyncio.Future[None] | None = None
+        self._closing: tuple[int, str] | None = None
+        self._broken = False
+
+    def send(self, text: str) -> None:
+        """Queue a frame."""
+        if self._closing is not None or self._broken:
+            return
+        self._frames.append(text)
+        self._bytes += len(text)
+        self._wake_writer()
+        if self._bytes > self._most:
+            self.overflow()
+
+    def overflow(self) -> None:
+        """The client does not keep up: forget its frames and end the session."""
+        if self._broken:
+            return
+        self._broken = True
+        self._frames.clear()
+        self._closing = (TOO_SLOW_CODE, TOO_SLOW_REASON)
+        self._wake_writer()
+        self._too_slow()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what is queued."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def write(self) -> None:
+        """Send frames in order until the socket is closed; the one writer of this socket."""
+        watch: asyncio.TimerHandle | None = None
+        try:
+            while True:
+                while self._frames:
+                    text = self._frames.popleft()
+                    if watch is None:
+                        watch = self._loop.call_later(self._timeout_s, self.overflow)
+                    await self._send({"type": "websocket.send", "text": text})
+                    self._bytes -= len(text)
+                if watch is not None:
+                    watch.cancel()
+                    watch = None
+                if self._closing is not None:
+                    break
+                self._wake = self._loop.create_future()
+                await self._wake
+            await self._close_now(*self._closing)
+        except OSError:
+            self._broken = True  # the peer is gone; the reader sees the disconnect
+        finally:
+            if watch is not None:
+                watch.cancel()
+
+    async def _close_now(self, code: int, reason: str) -> None:
+        message: Message = {"type": "websocket.close", "code": code, "reason": reason}
+        with suppress(OSError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(self._timeout_s):
+                await self._send(message)

@@ -1,0 +1,265 @@
+"""Write-behind record: sessions, items, events, usage (DECISIONS 1.7).
+
+Nothing here waits: rows are queued and one task writes them in batches. At the
+bound, event rows are dropped and counted; rows of sessions, items and usage
+never are. Audio is never recorded: only what is said of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.store.database import Database
+from gateway.store.tables import Base, Event, Item, RealtimeSession, Usage
+from gateway.store.upsert import insert_ignore, upsert
+from gateway.telemetry import metrics
+from realtime.session.config import SessionConfig
+from realtime.session.effects import RecordUsage
+from realtime.session.inputs import EndReason
+
+BATCH_ROWS = 100
+FLUSH_S = 0.2
+RETRY_S = 1.0
+LEFT_OUT = frozenset({"audio", "image_url"})
+"""Keys of client events whose values are not recorded."""
+
+_log = structlog.get_logger("recorder")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened:
+    """The facts of a session that begins; `started_at` in Unix seconds."""
+
+    session_id: str
+    organisation_id: str
+    project_id: str
+    key_id: str
+    client_secret_id: str | None
+    engine: str
+    model: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    table: type[Base]
+    values: dict[str, Any]
+    change: bool = False
+    """Changes a row that is there, by its primary key, instead of adding one."""
+
+
+class SessionRecorder:
+    """Records one session."""
+
+    def __init__(self, opened: SessionOpened, queue: Recorder) -> None:
+        self._opened = opened
+        self._queue = queue
+        self._seq = 0
+        self._owner = {
+            "organisation_id": opened.organisation_id,
+            "project_id": opened.project_id,
+            "session_id": opened.session_id,
+        }
+        self._begun = False
+
+    def event(self, direction: str, at_ms: int, kind: str, body: object) -> None:
+        """Record an event: a decoded client event or a sent frame."""
+        self._seq += 1
+        values = {
+            **self._owner,
+            "seq": self._seq,
+            "at_ms": at_ms,
+            "direction": direction,
+            "type": kind,
+            "body": body,
+        }
+        self._queue.put(_Row(Event, values))
+
+    def config(self, config: SessionConfig) -> None:
+        """Record the effective configuration; the first one begins the session's row."""
+        body = orjson.loads(orjson.dumps(config))
+        opened = self._opened
+        if self._begun:
+            values = {"id": opened.session_id, "config": body}
+            self._queue.put(_Row(RealtimeSession, values, change=True))
+            return
+        self._begun = True
+        values = {
+            "id": opened.session_id,
+            "organisation_id": opened.organisation_id,
+            "project_id": opened.project_id,
+            "key_id": opened.key_id,
+            "client_secret_id": opened.client_secret_id,
+            "engine": opened.engine,
+            "model": opened.model,
+            "config": body,
+            "started_at": opened.started_at,
+        }
+        self._queue.put(_Row(RealtimeSession, values))
+
+    def item(self, item: Any, previous_item_id: str | None) -> None:
+        """Record an item in its final form."""
+        body = without_media(orjson.loads(orjson.dumps(item)))
+        self._put_item(item.id, previous_item_id=previous_item_id, body=body, deleted=False)
+
+    def transcript(self, item_id: str, text: str) -> None:
+        """Record what was said in an item."""
+        self._change_item(item_id, transcript=text)
+
+    def item_truncated(self, item_id: str, audio_end_ms: int) -> None:
+        """Record where an item was cut."""
+        self._change_item(item_id, truncated_ms=audio_end_ms)
+
+    def item_deleted(self, item_id: str) -> None:
+        """Record that a client deleted an item."""
+        self._change_item(item_id, deleted=True)
+
+    def _put_item(self, item_id: str, **values: Any) -> None:
+        self._queue.put(_Row(Item, {**self._owner, "item_id": item_id, **values}))
+
+    def _change_item(self, item_id: str, **values: Any) -> None:
+        key = {"session_id": self._opened.session_id, "item_id": item_id}
+        self._queue.put(_Row(Item, {**key, **values}, change=True))
+
+    def usage(self, effect: RecordUsage) -> None:
+        """Record a response's tokens."""
+        values = {
+            **self._owner,
+            "response_id": effect.response_id,
+            "model": self._opened.model,
+            "status": effect.status,
+            "body": orjson.loads(orjson.dumps(effect.usage)),
+            "estimated": effect.estimated,
+            "created_at": int(time.time()),
+        }
+        self._queue.put(_Row(Usage, values))
+
+    def close(self, reason: EndReason) -> None:
+        """Record the end."""
+        values = {
+            "id": self._opened.session_id,
+            "ended_at": int(time.time()),
+            "end_reason": reason.value,
+        }
+        self._queue.put(_Row(RealtimeSession, values, change=True))
+
+
+class Recorder:
+    """The queue and its one writer."""
+
+    def __init__(self, database: Database, *, most_rows: int) -> None:
+        self._database = database
+        self._most = most_rows
+        self._rows: deque[_Row] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def open_session(self, opened: SessionOpened) -> SessionRecorder:
+        """Begin to record a session."""
+        return SessionRecorder(opened, self)
+
+    def put(self, row: _Row) -> None:
+        """Queue a row; never blocks."""
+        if row.table is Event and len(self._rows) >= self._most:
+            metrics.RECORDER_ROWS_DROPPED.inc()
+            return
+        self._rows.append(row)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write rows until `stop`; a batch that fails is tried again, in order."""
+        while not (self._stopping and not self._rows):
+            await self._wake.wait()
+            if not self._stopping:
+                await asyncio.sleep(FLUSH_S)
+            self._wake.clear()
+            while self._rows:
+                if not await self._write_batch():
+                    if self._stopping:
+                        return
+                    await asyncio.sleep(RETRY_S)
+            metrics.RECORDER_BACKLOG.set(len(self._rows))
+
+    def stop(self) -> None:
+        """Write what is queued, then let `run` return."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _write_batch(self) -> bool:
+        batch = self._batch()
+        try:
+            async with self._database.transaction() as connection:
+                for rows in _runs(batch):
+                    await self._write(connection, rows)
+        except (SQLAlchemyError, OSError) as error:
+            _log.error("record_failed", error=type(error).__name__, rows=len(batch))
+            return False
+        for _ in batch:
+            self._rows.popleft()
+        return True
+
+    def _batch(self) -> list[_Row]:
+        return [self._rows[place] for place in range(min(BATCH_ROWS, len(self._rows)))]
+
+    async def _write(self, connection: Any, rows: list[_Row]) -> None:
+        first = rows[0]
+        if first.change:
+            for row in rows:
+                await _change(connection, row)
+        elif first.table is Item:
+            for row in rows:
+                key = ("session_id", "item_id")
+                await upsert(connection, Item, [row.values], key=key)
+        else:
+            values = [_recordable(row) for row in rows]
+            await insert_ignore(connection, first.table, values)
+
+
+def _runs(rows: list[_Row]) -> list[list[_Row]]:
+    """Group neighbours that one statement can write; order is kept."""
+    runs: list[list[_Row]] = []
+    for row in rows:
+        last = runs[-1][0] if runs else None
+        if last is not None and last.table is row.table and last.change == row.change:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return runs
+
+
+def _recordable(row: _Row) -> dict[str, Any]:
+    if row.table is not Event:
+        return row.values
+    body = row.values["body"]
+    value = orjson.loads(body) if isinstance(body, str) else body
+    return {**row.values, "body": without_media(value)}
+
+
+async def _change(connection: Any, row: _Row) -> None:
+    key = {column.name for column in row.table.__table__.primary_key}
+    where = [getattr(row.table, name) == row.values[name] for name in key]
+    values = {name: value for name, value in row.values.items() if name not in key}
+    await connection.execute(update(row.table).where(*where).values(**values))
+
+
+def without_media(value: Any) -> Any:
+    """Return a JSON value with audio and image data replaced by their lengths."""
+    if isinstance(value, dict):
+        return {
+            key: f"<{len(part)} characters>"
+            if key in LEFT_OUT and isinstance(part, str)
+            else without_media(part)
+            for key, part in value.items()
+        }
+    if isinstance(value, list):
+        return [without_media(part) for part in value]
+    return value

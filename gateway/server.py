@@ -1,0 +1,96 @@
+"""uvicorn, run by us, so that SIGTERM drains before sockets close.
+
+uvicorn closes every WebSocket with 1012 as soon as it is told to exit; so the
+signal first stops new sessions and waits for the live ones, up to a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.sessions.directory import Directory
+from gateway.settings import Settings
+
+POLL_S = 0.05
+_log = structlog.get_logger("server")
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its own signal handling; tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._tell = started
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to us."""
+        yield
+
+    async def startup(self, sockets: object = None) -> None:
+        """Listen, then tell the port."""
+        await super().startup()
+        if not self.should_exit:
+            self._tell(self.servers[0].sockets[0].getsockname()[1])
+
+
+async def serve(
+    app: ASGIApp,
+    settings: Settings,
+    directory: Directory,
+    *,
+    certificate: tuple[Path, Path] | None,
+    started: Callable[[int], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; a second signal ends the drain."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        ws="websockets-sansio",
+        ws_max_size=settings.ws_max_message_bytes,
+        ws_ping_interval=settings.ws_ping_interval_s,
+        ws_ping_timeout=settings.ws_ping_timeout_s,
+        ws_per_message_deflate=False,
+        server_header=False,
+        date_header=True,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+        ssl_certfile=None if certificate is None else str(certificate[0]),
+        ssl_keyfile=None if certificate is None else str(certificate[1]),
+    )
+    server = _Uvicorn(config, started)
+    stop = asyncio.Event()
+    signals = 0
+
+    def on_signal() -> None:
+        nonlocal signals
+        signals += 1
+        stop.set()
+        directory.draining = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.serve())
+        stopping = tasks.create_task(stop.wait())
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        deadline = loop.time() + settings.drain_timeout_s
+        while len(directory) and loop.time() < deadline and signals < 2 and not running.done():
+            await asyncio.sleep(POLL_S)
+        directory.shut_down()
+        await asyncio.sleep(POLL_S)
+        server.should_exit = True
+    _log.info("stopped")

@@ -1,0 +1,33 @@
+"""What the edges share: one object, built by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.engines.registry import Registry
+    from gateway.identity.service import Identity
+    from gateway.readiness import Readiness
+    from gateway.recording.recorder import Recorder
+    from gateway.sessions.admission import Admission
+    from gateway.sessions.directory import Directory
+    from gateway.store.database import Database
+    from realtime.ports import IdSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The process's services; every one is replaceable by its port."""
+
+    settings: Settings
+    ids: IdSource
+    database: Database
+    identity: Identity
+    admission: Admission
+    recorder: Recorder
+    registry: Registry
+    directory: Directory
+    readiness: Readiness = field()

@@ -1,0 +1,59 @@
+"""The clients of a session: who gets which frame."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from realtime.session.inputs import ControllerId
+
+
+class Controller(Protocol):
+    """One connected client: a socket now, a data channel or a sideband later."""
+
+    wants_audio: bool
+    """Gets `response.output_audio.delta` (a WebSocket does, a data channel does not)."""
+
+    def send(self, text: str) -> None:
+        """Queue a frame; never blocks. A client that reads too slowly is closed."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what is queued, then close."""
+
+
+class Controllers:
+    """The connected clients by number, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[ControllerId, Controller] = {}
+        self._next: ControllerId = 1
+
+    def add(self, controller: Controller) -> ControllerId:
+        """Add a client; return its number."""
+        number = self._next
+        self._next += 1
+        self._by_id[number] = controller
+        return number
+
+    def remove(self, number: ControllerId) -> None:
+        """Forget a client."""
+        self._by_id.pop(number, None)
+
+    def send(self, text: str, to: ControllerId | None) -> None:
+        """Send to one client, or to all."""
+        if to is None:
+            for controller in self._by_id.values():
+                controller.send(text)
+        elif to in self._by_id:
+            self._by_id[to].send(text)
+
+    def send_audio(self, text: str) -> None:
+        """Send to those who get audio in events."""
+        for controller in self._by_id.values():
+            if controller.wants_audio:
+                controller.send(text)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close all."""
+        for controller in self._by_id.values():
+            controller.close(code, reason)
+        self._by_id.clear()

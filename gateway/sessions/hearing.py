@@ -1,0 +1,134 @@
+"""Feeds voice activity detection and recognition from the input ring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.engines.engine import Engine
+from gateway.sessions.audio import InputRing
+from realtime.engine import (
+    DetectionReport,
+    EngineFault,
+    RecognitionFailed,
+    RecognitionReport,
+    RecognitionRequest,
+    SpeechProbability,
+)
+from realtime.ports import RecognitionStream, VoiceActivityStream
+from realtime.session.inputs import Input
+
+AHEAD_SAMPLES = 24_000 * 4
+"""Audio given to detection before it has reported on it; a burst waits in the ring."""
+
+
+class Hearing:
+    """One session's ears."""
+
+    def __init__(self, engine: Engine, ring: InputRing, post: Callable[[Input], None]) -> None:
+        self._engine = engine
+        self._ring = ring
+        self._post = post
+        self._detection: VoiceActivityStream | None = None
+        self._fed = 0
+        self._known = 0
+        self._utterances: dict[str, tuple[RecognitionStream, int]] = {}
+
+    # --- voice activity ---
+
+    def start_detection(self, at_sample: int) -> None:
+        """Listen from a position on."""
+        self.stop_detection()
+        if self._engine.detector is None:
+            return
+        self._fed = self._known = at_sample
+        self._detection = self._engine.detector.open(at_sample=at_sample, sink=self._detected)
+        self.audio_came()
+
+    def stop_detection(self) -> None:
+        """Listen no more."""
+        if self._detection is not None:
+            self._detection.close()
+            self._detection = None
+
+    def audio_came(self) -> None:
+        """Give detection what it may have now."""
+        if self._detection is None:
+            return
+        upto = min(self._ring.end, self._known + AHEAD_SAMPLES)
+        if upto > self._fed:
+            self._detection.feed(self._ring.slice(self._fed, upto))
+            self._fed = upto
+
+    def _detected(self, report: DetectionReport) -> None:
+        if isinstance(report, SpeechProbability):
+            self._known = max(self._known, report.at_sample)
+        self._post(report)
+        self.audio_came()
+
+    @property
+    def lag_samples(self) -> int:
+        """Appended audio that detection has not judged yet."""
+        return 0 if self._detection is None else self._ring.end - self._known
+
+    # --- recognition ---
+
+    def open(self, request: RecognitionRequest, start: int) -> None:
+        """Start an utterance."""
+        if self._engine.recogniser is None:
+            self._fail(request.utterance_id)
+            return
+        stream = self._engine.recogniser.open(request, self._recognised)
+        self._utterances[request.utterance_id] = (stream, start)
+
+    def _fail(self, utterance_id: str) -> None:
+        fault = EngineFault("speech_unavailable", "Speech recognition is not available.")
+        self._post(RecognitionFailed(utterance_id, fault))
+
+    def _recognised(self, report: RecognitionReport) -> None:
+        self._post(report)
+
+    def feed(self, utterance_id: str, upto: int) -> None:
+        """Give the utterance the ring up to a position."""
+        stream, fed = self._utterances.get(utterance_id, (None, 0))
+        if stream is not None and upto > fed:
+            stream.feed(self._ring.slice(fed, upto))
+            self._utterances[utterance_id] = (stream, upto)
+
+    def prepare(self, utterance_id: str) -> None:
+        """The utterance has maybe ended."""
+        if utterance_id in self._utterances:
+            self._utterances[utterance_id][0].prepare()
+
+    def abandon(self, utterance_id: str) -> None:
+        """The utterance goes on."""
+        if utterance_id in self._utterances:
+            self._utterances[utterance_id][0].abandon()
+
+    def commit(self, utterance_id: str, upto: int) -> None:
+        """The utterance has ended."""
+        self.feed(utterance_id, upto)
+        stream, _ = self._utterances.pop(utterance_id, (None, 0))
+        if stream is not None:
+            stream.commit()
+
+    def recognise(self, request: RecognitionRequest, audio: bytes | None) -> None:
+        """Transcribe a recording."""
+        if self._engine.recogniser is None or audio is None:
+            self._fail(request.utterance_id)
+            return
+        stream = self._engine.recogniser.open(request, self._recognised)
+        stream.feed(audio)
+        stream.commit()
+
+    def close_utterance(self, utterance_id: str) -> None:
+        """Forget an utterance."""
+        stream, _ = self._utterances.pop(utterance_id, (None, 0))
+        if stream is not None:
+            stream.close()
+
+    def close(self) -> None:
+        """The session is over."""
+        self.stop_detection()
+        for stream, _ in self._utterances.values():
+            stream.close()
+        self._utterances.clear()

@@ -1,0 +1,90 @@
+"""What is measured and recorded of a session, beside the call itself.
+
+Plain numbers on the session, folded into metrics at its turns; rows go to a
+write-behind recorder, so that the audio path never waits for a database.
+"""
+
+from __future__ import annotations
+
+from gateway.recording.recorder import SessionRecorder
+from gateway.sessions.admission import Denied
+from gateway.telemetry import metrics
+from realtime.events.server import (
+    ErrorEvent,
+    ItemDeleted,
+    ItemDone,
+    ItemTruncated,
+    ServerEvent,
+    TranscriptionCompleted,
+)
+from realtime.session.config import SessionConfig
+from realtime.session.effects import RecordUsage
+
+
+class SessionObserver:
+    """Sees what a session does."""
+
+    def __init__(self, recorder: SessionRecorder) -> None:
+        self._recorder = recorder
+        self._turn_ended_s: float | None = None
+        self._thinking_s: dict[str, float] = {}
+        self._speaking_s: float | None = None
+
+    def received(self, kind: str, body: object, at_ms: int) -> None:
+        """A client event came."""
+        self._recorder.event("client", at_ms, kind, body)
+
+    def sent(self, event: ServerEvent, text: str, at_ms: int) -> None:
+        """A server event went."""
+        self._recorder.event("server", at_ms, event.type, text)
+        if isinstance(event, ErrorEvent):
+            metrics.ERRORS.labels(event.error.code or event.error.type).inc()
+        elif isinstance(event, ItemDone):
+            self._recorder.item(event.item, event.previous_item_id)
+        elif isinstance(event, TranscriptionCompleted):
+            self._recorder.transcript(event.item_id, event.transcript)
+        elif isinstance(event, ItemDeleted):
+            self._recorder.item_deleted(event.item_id)
+        elif isinstance(event, ItemTruncated):
+            self._recorder.item_truncated(event.item_id, event.audio_end_ms)
+
+    def configured(self, config: SessionConfig) -> None:
+        """The effective configuration changed."""
+        self._recorder.config(config)
+
+    def usage(self, effect: RecordUsage) -> None:
+        """A response is over."""
+        self._recorder.usage(effect)
+        metrics.RESPONSES.labels(effect.status).inc()
+        self._thinking_s.pop(effect.response_id, None)
+
+    def denied(self, verdict: Denied) -> None:
+        """Policy said no."""
+        metrics.DENIALS.labels(verdict.reason).inc()
+
+    def turn_ended(self, now_s: float) -> None:
+        """The clock of turn latency starts."""
+        self._turn_ended_s = now_s
+
+    def brain_started(self, response_id: str, now_s: float) -> None:
+        """The brain was asked."""
+        self._thinking_s[response_id] = now_s
+        if self._turn_ended_s is not None:
+            metrics.STAGE_SECONDS.labels("stt").observe(now_s - self._turn_ended_s)
+
+    def speech_started(self, response_id: str, now_s: float) -> None:
+        """Synthesis was asked; the first time of a response ends the brain's stage."""
+        asked = self._thinking_s.pop(response_id, None)
+        if asked is not None:
+            metrics.STAGE_SECONDS.labels("brain").observe(now_s - asked)
+            self._speaking_s = now_s
+
+    def audio_sent(self, now_s: float, samples: int) -> None:
+        """Audio went to the client; the first of a turn ends its latency."""
+        metrics.AUDIO_OUT_SAMPLES.inc(samples)
+        if self._speaking_s is not None:
+            metrics.STAGE_SECONDS.labels("tts").observe(now_s - self._speaking_s)
+            self._speaking_s = None
+        if self._turn_ended_s is not None:
+            metrics.TURN_LATENCY_SECONDS.observe(now_s - self._turn_ended_s)
+            self._turn_ended_s = None

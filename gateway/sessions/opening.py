@@ -1,0 +1,155 @@
+"""Opens a session for a principal: configuration, machine, runner, record."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from gateway.engines.engine import Engine
+from gateway.identity.principal import Principal
+from gateway.recording.recorder import SessionOpened, SessionRecorder
+from gateway.services import Services
+from gateway.sessions.admission import Denied
+from gateway.sessions.observer import SessionObserver
+from gateway.sessions.runner import SessionRunner
+from gateway.telemetry import metrics
+from realtime.engine import SessionFacts
+from realtime.events.client import session_in
+from realtime.session.config import SessionConfig, fresh_config
+from realtime.session.inputs import EndReason, SessionLimits
+from realtime.session.machine import Session
+from realtime.session.updates import updated
+
+_NOISE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_SHIFT = {byte: ord(_NOISE[byte % len(_NOISE)]) for byte in range(256)}
+
+
+def noise(length: int) -> str:
+    """Return random padding for text deltas (`obfuscation`)."""
+    return secrets.token_bytes(length).decode("latin-1").translate(_SHIFT)
+
+
+def effective_config(
+    session: dict[str, Any] | None, *, session_id: str, model: str, expires_at: int
+) -> SessionConfig:
+    """Return the defaults with a client secret's session applied.
+
+    Raises:
+        WireFault: the session does not fit.
+    """
+    config = fresh_config(session_id=session_id, model=model, expires_at=expires_at)
+    if session:
+        config = updated(config, session_in(session), has_spoken=False)
+    return config
+
+
+class OpenedSession:
+    """A session that was admitted; `start` it inside its task group, `finish` it after."""
+
+    def __init__(
+        self,
+        services: Services,
+        principal: Principal,
+        config: SessionConfig,
+        engine: Engine,
+        recorder: SessionRecorder,
+    ) -> None:
+        self._services = services
+        self._principal = principal
+        self._engine = engine
+        self._recorder = recorder
+        self.config = config
+        self.observer = SessionObserver(recorder)
+        self.log = structlog.get_logger("session").bind(
+            session_id=config.id, project_id=principal.project_id, model=config.model
+        )
+        self.runner: SessionRunner
+
+    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> SessionRunner:
+        """Build the machine and its runner; tasks it needs are `spawn`ed."""
+        services, settings = self._services, self._services.settings
+        loop = asyncio.get_running_loop()
+        limits = SessionLimits(
+            max_duration_ms=settings.session_max_minutes * 60_000,
+            speech_start_ms=settings.speech_start_ms,
+            first_audio_ms=settings.output_first_ms,
+            pace=settings.output_pace,
+            tokens_per_minute=settings.tokens_per_minute,
+        )
+        machine = Session(
+            self.config,
+            ids=services.ids,
+            noise=noise,
+            limits=limits,
+            traits=self._engine.traits(),
+            opened_ms=int(loop.time() * 1000),
+        )
+        self.runner = SessionRunner(
+            machine,
+            self._engine,
+            facts=SessionFacts(
+                session_id=self.config.id,
+                language=settings.language,
+                instructions=self.config.instructions,
+            ),
+            admission=services.admission,
+            principal_facts=self._principal.facts(),
+            observer=self.observer,
+            spawn=spawn,
+            input_ring_bytes=settings.input_ring_bytes,
+            item_audio_bytes=settings.item_audio_bytes,
+        )
+        services.directory.add(self.config.id, self._principal, self.runner)
+        metrics.SESSIONS.labels("websocket").inc()
+        self.log.info("session_started")
+        return self.runner
+
+    async def finish(self) -> None:
+        """Write the end down."""
+        reason = self.runner.end_reason or EndReason.SERVER_FAULT
+        self._services.directory.remove(self.config.id)
+        self._recorder.close(reason)
+        metrics.SESSIONS.labels("websocket").dec()
+        metrics.SESSIONS_ENDED.labels(reason.value).inc()
+        self.log.info("session_ended", reason=reason.value)
+
+
+async def open_session(
+    services: Services, principal: Principal, *, model: str, engine: Engine
+) -> OpenedSession:
+    """Admit and prepare a session.
+
+    Raises:
+        WireFault: policy refused, or a bound configuration does not fit.
+    """
+    verdict = await services.admission.admit(
+        "realtime.connect", {**principal.facts(), "model": model}
+    )
+    if isinstance(verdict, Denied):
+        metrics.DENIALS.labels(verdict.reason).inc()
+        raise verdict.fault()
+    now_s = int(time.time())
+    config = effective_config(
+        principal.session,
+        session_id=services.ids("sess"),
+        model=model,
+        expires_at=now_s + services.settings.session_max_minutes * 60,
+    )
+    recorder = services.recorder.open_session(
+        SessionOpened(
+            session_id=config.id,
+            organisation_id=principal.organisation_id,
+            project_id=principal.project_id,
+            key_id=principal.key_id,
+            client_secret_id=principal.client_secret_id,
+            engine=engine.name,
+            model=model,
+            started_at=now_s,
+        )
+    )
+    return OpenedSession(services, principal, config, engine, recorder)

@@ -1,0 +1,262 @@
+"""Drives one session: the single writer that posts inputs and carries effects out.
+
+The socket's task calls `post` synchronously; what an effect posts while inputs
+are being handled waits its turn in the same loop (DECISIONS 1.11). Nothing in
+here blocks; what must wait is a task of the call's group and comes back as an
+input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from pybase64 import b64encode_as_string
+
+from gateway.engines.engine import Engine
+from gateway.sessions.admission import Admission, Denied, Verdict
+from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAudio, OutputEncoder
+from gateway.sessions.controllers import Controllers
+from gateway.sessions.encoding import audio_frame, frame
+from gateway.sessions.hearing import Hearing
+from gateway.sessions.observer import SessionObserver
+from gateway.sessions.speaking import Speaking
+from realtime.engine import SAMPLE_RATE, SessionFacts
+from realtime.events.items import InputAudio, OutputAudio as OutputAudioPart
+from realtime.events.items import RetrievedAudio, RetrievedMessage
+from realtime.events.server import ItemRetrieved, ResponseCreated, ResponseDone
+from realtime.session import effects as fx
+from realtime.session.handler import SessionHandler
+from realtime.session.inputs import Allowed, AudioAppended, EndReason, Input, Refused, Shutdown
+
+RETRIEVED_FORMAT = "pcm16"
+
+
+class SessionRunner:
+    """One live session."""
+
+    def __init__(
+        self,
+        handler: SessionHandler,
+        engine: Engine,
+        *,
+        facts: SessionFacts,
+        admission: Admission,
+        principal_facts: dict[str, Any],
+        observer: SessionObserver,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        input_ring_bytes: int,
+        item_audio_bytes: int,
+    ) -> None:
+        self._handler = handler
+        self._admission = admission
+        self._principal_facts = principal_facts
+        self._observer = observer
+        self._spawn = spawn
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._inbox: deque[Input] = deque()
+        self._handling = False
+        self.controllers = Controllers()
+        self.ended = asyncio.Event()
+        self.end_reason: EndReason | None = None
+        self._ring = InputRing(most_bytes=input_ring_bytes)
+        self._items = ItemAudio(most_bytes=item_audio_bytes)
+        self._waiting = OutputAudio()
+        self._hearing = Hearing(engine, self._ring, self.post)
+        self._speaking = Speaking(engine, facts, self._waiting, self.post)
+        self._decoder: InputDecoder | None = None
+        self._encoders: dict[str, OutputEncoder] = {}
+        self._perform = self._effect_table()
+
+    def now_ms(self) -> int:
+        """Return the loop's clock in whole milliseconds."""
+        return int(self._loop.time() * 1000)
+
+    @property
+    def closed(self) -> bool:
+        """True once the session ended."""
+        return self._handler.closed
+
+    def overloaded(self, *, lag_ms: int) -> bool:
+        """Say whether the socket should not be read for now (DECISIONS 1.11)."""
+        return (
+            self._handler.congested or self._hearing.lag_samples > lag_ms * SAMPLE_RATE // 1000
+        )
+
+    # --- inputs ---
+
+    def append(self, wire_audio: bytes) -> None:
+        """Take decoded input audio: into the ring, counted by the machine, to the ears."""
+        if self._decoder is None:
+            return
+        samples = self._ring.append(self._decoder.decode(wire_audio))
+        self.post(AudioAppended(samples))
+        self._hearing.audio_came()
+
+    def post(self, given: Input) -> None:
+        """Apply an input and everything that follows from it."""
+        if self._handling:
+            self._inbox.append(given)
+            return
+        self._handling = True
+        try:
+            self._handle(given)
+            while self._inbox:
+                self._handle(self._inbox.popleft())
+        finally:
+            self._handling = False
+        self._arm()
+
+    def _handle(self, given: Input) -> None:
+        self._handler.receive(given, self.now_ms())
+        for effect in self._handler.effects():
+            self._perform[type(effect)](effect)
+
+    def _arm(self) -> None:
+        due = self._handler.deadline()
+        if due is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return
+        when = due / 1000
+        if self._timer is not None:
+            if self._timer.when() == when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._handling = True
+        try:
+            # The timer may fire within the clock's resolution before the instant.
+            due = self._handler.deadline()
+            self._handler.expire(max(self.now_ms(), due or 0))
+            for effect in self._handler.effects():
+                self._perform[type(effect)](effect)
+            while self._inbox:
+                self._handle(self._inbox.popleft())
+        finally:
+            self._handling = False
+        self._arm()
+
+    def shutdown(self, reason: EndReason, *, code: int = 1001, text: str = "") -> None:
+        """End the session from outside; does nothing once it ended."""
+        self.post(Shutdown(reason, code, text))
+
+    # --- effects ---
+
+    def _effect_table(self) -> dict[type, Callable[[Any], None]]:
+        hearing, speaking, items = self._hearing, self._speaking, self._items
+        return {
+            fx.Send: self._send,
+            fx.SendAudio: self._send_audio,
+            fx.SendRetrieved: self._send_retrieved,
+            fx.StartDetection: lambda e: hearing.start_detection(e.at_sample),
+            fx.StopDetection: lambda _: hearing.stop_detection(),
+            fx.KeepAudio: lambda e: items.add(e.item_id, self._ring.slice(e.start, e.end)),
+            fx.KeepSentAudio: lambda e: items.add(
+                e.item_id, InputDecoder(e.format).decode(e.audio)
+            ),
+            fx.ForgetAudio: lambda e: self._ring.forget(e.before),
+            fx.CutItemAudio: lambda e: items.cut(e.item_id, e.samples),
+            fx.DropItemAudio: lambda e: items.drop(e.item_id),
+            fx.OpenRecognition: lambda e: hearing.open(e.request, e.start),
+            fx.FeedRecognition: lambda e: hearing.feed(e.utterance_id, e.upto),
+            fx.PrepareRecognition: lambda e: hearing.prepare(e.utterance_id),
+            fx.AbandonRecognition: lambda e: hearing.abandon(e.utterance_id),
+            fx.CommitRecognition: lambda e: hearing.commit(e.utterance_id, e.upto),
+            fx.RecogniseItem: lambda e: hearing.recognise(e.request, items.get(e.item_id)),
+            fx.CloseRecognition: lambda e: hearing.close_utterance(e.utterance_id),
+            fx.StartBrain: self._start_brain,
+            fx.CommitBrain: lambda e: speaking.commit(e.response_id),
+            fx.CancelBrain: lambda e: speaking.cancel(e.response_id),
+            fx.Speak: self._speak,
+            fx.CancelSpeech: lambda e: speaking.cancel_speech(e.response_id),
+            fx.ReportPlayback: lambda e: speaking.playback(playing=e.playing),
+            fx.Ask: self._ask,
+            fx.RecordUsage: self._observer.usage,
+            fx.RecordConfig: self._configured,
+            fx.TurnEnded: lambda e: self._observer.turn_ended(self._loop.time()),
+            fx.Close: self._close,
+        }
+
+    def _send(self, effect: fx.Send) -> None:
+        text = frame(effect.event)
+        self.controllers.send(text, effect.to)
+        self._observer.sent(effect.event, text, self.now_ms())
+        if isinstance(effect.event, ResponseCreated):
+            response = effect.event.response
+            self._encoders[response.id] = OutputEncoder(response.audio.output.format)
+        elif isinstance(effect.event, ResponseDone):
+            self._encoders.pop(effect.event.response.id, None)
+            self._speaking.finished(effect.event.response.id)
+
+    def _send_audio(self, effect: fx.SendAudio) -> None:
+        audio = self._waiting.take(effect.response_id, effect.samples)
+        self._items.add(effect.item_id, audio)
+        wire = self._encoders[effect.response_id].encode(audio)
+        self.controllers.send_audio(audio_frame(effect, wire))
+        self._observer.audio_sent(self._loop.time(), effect.samples)
+
+    def _send_retrieved(self, effect: fx.SendRetrieved) -> None:
+        item = effect.item
+        audio = self._items.get(item.id) if effect.audio_parts else None
+        if audio is not None and isinstance(item, RetrievedMessage):
+            content = list(item.content)
+            for place in effect.audio_parts:
+                part = content[place]
+                if isinstance(part, InputAudio | OutputAudioPart):
+                    content[place] = RetrievedAudio(
+                        type=part.type,
+                        transcript=part.transcript,
+                        audio=b64encode_as_string(audio),
+                        format=RETRIEVED_FORMAT,
+                    )
+            item = replace(item, content=content)
+        event = ItemRetrieved(event_id=effect.event_id, item=item)
+        self.controllers.send(frame(event), effect.controller)
+
+    def _start_brain(self, effect: fx.StartBrain) -> None:
+        self._observer.brain_started(effect.request.response_id, self._loop.time())
+        self._speaking.start(effect.request, speculative=effect.speculative)
+
+    def _speak(self, effect: fx.Speak) -> None:
+        self._observer.speech_started(effect.request.response_id, self._loop.time())
+        self._speaking.speak(effect.request)
+
+    def _configured(self, effect: fx.RecordConfig) -> None:
+        wire_format = effect.config.audio.input.format
+        if self._decoder is None or self._decoder.format != wire_format:
+            self._decoder = InputDecoder(wire_format)
+        self._observer.configured(effect.config)
+
+    def _ask(self, effect: fx.Ask) -> None:
+        facts = {**self._principal_facts, **effect.facts}
+        verdict = self._admission.admit_nowait(effect.action, facts)
+        if verdict is not None:
+            self._answer(effect.question, verdict)
+        else:
+            self._spawn(self._ask_and_wait(effect, facts))
+
+    async def _ask_and_wait(self, effect: fx.Ask, facts: dict[str, Any]) -> None:
+        self._answer(effect.question, await self._admission.admit(effect.action, facts))
+
+    def _answer(self, question: int, verdict: Verdict) -> None:
+        if isinstance(verdict, Denied):
+            self._observer.denied(verdict)
+            self.post(Refused(question, verdict.fault()))
+        else:
+            self.post(Allowed(question))
+
+    def _close(self, effect: fx.Close) -> None:
+        self.end_reason = effect.end_reason
+        self._hearing.close()
+        self._speaking.close()
+        self.controllers.close(effect.code, effect.reason)
+        self.ended.set()

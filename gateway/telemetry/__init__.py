@@ -1,0 +1,1 @@
+"""Metrics, traces and logs: names are constants, label sets are closed."""

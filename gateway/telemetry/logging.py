@@ -1,0 +1,83 @@
+"""Logs: one line per event, JSON by default, nothing secret or spoken in them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any, Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+DENIED = frozenset(
+    {
+        "authorization",
+        "sec-websocket-protocol",
+        "client_secret",
+        "credential",
+        "sdp",
+        "instructions",
+        "transcript",
+        "text",
+        "audio",
+    }
+)
+"""Keys whose values are never logged."""
+
+_SECRETS = re.compile(r"(sk-|ek_|Bearer\s+|eyJ)[A-Za-z0-9._\-]{6,}")
+
+
+def censor(_logger: object, _name: str, event: EventDict) -> EventDict:
+    """Drop denied keys and mask what looks like a credential, wherever it stands."""
+    return {
+        key: "<left out>" if key.lower() in DENIED else _masked(value)
+        for key, value in event.items()
+    }
+
+
+def _masked(value: Any) -> Any:
+    return _SECRETS.sub(r"\1***", value) if isinstance(value, str) else value
+
+
+def _rendered(value: Any, **_options: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+def configure(*, level: str, form: Literal["json", "text"]) -> None:
+    """Send our logs and those of libraries to stderr, in one form."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        structlog.processors.format_exc_info,
+        censor,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(serializer=_rendered)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "alembic"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").disabled = True
+    for chatty in ("uvicorn.error", "alembic", "websockets"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

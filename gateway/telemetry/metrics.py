@@ -1,0 +1,62 @@
+"""Every metric; none carries a session, call or user id."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2, 5, 10)
+
+SESSIONS = Gauge("voiceengine_sessions", "Live sessions.", ["kind"], registry=REGISTRY)
+SESSIONS_ENDED = Counter(
+    "voiceengine_sessions_ended", "Sessions by end reason.", ["reason"], registry=REGISTRY
+)
+RESPONSES = Counter(
+    "voiceengine_responses", "Responses by final status.", ["status"], registry=REGISTRY
+)
+TURN_LATENCY_SECONDS = Histogram(
+    "voiceengine_turn_latency_seconds",
+    "From the detected end of a turn to the first audio of its answer.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+STAGE_SECONDS = Histogram(
+    "voiceengine_stage_seconds",
+    "Time of one stage of a turn: stt, brain, tts.",
+    ["stage"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+AUDIO_OUT_SAMPLES = Counter(
+    "voiceengine_audio_out_samples", "Samples (24 kHz) of answers sent.", registry=REGISTRY
+)
+ERRORS = Counter(
+    "voiceengine_errors", "Error events sent to clients, by code.", ["code"], registry=REGISTRY
+)
+DENIALS = Counter(
+    "voiceengine_denials", "Policy denials by reason.", ["reason"], registry=REGISTRY
+)
+AUTH_FAILURES = Counter(
+    "voiceengine_auth_failures", "Credentials refused, by reason.", ["reason"], registry=REGISTRY
+)
+HTTP_REQUESTS = Counter(
+    "voiceengine_http_requests", "REST requests.", ["route", "status"], registry=REGISTRY
+)
+SLOW_READERS = Counter(
+    "voiceengine_slow_readers", "Sessions ended because the client read too slowly.",
+    registry=REGISTRY,
+)  # fmt: skip
+PARTS_READY = Gauge(
+    "voiceengine_part_ready", "1 while a part passed its last probe.", ["part"], registry=REGISTRY
+)
+PART_RESTARTS = Counter(
+    "voiceengine_part_restarts", "Restarts of supervised parts.", ["part"], registry=REGISTRY
+)
+RECORDER_ROWS_DROPPED = Counter(
+    "voiceengine_recorder_rows_dropped", "Event rows dropped at the recorder's bound.",
+    registry=REGISTRY,
+)  # fmt: skip
+RECORDER_BACKLOG = Gauge(
+    "voiceengine_recorder_backlog_rows", "Rows waiting for the database.", registry=REGISTRY
+)

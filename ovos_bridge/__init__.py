@@ -1,0 +1,1 @@
+"""An engine that speaks to OVOS: skills over the message bus, speech through plugins."""

@@ -1,0 +1,158 @@
+"""The phrases that the loaded skills understand, for a recogniser's grammar.
+
+Templates as skills write them, `(tell|give) me [the] time in {location}`, become
+plain phrases: lower-cased words, no digits, no punctuation but the apostrophe.
+Every intent gets its share of the bound, shortest phrases first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ovos_bridge.bus import Bus
+from ovos_bridge.launch.phrase_book import REPLY, REQUEST
+
+MAX_SLOT_VALUES = 12
+MAX_PER_TEMPLATE = 64
+"""Phrases taken from one template or one combination of keywords."""
+
+COMMON = (
+    "what is the date today",
+    "what's the date today",
+    "tell me today's date please",
+    "could you tell me the time please",
+)
+"""Wordings that no template spells out, but that the intent engine recognises."""
+
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_LARGER = ("twelve", "twenty", "fifty", "one hundred")
+_WORDS = ("hello", "banana", "computer", "elephant", "weather", "house", "family", "necessary")
+_SLOT_VALUES: Mapping[str, Sequence[str]] = {
+    "number": _NUMBERS + _LARGER,
+    "num": _NUMBERS + _LARGER,
+    "n": _NUMBERS + _LARGER,
+    "lower": ("one", "five", "ten"),
+    "upper": ("ten", "twenty", "one hundred"),
+    "sides": ("six", "eight", "ten", "twenty"),
+    "word": _WORDS,
+}
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*'?")
+_CHOICE = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
+_SLOT = re.compile(r"\{\{?\s*([^{}]*?)\s*\}?\}")
+
+
+async def collect(bus: Bus, *, limit: int, timeout_s: float) -> Sequence[str]:
+    """Ask core for its skills' phrases; empty when it is not our core and cannot tell."""
+    try:
+        reply = await bus.request(REQUEST, REPLY, timeout_s=timeout_s)
+    except TimeoutError:
+        return ()
+    return phrases(reply.data, limit)
+
+
+def phrases(told: Mapping[str, Any], limit: int) -> Sequence[str]:
+    """Return at most `limit` distinct phrases of what `launch.phrase_book` told."""
+    slots = _slot_values(told.get("slots") or {})
+    intents = [
+        sorted(set(_of_templates(templates, slots)), key=_plainness)
+        for templates in (told.get("templates") or {}).values()
+    ]
+    keywords = told.get("keywords") or {}
+    intents += [
+        sorted(set(_of_keywords(intent, keywords)), key=_plainness)
+        for intent in (told.get("keyword_intents") or {}).values()
+    ]
+    taken: dict[str, None] = dict.fromkeys(COMMON)
+    # One of each in turn: an intent with thousands of phrases leaves room for the others.
+    for round_of_phrases in itertools.zip_longest(*intents):
+        taken.update(dict.fromkeys(phrase for phrase in round_of_phrases if phrase))
+        if len(taken) >= limit:
+            break
+    return tuple(itertools.islice(taken, limit))
+
+
+def expanded(template: str) -> Iterator[str]:
+    """Yield what a template stands for; slots stay as they are."""
+    found = _CHOICE.search(template)
+    if found is None:
+        yield template
+        return
+    inner = found.group(1) if found.group(1) is not None else found.group(2)
+    options = inner.split("|")
+    if found.group(2) is not None:
+        options.append("")
+    for option in options:
+        yield from expanded(template[: found.start()] + option + template[found.end() :])
+
+
+def plain(phrase: str) -> str:
+    """Return the words of a phrase, empty for one that is not made of plain words."""
+    lowered = phrase.lower().replace("\u2019", "'")
+    words = re.sub(r"[.,;:!?\"-]", " ", lowered).split()
+    return " ".join(words) if words and all(_WORD.fullmatch(word) for word in words) else ""
+
+
+def _of_templates(templates: Iterable[str], slots: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for template in templates:
+        for text in itertools.islice(expanded(template), MAX_PER_TEMPLATE):
+            for filled in itertools.islice(_filled(text, slots), MAX_PER_TEMPLATE):
+                if words := plain(filled):
+                    yield words
+
+
+def _filled(text: str, slots: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    found = _SLOT.search(text)
+    if found is None:
+        yield text
+        return
+    for value in slots.get(found.group(1).lower(), ()):
+        yield from _filled(text[: found.start()] + value + text[found.end() :], slots)
+
+
+def _slot_values(told: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    values = dict(_SLOT_VALUES)
+    for name, templates in told.items():
+        # `skill.id:location_0123abcd…` names the slot `location`.
+        slot = re.sub(r"_[0-9a-f]{32}$", "", name.rpartition(":")[2]).lower()
+        spelt = (plain(text) for template in templates for text in expanded(template))
+        small = tuple(dict.fromkeys(itertools.islice(filter(None, spelt), MAX_SLOT_VALUES)))
+        if small:
+            values[slot] = small
+    return values
+
+
+def _of_keywords(intent: Mapping[str, Any], keywords: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield combinations of an intent's required keywords, in the order it names them."""
+    parts = [_keyword_values(name, keywords) for name in _names(intent.get("requires"))]
+    for group in intent.get("at_least_one") or ():
+        parts.append([value for name in group for value in _keyword_values(str(name), keywords)])
+    if parts and all(parts):
+        for chosen in itertools.islice(itertools.product(*parts), MAX_PER_TEMPLATE):
+            if words := plain(" ".join(chosen)):
+                yield words
+
+
+def _names(requires: Any) -> list[str]:
+    return [str(entry[0] if isinstance(entry, list | tuple) else entry) for entry in requires or ()]
+
+
+def _keyword_values(name: str, keywords: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    spelt = [words for value in keywords.get(name, ()) if (words := plain(value))]
+    if spelt:
+        return spelt[:MAX_SLOT_VALUES]
+    # A pattern instead of words; its name ends in what it stands for.
+    return next(
+        (
+            values
+            for slot, values in _SLOT_VALUES.items()
+            if name.lower().endswith(slot) and len(slot) > 2
+        ),
+        (),
+    )
+
+
+def _plainness(phrase: str) -> tuple[int, str]:
+    return len(phrase.split()), phrase

@@ -1,0 +1,69 @@
+"""Remembers what skills register as phrases, and tells it to whoever asks on the bus.
+
+The stock intent engines give their intents' names only. A recogniser's grammar
+needs the phrases, so the launcher listens while the skills register them and
+answers `REQUEST` with one `REPLY`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+REQUEST = "voiceengine.phrases.get"
+REPLY = "voiceengine.phrases.reply"
+
+
+class PhraseBook:
+    """What was registered so far."""
+
+    def __init__(self, bus: Any) -> None:
+        """Listen on a bus client; make it before any skill is loaded."""
+        self._bus = bus
+        self._templates: dict[str, list[str]] = {}
+        self._slots: dict[str, list[str]] = {}
+        self._keywords: dict[str, list[str]] = {}
+        self._keyword_intents: dict[str, dict[str, Any]] = {}
+        bus.on("padatious:register_intent", self._template)
+        bus.on("padatious:register_entity", self._slot)
+        bus.on("register_vocab", self._keyword)
+        bus.on("register_intent", self._keyword_intent)
+        bus.on(REQUEST, self._answer)
+
+    def _template(self, message: Any) -> None:
+        self._templates[message.data["name"]] = _lines(message.data)
+
+    def _slot(self, message: Any) -> None:
+        self._slots[message.data["name"]] = _lines(message.data)
+
+    def _keyword(self, message: Any) -> None:
+        kind, value = message.data.get("entity_type"), message.data.get("entity_value")
+        if kind and value:
+            self._keywords.setdefault(kind, []).append(value)
+
+    def _keyword_intent(self, message: Any) -> None:
+        name = message.data.get("name")
+        if name:
+            self._keyword_intents[name] = {
+                key: message.data.get(key) or [] for key in ("requires", "at_least_one")
+            }
+
+    def _answer(self, message: Any) -> None:
+        told = {
+            "templates": self._templates,
+            "slots": self._slots,
+            "keywords": self._keywords,
+            "keyword_intents": self._keyword_intents,
+        }
+        self._bus.emit(message.reply(REPLY, told))
+
+
+def _lines(data: dict[str, Any]) -> list[str]:
+    samples = data.get("samples")
+    if samples:
+        return [str(sample) for sample in samples]
+    path = Path(data.get("file_name") or "")
+    if not path.is_file():
+        return []
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

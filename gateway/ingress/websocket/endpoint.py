@@ -127,7 +127,6 @@ class RealtimeSocket:
             if message["type"] == "websocket.disconnect":
                 code = message.get("code")
                 normal = code in (1000, 1001, 1005)
-                runner.controllers.remove(controller)
                 runner.shutdown(
                     EndReason.CLIENT_CLOSED if normal else EndReason.CLIENT_VANISHED, code=1000
                 )

@@ -1,0 +1,1 @@
+"""Our own OVOS plugins, and how the worker loads any."""

@@ -1,0 +1,1 @@
+"""Speech: the worker process (in the speech environment) and its client (in the gateway)."""

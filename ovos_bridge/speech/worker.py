@@ -1,0 +1,213 @@
+"""The speech worker: `python -m ovos_bridge.speech.worker --socket PATH`.
+
+Runs in the speech environment, under a supervisor. One gateway connects; when
+its connection ends, what it had open is forgotten.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ovos_bridge.plugins.load import recogniser_maker, voice_activity_model, voice_maker
+from ovos_bridge.speech.listening import Caller, VoiceActivity
+from ovos_bridge.speech.protocol import POSITION, Ask, FrameError, FrameReader, Tell, frame
+from ovos_bridge.speech.recognising import Slots, Utterance
+from ovos_bridge.speech.voicing import Mouth, Segment
+
+READ_BYTES = 256 * 1024
+_log = logging.getLogger("speech.worker")
+
+
+class Parts:
+    """What all connections share."""
+
+    def __init__(self, options: argparse.Namespace, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.activity = VoiceActivity(voice_activity_model(options.vad))
+        self.slots = Slots(recogniser_maker(options.stt), options.slots)
+        self.mouth = Mouth(voice_maker(options.tts), loop)
+
+    def load(self) -> None:
+        """Load models; blocking."""
+        self.mouth.start()
+        self.slots.start()
+
+
+class Connection:
+    """One gateway."""
+
+    def __init__(self, parts: Parts, writer: asyncio.StreamWriter) -> None:
+        self._parts = parts
+        self._writer = writer
+        self._callers: dict[int, Caller] = {}
+        self._utterances: dict[int, Utterance] = {}
+        self._segments: dict[int, Segment] = {}
+        self._handlers: dict[int, Callable[[int, bytes], None]] = {
+            Ask.VAD_OPEN: self._vad_open,
+            Ask.VAD_AUDIO: self._vad_audio,
+            Ask.VAD_CLOSE: self._vad_close,
+            Ask.STT_OPEN: self._stt_open,
+            Ask.STT_AUDIO: self._stt_audio,
+            Ask.STT_COMMIT: self._stt_commit,
+            Ask.STT_CLOSE: self._stt_close,
+            Ask.TTS_SPEAK: self._tts_speak,
+            Ask.TTS_CANCEL: self._tts_cancel,
+            Ask.GRAMMAR: self._grammar,
+            Ask.PING: self._ping,
+        }
+
+    def take(self, kind: int, stream: int, payload: bytes) -> None:
+        """Handle one frame; a kind without meaning here (prepare, abandon) is passed over."""
+        handler = self._handlers.get(kind)
+        if handler is not None:
+            handler(stream, payload)
+
+    def _tell(self, kind: Tell, stream: int, payload: bytes = b"") -> None:
+        if not self._writer.is_closing():
+            self._writer.write(frame(kind, stream, payload))
+
+    def _fault(self, kind: Tell, stream: int, code: str, message: str) -> None:
+        self._tell(kind, stream, json.dumps({"code": code, "message": message}).encode())
+
+    # --- voice activity ---
+
+    def _vad_open(self, stream: int, payload: bytes) -> None:
+        (at_sample,) = POSITION.unpack(payload)
+        self._callers[stream] = self._parts.activity.open(
+            at_sample, lambda report: self._tell(Tell.VAD_PROBABILITIES, stream, report)
+        )
+
+    def _vad_audio(self, stream: int, payload: bytes) -> None:
+        if stream in self._callers:
+            self._parts.activity.feed(self._callers[stream], payload)
+
+    def _vad_close(self, stream: int, _payload: bytes) -> None:
+        if stream in self._callers:
+            self._parts.activity.close(self._callers.pop(stream))
+
+    # --- recognition ---
+
+    def _stt_open(self, stream: int, _payload: bytes) -> None:
+        def final(words: str) -> None:
+            self._utterances.pop(stream, None)
+            self._tell(Tell.STT_FINAL, stream, words.encode())
+
+        def failed(code: str, message: str) -> None:
+            self._utterances.pop(stream, None)
+            self._fault(Tell.STT_FAILED, stream, code, message)
+
+        utterance = Utterance(final, failed, self._parts.loop)
+        self._utterances[stream] = utterance
+        self._parts.slots.open(utterance, self._parts.loop)
+
+    def _stt_audio(self, stream: int, payload: bytes) -> None:
+        if stream in self._utterances:
+            self._utterances[stream].feed(payload)
+
+    def _stt_commit(self, stream: int, _payload: bytes) -> None:
+        if stream in self._utterances:
+            self._utterances[stream].end()
+
+    def _stt_close(self, stream: int, _payload: bytes) -> None:
+        if stream in self._utterances:
+            self._utterances.pop(stream).close()
+
+    # --- synthesis ---
+
+    def _tts_speak(self, stream: int, payload: bytes) -> None:
+        asked: dict[str, Any] = json.loads(payload)
+
+        def done() -> None:
+            self._segments.pop(stream, None)
+            self._tell(Tell.TTS_DONE, stream)
+
+        def failed(code: str, message: str) -> None:
+            self._segments.pop(stream, None)
+            self._fault(Tell.TTS_FAILED, stream, code, message)
+
+        segment = Segment(
+            text=asked["text"],
+            voice=asked["voice"],
+            speed=asked["speed"],
+            language=asked["language"],
+            audio=lambda audio: self._tell(Tell.TTS_AUDIO, stream, audio),
+            done=done,
+            failed=failed,
+        )
+        self._segments[stream] = segment
+        self._parts.mouth.speak(segment)
+
+    def _tts_cancel(self, stream: int, _payload: bytes) -> None:
+        if stream in self._segments:
+            self._segments.pop(stream).cancelled = True
+
+    # --- the rest ---
+
+    def _grammar(self, _stream: int, payload: bytes) -> None:
+        self._parts.slots.set_phrases(json.loads(payload))
+
+    def _ping(self, stream: int, _payload: bytes) -> None:
+        self._tell(Tell.PONG, stream, b"{}")
+
+    def close(self) -> None:
+        """The gateway is gone."""
+        for caller in self._callers.values():
+            self._parts.activity.close(caller)
+        for utterance in self._utterances.values():
+            utterance.close()
+        for segment in self._segments.values():
+            segment.cancelled = True
+
+
+async def _serve_gateway(
+    parts: Parts, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    connection, frames = Connection(parts, writer), FrameReader()
+    try:
+        while data := await reader.read(READ_BYTES):
+            for kind, stream, payload in frames.feed(data):
+                connection.take(kind, stream, payload)
+    except (FrameError, ConnectionError):
+        _log.exception("connection broken")
+    finally:
+        connection.close()
+        writer.close()
+
+
+async def _main(options: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    parts = Parts(options, loop)
+    await loop.run_in_executor(None, parts.load)
+    path = Path(options.socket)
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(
+        lambda reader, writer: _serve_gateway(parts, reader, writer), path=options.socket
+    )
+    path.chmod(0o600)
+    _log.info("ready")
+    async with server, asyncio.TaskGroup() as tasks:
+        tasks.create_task(parts.activity.run())
+        tasks.create_task(server.serve_forever())
+
+
+def main() -> None:
+    """Run the worker."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--socket", required=True)
+    parser.add_argument("--stt", default="sphinx-stream")
+    parser.add_argument("--tts", default="espeak-stream")
+    parser.add_argument("--vad", default="silero-batched")
+    parser.add_argument("--slots", type=int, default=max(2, (os.cpu_count() or 2)))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    asyncio.run(_main(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

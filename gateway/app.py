@@ -19,12 +19,10 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway.api import routes as rest
 from gateway.api.faults import on_error, on_http_exception, on_wire_fault
 from gateway.api.middleware import BoundedBodies, PlatformHeaders
-from gateway.engines.builtin import BuiltinBrain
 from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
-from gateway.engines.switch import SwitchBrain
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
 from gateway.ingress.websocket import routes as websocket
@@ -59,17 +57,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     readiness = Readiness()
     database = Database(settings.database)
     embedded = Embedded(settings, readiness)
-    builtin = BuiltinBrain(embedded.status)
-    skills = embedded.skills
-    brain = (
-        builtin
-        if skills is None
-        else SwitchBrain(skills, builtin, ready=lambda: embedded.skills_ready)
-    )
-    speech = embedded.speech
-    default = Engine(
-        name="embedded", brain=brain, detector=speech, recogniser=speech, synthesiser=speech
-    )
+    default = embedded.engine()
     echo = Engine(
         name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser(), needs_transcript=False
     )

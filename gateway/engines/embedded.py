@@ -1,33 +1,143 @@
-"""The embedded default: OVOS speech and skills as supervised child processes."""
+"""The embedded default: OVOS speech and skills as supervised child processes.
+
+Starts the hub, core and the speech worker, keeps the clients that reach them,
+and tells readiness the truth: a part is ready once it passed its probe.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Any
 
+import structlog
+
+from gateway.engines.builtin import BuiltinBrain
+from gateway.engines.engine import Engine
+from gateway.engines.switch import SwitchBrain
+from gateway.processes.supervisor import Child, Supervisor
 from gateway.readiness import PartState, Readiness
 from gateway.settings import Settings
+from gateway.telemetry import metrics
+from ovos_bridge.brain import SkillsBrain
+from ovos_bridge.launch.environment import OvosOptions
+from ovos_bridge.launch.plan import ProcessPlan, bus_url, core_plan, hub_plan, speech_plan
+from ovos_bridge.readiness import SkillsState
+from ovos_bridge.runs import Patience
+from ovos_bridge.speech.client import SpeechClient
+
+SPEECH, SKILLS = "speech", "skills"
+PHRASE_RETRY_S = 1.0
+
+_log = structlog.get_logger("embedded")
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class Embedded:
-    """Owns the speech worker and OVOS, and the clients that reach them."""
+    """Owns the child processes and the clients that reach them."""
 
     def __init__(self, settings: Settings, readiness: Readiness) -> None:
         self._settings = settings
         self._readiness = readiness
-        self.skills: Any = None
-        self.speech: Any = None
-        self.skills_ready = False
-        readiness.set("speech", PartState.ABSENT)
-        readiness.set("skills", PartState.ABSENT)
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._python = settings.worker_python
+        installed = self._python.exists()
+        self._has_speech = settings.speech and installed
+        self._own_ovos = settings.skills and settings.ovos_bus_url is None and _has_skills(self._python)
+        self._ovos = OvosOptions(
+            port=free_port(),
+            language=settings.language,
+            allow_network=settings.skills_network,
+        )
+        self._socket = str((settings.data_dir / "speech.sock").absolute())
+        self.speech: SpeechClient | None = self._speech_client() if self._has_speech else None
+        self.skills: SkillsBrain | None = None
+        if self._own_ovos or settings.ovos_bus_url is not None:
+            url = settings.ovos_bus_url or bus_url(self._ovos.port)
+            patience = Patience(answer_s=settings.answer_timeout_s)
+            self.skills = SkillsBrain(url, patience=patience, on_state=self._skills_changed)
+        self._declare()
+
+    def _speech_client(self) -> SpeechClient:
+        return SpeechClient(
+            self._socket,
+            recognition_timeout_s=self._settings.recognition_timeout_s,
+            synthesis_timeout_s=self._settings.synthesis_timeout_s,
+            on_change=self._speech_changed,
+        )
+
+    def _declare(self) -> None:
+        warming, absent = PartState.WARMING, PartState.ABSENT
+        if self.speech is not None:
+            self._readiness.set(SPEECH, warming, "The speech worker is starting.")
+        else:
+            self._readiness.set(SPEECH, absent, "The speech environment is not installed.")
+        if self.skills is not None:
+            self._readiness.set(SKILLS, warming, self.skills.state.sentence())
+        else:
+            self._readiness.set(SKILLS, absent, "The skills are not installed.")
+
+    def engine(self) -> Engine:
+        """Return the engine that the default models get."""
+        builtin = BuiltinBrain(self.status, now=datetime.now)
+        skills, speech = self.skills, self.speech
+        return Engine(
+            name="embedded",
+            brain=builtin
+            if skills is None
+            else SwitchBrain(skills, builtin, ready=lambda: skills.ready),
+            detector=None if speech is None else speech.detector,
+            recogniser=None if speech is None else speech.recogniser,
+            synthesiser=None if speech is None else speech.synthesiser,
+        )
 
     def status(self) -> str:
         """Say in a sentence what is missing."""
-        return "Skills are not installed."
+        return "The skills are not installed." if self.skills is None else self.skills.state.sentence()
+
+    # --- life ---
 
     async def __aenter__(self) -> Embedded:
-        """Start."""
+        """Start what this configuration has."""
+        supervisor = await self._stack.enter_async_context(Supervisor(changed=self._child_changed))
+        state, python = self._settings.data_dir / "ovos", self._python
+        state.mkdir(parents=True, exist_ok=True)
+        if self.speech is not None:
+            supervisor.start(self._child(speech_plan(state, python, self._speech_arguments())))
+            await self._stack.enter_async_context(self.speech)
+        if self._own_ovos:
+            supervisor.start(self._child(hub_plan(state, python, self._ovos)))
+            supervisor.start(self._child(core_plan(state, python, self._ovos)))
+        if self.skills is not None:
+            self._tasks.append(asyncio.create_task(self.skills.run(), name="skills"))
         return self
+
+    def _speech_arguments(self) -> list[str]:
+        settings = self._settings
+        return [
+            "--socket", self._socket, "--stt", settings.stt_module,
+            "--tts", settings.tts_module, "--vad", settings.vad_module,
+        ]  # fmt: skip
+
+    def _child(self, plan: ProcessPlan) -> Child:
+        return Child(
+            name=plan.name,
+            argv=plan.argv,
+            env=plan.env,
+            cwd=plan.cwd,
+            log=self._settings.data_dir / "log" / f"{plan.name}.log",
+        )
 
     async def __aexit__(
         self,
@@ -35,4 +145,59 @@ class Embedded:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop."""
+        """Stop everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    # --- what the parts say ---
+
+    def _child_changed(self, name: str, running: bool) -> None:
+        if running:
+            return
+        metrics.PART_RESTARTS.labels(name).inc()
+        if name == "core" and self.skills is not None:
+            self.skills.core_lost()
+
+    def _speech_changed(self, connected: bool) -> None:
+        if not connected:
+            self._readiness.set(SPEECH, PartState.WARMING, "The speech worker is restarting.")
+            return
+        self._tasks.append(asyncio.create_task(self._probe_speech(), name="probe-speech"))
+
+    async def _probe_speech(self) -> None:
+        if self.speech is None:
+            return
+        try:
+            await self.speech.probe()
+        except (OSError, TimeoutError) as error:
+            _log.warning("speech_probe_failed", error=type(error).__name__)
+            return
+        self._readiness.set(SPEECH, PartState.READY, "It answers.")
+
+    def _skills_changed(self, state: SkillsState) -> None:
+        part = PartState.READY if state.ready else PartState.WARMING
+        self._readiness.set(SKILLS, part, state.sentence())
+        if state.ready and self.speech is not None:
+            self._tasks.append(asyncio.create_task(self._teach_phrases(), name="phrases"))
+
+    async def _teach_phrases(self) -> None:
+        """Give the recogniser the phrases that the loaded skills understand."""
+        if self.skills is None or self.speech is None:
+            return
+        try:
+            phrases = await self.skills.phrases()
+        except (OSError, TimeoutError) as error:
+            _log.warning("phrases_unknown", error=type(error).__name__)
+            return
+        self.speech.set_grammar(phrases)
+        _log.info("phrases_taught", phrases=len(phrases))
+
+
+def _has_skills(python: Path) -> bool:
+    """Say whether OVOS core stands in the speech environment."""
+    site = python.parent.parent / "lib"
+    return any(site.glob("python*/site-packages/ovos_core")) and any(
+        site.glob("python*/site-packages/ovos_padatious")
+    )

@@ -1,0 +1,1 @@
+"""Black-box suites, contracts and traces that every implementation must pass."""

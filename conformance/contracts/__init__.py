@@ -1,0 +1,1 @@
+"""What every implementation of an engine port must do, as code."""

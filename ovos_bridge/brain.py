@@ -99,15 +99,15 @@ class SkillsBrain:
         self._running.discard(run)
         if self._waiting:
             self._waiting = deque(entry for entry in self._waiting if entry[0] is not run)
-            self._fill()
+        self._fill()
 
     def _fill(self) -> None:
         while self._waiting and len(self._running) < self._max_turns:
             run, send = self._waiting.popleft()
             self._running.add(run)
-            if not send(run):
+            if not self.ready or not send(run):
                 run.fail(UNAVAILABLE)
-        self.readiness.busy = bool(self._running)
+        self.readiness.busy(bool(self._running))
 
 
 class SkillsSession:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from ovos_bridge import grammar, messages
 from ovos_bridge.bus import Bus, BusUnavailable
+from ovos_bridge.launch.presence import CORE_GONE
 from ovos_bridge.messages import HANDLED, UTTERANCE, BusMessage
 
 PROBE_UTTERANCE = "what time is it"
@@ -71,22 +72,30 @@ class Readiness:
         self.state = SkillsState()
         self.pipeline: tuple[str, ...] = ()
         self.conversational: frozenset[str] = frozenset()
-        self.busy = False
+        self._busy = False
         self._bus = bus
         self._on_state = on_state
         self._training = False
-        self._lost = asyncio.Event()
+        self._lost = False
         self._changed = asyncio.Event()
+        self._nudge = asyncio.Event()
         self._probes = 0
         bus.watch_connection(self._connection)
         bus.watch(messages.TRAIN, lambda _message: self._trains(True))
         bus.watch(messages.TRAINED, lambda _message: self._trains(False))
         bus.watch(messages.INITIALIZED, lambda _message: self._changed.set())
         bus.watch(messages.CONVERSE_PONG, self._pong)
+        bus.watch(CORE_GONE, lambda _message: self.core_lost())
+
+    def busy(self, busy: bool) -> None:
+        """Turns are under way (or none is any more): look after core more often."""
+        if busy and not self._busy:
+            self._nudge.set()
+        self._busy = busy
 
     def core_lost(self) -> None:
         """Core has died: every turn fails, and readiness begins anew."""
-        self._lost.set()
+        self._lose()
         self._show("connecting" if not self._bus.connected else "loading")
         self._bus.abandon()
 
@@ -125,7 +134,7 @@ class Readiness:
     # --- on the way ---
 
     async def _become_ready(self) -> None:
-        self._lost.clear()
+        self._lost = False
         self._show("loading" if self._bus.connected else "connecting")
         witnessed = await self._loaded()
         await self._trained()
@@ -138,7 +147,7 @@ class Readiness:
         self.pipeline = tuple(pipeline) if isinstance(pipeline, list) else ()
         skills = await self._skills()
         await self._learn_who_converses(skills)
-        if self._lost.is_set() or not self._bus.connected:
+        if self._lost or not self._bus.connected:
             raise _Again
         self.state = replace(self.state, skills=skills, pipeline=self.pipeline)
         self._show("ready")
@@ -189,10 +198,11 @@ class Readiness:
         """Return never; raise when core is gone or has begun anew."""
         misses = 0
         while True:
+            self._nudge.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ALIVE_BUSY_S if self.busy else ALIVE_IDLE_S):
-                    await self._lost.wait()
-            if self._lost.is_set():
+                async with asyncio.timeout(ALIVE_BUSY_S if self._busy else ALIVE_IDLE_S):
+                    await self._nudge.wait()
+            if self._lost:
                 raise _Again
             try:
                 await self._bus.request(
@@ -210,14 +220,18 @@ class Readiness:
         self._training = False
         self._changed.clear()
         if not connected:
-            self._lost.set()
+            self._lose()
             self._show("connecting")
 
     def _trains(self, training: bool) -> None:
         self._training = training
         if training and self.state.ready:
             # A new core trains, or a skill was added: answers stop until it is done.
-            self._lost.set()
+            self._lose()
+
+    def _lose(self) -> None:
+        self._lost = True
+        self._nudge.set()
 
     def _pong(self, message: BusMessage) -> None:
         skill = message.data.get("skill_id")

@@ -18,6 +18,7 @@ from typing import Any
 
 from ovos_bridge.launch import environment, guard, intent_cache, logs
 from ovos_bridge.launch.phrase_book import PhraseBook
+from ovos_bridge.launch.presence import CORE_HERE
 
 EMITTER_THREADS = 64
 RECONNECT_S = 0.25
@@ -29,7 +30,7 @@ EXIT_BUS_LOST = 75
 
 
 def _connect() -> Any:
-    from ovos_bus_client import MessageBusClient
+    from ovos_bus_client import Message, MessageBusClient
     from pyee.executor import ExecutorEventEmitter
 
     class Client(MessageBusClient):  # type: ignore[misc, unused-ignore]
@@ -42,6 +43,10 @@ def _connect() -> Any:
                 self.connected_event.clear()
                 time.sleep(RECONNECT_S)
                 self.client = self.create_client()
+
+        def on_open(self, *args: Any) -> None:
+            super().on_open(*args)
+            self.emit(Message(CORE_HERE))
 
         def on_error(self, *_args: Any) -> None:
             # The stock handler reconnects from in here, a stack frame deeper each time.

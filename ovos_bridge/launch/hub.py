@@ -1,22 +1,28 @@
 """The OVOS message bus hub: `python -m ovos_bridge.launch.hub --state-dir DIR --port N`.
 
-The stock hub's handler with three differences: TCP_NODELAY (Nagle's algorithm
+The stock hub's handler with four differences: TCP_NODELAY (Nagle's algorithm
 costs 40 ms twice per answer), a broadcast that one dead client cannot cut short,
-and no web page as a client.
+no web page as a client, and a word to all when the connection of core ends, so that
+nobody waits for an answer that will not come.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 from ovos_bridge.launch import environment, logs
+from ovos_bridge.launch.presence import CORE_GONE, CORE_HERE
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
+_HEAD = 64
+_HERE: Any = f'"{CORE_HERE}"'
+_GONE = json.dumps({"type": CORE_GONE, "data": {}, "context": {}})
 
 
 def _routes() -> list[Any]:
@@ -25,6 +31,8 @@ def _routes() -> list[Any]:
 
     class Handler(MessageBusEventHandler):  # type: ignore[misc, unused-ignore]
         """One client of the bus."""
+
+        is_core = False
 
         def check_origin(self, origin: str) -> bool:
             """Take Python clients, which name this host; a browser names its page."""
@@ -40,6 +48,12 @@ def _routes() -> list[Any]:
             super().open()
 
         def on_message(self, message: str | bytes) -> None:
+            if _HERE in message[:_HEAD]:
+                self.is_core = True
+            self.tell_all(message)
+
+        def tell_all(self, message: str | bytes) -> None:
+            """Send a frame to every client, the sender included."""
             for client in tuple(client_connections):
                 with contextlib.suppress(WebSocketClosedError):
                     client.write_message(message)
@@ -47,6 +61,8 @@ def _routes() -> list[Any]:
         def on_close(self) -> None:
             with contextlib.suppress(ValueError):
                 client_connections.remove(self)
+            if self.is_core:
+                self.tell_all(_GONE)
 
     return [(environment.BUS_ROUTE, Handler)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,6 @@ from ovos_bridge.runs import Patience
 from ovos_bridge.speech.client import SpeechClient
 
 SPEECH, SKILLS = "speech", "skills"
-PHRASE_RETRY_S = 1.0
 
 _log = structlog.get_logger("embedded")
 
@@ -51,6 +51,7 @@ class Embedded:
         self._readiness = readiness
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._taught: Sequence[str] = ()
         self._python = settings.worker_python
         installed = self._python.exists()
         self._has_speech = settings.speech and installed
@@ -177,10 +178,12 @@ class Embedded:
         self._readiness.set(SPEECH, PartState.READY, "It answers.")
 
     def _skills_changed(self, state: SkillsState) -> None:
+        if state.ready and self.speech is not None:
+            self._readiness.set(SKILLS, PartState.WARMING, "The recogniser learns their phrases.")
+            self._tasks.append(asyncio.create_task(self._teach_phrases(), name="phrases"))
+            return
         part = PartState.READY if state.ready else PartState.WARMING
         self._readiness.set(SKILLS, part, state.sentence())
-        if state.ready and self.speech is not None:
-            self._tasks.append(asyncio.create_task(self._teach_phrases(), name="phrases"))
 
     async def _teach_phrases(self) -> None:
         """Give the recogniser the phrases that the loaded skills understand."""
@@ -188,11 +191,15 @@ class Embedded:
             return
         try:
             phrases = await self.skills.phrases()
+            if phrases != self._taught:
+                await self.speech.teach(phrases)
+                self._taught = phrases
+                _log.info("phrases_taught", phrases=len(phrases))
         except (OSError, TimeoutError) as error:
-            _log.warning("phrases_unknown", error=type(error).__name__)
-            return
-        self.speech.set_grammar(phrases)
-        _log.info("phrases_taught", phrases=len(phrases))
+            # Skills still answer; the recogniser goes on with its full model.
+            _log.warning("phrases_not_taught", error=type(error).__name__)
+        if self.skills.ready:
+            self._readiness.set(SKILLS, PartState.READY, self.skills.state.sentence())
 
 
 def _has_skills(python: Path) -> bool:

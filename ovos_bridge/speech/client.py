@@ -47,6 +47,7 @@ from realtime.ports import Audio, SpeechSink
 READ_BYTES = 256 * 1024
 RECONNECT_S = 0.25
 PROBE_TIMEOUT_S = 10.0
+TEACH_TIMEOUT_S = 60.0
 MOST_QUEUED_BYTES = 16 * 1024 * 1024
 VOICES = (
     "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar",
@@ -324,10 +325,14 @@ class SpeechClient:
         """The synthesis port."""
         return SpeechSynthesiser(self)
 
-    def set_grammar(self, phrases: Iterable[str]) -> None:
-        """Give the recogniser the phrases it should know, now and after a restart."""
+    async def teach(self, phrases: Iterable[str]) -> None:
+        """Give the recogniser the phrases it should know, now and after a restart.
+
+        Raises:
+            ConnectionError, TimeoutError: the worker does not take them.
+        """
         self._grammar = json.dumps(list(phrases)).encode()
-        self.send(Ask.GRAMMAR, 0, self._grammar)
+        await self._ask(Ask.GRAMMAR, self._grammar, TEACH_TIMEOUT_S)
 
     async def probe(self) -> dict[str, Any]:
         """Ask the worker something.
@@ -335,17 +340,20 @@ class SpeechClient:
         Raises:
             ConnectionError, TimeoutError: it does not answer.
         """
+        await self._ask(Ask.PING, b"", PROBE_TIMEOUT_S)
+        return {"voices": len(VOICES)}
+
+    async def _ask(self, kind: Ask, payload: bytes, timeout_s: float) -> None:
         stream = self.next_stream()
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pongs[stream] = answered
         try:
-            if not self.send(Ask.PING, stream):
+            if not self.send(kind, stream, payload):
                 raise ConnectionError("the speech worker is not connected")
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 await answered
         finally:
             self._pongs.pop(stream, None)
-        return {"voices": len(VOICES)}
 
     # --- streams ---
 

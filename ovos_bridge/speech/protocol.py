@@ -31,7 +31,7 @@ class Ask(IntEnum):
     STT_CLOSE = 15
     TTS_SPEAK = 20  # JSON {text, voice, speed, language}
     TTS_CANCEL = 21
-    GRAMMAR = 30  # JSON list of phrases
+    GRAMMAR = 30  # JSON list of phrases; answered with PONG once it is in use
     PING = 40
 
 

@@ -93,6 +93,9 @@ class Slots:
         self._make = make
         self._waiting: queue.SimpleQueue[Utterance | None] = queue.SimpleQueue()
         self._phrases: tuple[int, tuple[str, ...]] = (0, ())
+        self._learned: Callable[[], None] = lambda: None
+        self._learning = 0
+        self._lock = threading.Lock()
         self._threads = [
             threading.Thread(target=self._run, name=f"recogniser-{n}", daemon=True)
             for n in range(count)
@@ -106,11 +109,29 @@ class Slots:
         for _ in self._threads:
             self._loaded.acquire()
 
-    def set_phrases(self, phrases: Iterable[str]) -> None:
-        """Use another grammar from each slot's next utterance on."""
-        self._phrases = (self._phrases[0] + 1, tuple(phrases))
+    def set_phrases(self, phrases: Iterable[str], learned: Callable[[], None]) -> None:
+        """Use another grammar from each slot's next utterance on.
+
+        `learned` is called, from a slot's thread, once every slot has it.
+        """
+        with self._lock:
+            self._phrases = (self._phrases[0] + 1, tuple(phrases))
+            self._learned = learned
+            self._learning = len(self._threads)
         for _ in self._threads:
             self._waiting.put(None)  # wakes an idle slot, so that it loads the grammar now
+
+    def _learn(self, recogniser: UtteranceRecogniser, version: int) -> int:
+        newest, phrases = self._phrases
+        if newest == version:
+            return version
+        recogniser.set_phrases(phrases)
+        with self._lock:
+            if newest == self._phrases[0]:
+                self._learning -= 1
+                if self._learning == 0:
+                    self._learned()
+        return newest
 
     def open(self, utterance: Utterance, loop: asyncio.AbstractEventLoop) -> None:
         """Hear an utterance as soon as a slot is free."""
@@ -128,9 +149,7 @@ class Slots:
         self._loaded.release()
         while True:
             utterance = self._waiting.get()
-            if version != self._phrases[0]:
-                version, phrases = self._phrases
-                recogniser.set_phrases(phrases)
+            version = self._learn(recogniser, version)
             if utterance is not None and not utterance.closed:
                 utterance.taken = True
                 self._hear(recogniser, utterance)

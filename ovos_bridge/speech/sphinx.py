@@ -2,8 +2,10 @@
 
 Three decoders hear each utterance: the grammar, the full model, and a loop of
 phones as a yardstick. A grammar always answers something, so its phrase counts
-only if it is whole and if its score per frame lies clearly above what the other
-two reached on the same sound (`MISFIT`; measured in `bench/wer.py`).
+only if it is whole, if its score per frame lies above what the other two reached
+on the same sound (`LEAST_LEAD`), and if it is spelled somewhat like what the
+full model heard (`MOST_UNLIKE`; a short phrase can pass a long sentence off as
+noise). Both bounds were measured with `bench/wer.py`.
 """
 
 from __future__ import annotations
@@ -11,10 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ovos_bridge.speech.phrases import phrase_graph
+
 RATE_HZ = 16_000
 FRAME_BYTES = RATE_HZ // 100 * 2
-MISFIT = 0.0010
+LEAST_LEAD = 0.0004
 """Least sum of (grammar - phones) and (grammar - full model), log score per 10 ms frame."""
+
+MOST_UNLIKE = 0.6
+"""Most letters to change, as a part of the longer text."""
 
 STEP_BYTES = 3_200
 MAX_PHRASES = 8_000
@@ -71,8 +78,9 @@ class SphinxRecogniser:
             self._grammar = None
             return 0
         grammar = _decoder()
-        rules = " | ".join(known)
-        grammar.add_jsgf_string("phrases", f"#JSGF V1.0;\ngrammar phrases;\npublic <p> = {rules};\n")
+        graph = phrase_graph(known)
+        model = grammar.create_fsg("phrases", graph.start, graph.final, graph.edges)
+        grammar.add_fsg("phrases", model)
         grammar.activate_search("phrases")
         self._grammar = grammar
         return len(known)
@@ -112,7 +120,8 @@ class SphinxRecogniser:
         frames = max(self._bytes / FRAME_BYTES, 1.0)
         if yard is None or full is None:
             return True
-        return (2 * known[1] - yard[1] - full[1]) / frames >= MISFIT
+        lead = (2 * known[1] - yard[1] - full[1]) / frames
+        return lead >= LEAST_LEAD and unlikeness(known[0], full[0]) <= MOST_UNLIKE
 
 
 def _result(decoder: Any) -> Decoded | None:
@@ -123,3 +132,16 @@ def _result(decoder: Any) -> Decoded | None:
 def _plain(phrase: str) -> str:
     kept = "".join(c if c.isalpha() or c in "' " else " " for c in phrase.lower())
     return " ".join(kept.split())
+
+
+def unlikeness(one: str, other: str) -> float:
+    """Return the letters to change between two texts, as a part of the longer one."""
+    left, right = one.replace(" ", ""), other.replace(" ", "")
+    row = list(range(len(right) + 1))
+    for place, letter in enumerate(left, 1):
+        before, row[0] = row[0], place
+        for column, against in enumerate(right, 1):
+            change = before + (letter != against)
+            before = row[column]
+            row[column] = min(before + 1, row[column - 1] + 1, change)
+    return row[-1] / max(len(left), len(right), 1)

@@ -150,8 +150,11 @@ class Connection:
 
     # --- the rest ---
 
-    def _grammar(self, _stream: int, payload: bytes) -> None:
-        self._parts.slots.set_phrases(json.loads(payload))
+    def _grammar(self, stream: int, payload: bytes) -> None:
+        def learned() -> None:
+            self._parts.loop.call_soon_threadsafe(self._ping, stream, b"")
+
+        self._parts.slots.set_phrases(json.loads(payload), learned)
 
     def _ping(self, stream: int, _payload: bytes) -> None:
         self._tell(Tell.PONG, stream, b"{}")

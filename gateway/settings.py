@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("var"), description="Where everything that is kept lies.")
     database_url: str | None = Field(
         None,
-        description="SQLAlchemy URL (`postgresql+asyncpg://…`); default a SQLite file in `data_dir`.",
+        description="SQLAlchemy URL (`postgresql+asyncpg://…`); default: SQLite in `data_dir`.",
     )
 
     # --- bounds ---
@@ -100,7 +100,9 @@ class Settings(BaseSettings):
     speech_python: Path | None = Field(
         None, description="Python of the speech environment; default `data_dir`/venv/speech."
     )
-    speech: bool = Field(True, description="Start the speech worker; without it there is text only.")
+    speech: bool = Field(
+        True, description="Start the speech worker; without it there is text only."
+    )
     stt_module: str = Field("sphinx-stream", description="OVOS plugin for recognition.")
     tts_module: str = Field("espeak-stream", description="OVOS plugin for synthesis.")
     vad_module: str = Field("silero-batched", description="OVOS plugin for voice activity.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from realtime.engine import SAMPLE_RATE, ContextItem
 from realtime.errors import (
     AlreadyTruncated,
     DuplicateItem,
@@ -17,7 +18,6 @@ from realtime.errors import (
     UnknownItem,
     UnknownPreviousItem,
 )
-from realtime.engine import SAMPLE_RATE, ContextItem
 from realtime.events.items import (
     FunctionCallItem,
     FunctionOutputItem,

@@ -1,8 +1,9 @@
 """Faults that reach a client, with their wire fields (CONTRACT 16).
 
 Each class fixes `type`, `code` and, where the session ends with it, the
-WebSocket close code; `status` is the HTTP status of the same fault on REST. The message is written for the
-developer at the other end and never holds internal text.
+WebSocket close code; `status` is the HTTP status of the same fault on REST. The
+message is written for the developer at the other end and never holds internal
+text.
 """
 
 from __future__ import annotations
@@ -182,7 +183,9 @@ class AlreadyTruncated(WireFault):
     code = "item_already_truncated"
 
     def __init__(self, item_id: str) -> None:
-        super().__init__(f"Error truncating item: the item with id '{item_id}' is already truncated.")
+        super().__init__(
+            f"Error truncating item: the item with id '{item_id}' is already truncated."
+        )
 
 
 class UnknownCall(WireFault):
@@ -191,7 +194,9 @@ class UnknownCall(WireFault):
     code = "invalid_tool_call_id"
 
     def __init__(self, call_id: str) -> None:
-        super().__init__(f"Tool call ID '{call_id}' not found in conversation.", param="item.call_id")
+        super().__init__(
+            f"Tool call ID '{call_id}' not found in conversation.", param="item.call_id"
+        )
 
 
 class VoiceLocked(WireFault):
@@ -328,6 +333,4 @@ class ServerFault(WireFault):
     status = 500
 
     def __init__(self) -> None:
-        super().__init__(
-            "The server had an error while processing your request. Sorry about that!"
-        )
+        super().__init__("The server had an error while processing your request. Sorry about that!")

@@ -19,12 +19,13 @@ def time_part(unix_s: int) -> str:
 
 
 class SequentialIds:
-    """A reproducible id source for traces and tests: `item_000000000000000000001` …"""
+    """A reproducible id source for traces and tests: `item_000000000000000000001`."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
     def __call__(self, prefix: str) -> str:
+        """Return the next id."""
         count = self._counts.get(prefix, 0) + 1
         self._counts[prefix] = count
         return f"{prefix}_{count:0{ID_LENGTH}d}"
@@ -40,6 +41,7 @@ class RandomIds:
         self._time = ""
 
     def __call__(self, prefix: str) -> str:
+        """Return the next id."""
         second = self._unix_s()
         if second != self._second:
             self._second, self._time = second, time_part(second)

@@ -14,8 +14,8 @@ from gateway.api.body import json_object
 from gateway.api.faults import json_response
 from gateway.api.middleware import REQUEST_ID
 from gateway.engines.registry import DEFAULT_MODEL
+from gateway.identity.headers import bearer
 from gateway.identity.principal import Principal
-from gateway.ingress.websocket.credentials import bearer
 from gateway.services import Services
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics
@@ -88,7 +88,7 @@ class ClientSecrets:
             principal,
             self._bound(data, config),
             ttl_s=asked.expires_after.seconds if asked.expires_after else DEFAULT_TTL_S,
-            request_id=request.state._state[REQUEST_ID],
+            request_id=getattr(request.state, REQUEST_ID),
         )
         return json_response({"value": value, "expires_at": expires_at, "session": config})
 

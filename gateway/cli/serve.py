@@ -64,9 +64,7 @@ def _certificate(settings: Settings) -> tuple[tuple[Path, Path] | None, Path | N
         return None, None
     if settings.tls_certificate is not None and settings.tls_key is not None:
         return (settings.tls_certificate, settings.tls_key), None
-    certificate, key, authority = development_certificate(
-        settings.data_dir / "tls", settings.host
-    )
+    certificate, key, authority = development_certificate(settings.data_dir / "tls", settings.host)
     return (certificate, key), authority
 
 

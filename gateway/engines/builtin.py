@@ -11,7 +11,7 @@ from realtime.tools.calls import call_reports, forced_function, last_output, las
 
 
 def time_in_words(now: datetime) -> str:
-    """Return `It is 3:05 PM.`"""
+    """Return the time as a sentence, such as "It is 3:05 PM."."""
     return f"It is {now.strftime('%I:%M %p').lstrip('0')}."
 
 

@@ -55,7 +55,9 @@ class Embedded:
         self._python = settings.worker_python
         installed = self._python.exists()
         self._has_speech = settings.speech and installed
-        self._own_ovos = settings.skills and settings.ovos_bus_url is None and _has_skills(self._python)
+        self._own_ovos = (
+            settings.skills and settings.ovos_bus_url is None and _has_skills(self._python)
+        )
         self._ovos = OvosOptions(
             port=free_port(),
             language=settings.language,
@@ -105,7 +107,9 @@ class Embedded:
 
     def status(self) -> str:
         """Say in a sentence what is missing."""
-        return "The skills are not installed." if self.skills is None else self.skills.state.sentence()
+        return (
+            "The skills are not installed." if self.skills is None else self.skills.state.sentence()
+        )
 
     # --- life ---
 

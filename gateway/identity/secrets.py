@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 KEY_PREFIX = "sk-ve-"
-SECRET_PREFIX = "ek_"
+SECRET_PREFIX = "ek_"  # noqa: S105 -- a prefix, not a secret
 PEPPER_BYTES = 32
 
 

@@ -42,9 +42,7 @@ class OutputEncoder:
 
     def __init__(self, wire_format: AudioFormat) -> None:
         self._format = wire_format
-        self._down = (
-            None if isinstance(wire_format, PcmAudio) else Resampler(CANONICAL_HZ, G711_HZ)
-        )
+        self._down = None if isinstance(wire_format, PcmAudio) else Resampler(CANONICAL_HZ, G711_HZ)
 
     def encode(self, audio: bytes) -> bytes:
         """Return the wire bytes."""

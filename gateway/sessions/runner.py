@@ -25,8 +25,8 @@ from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
 from realtime.engine import SAMPLE_RATE, SessionFacts
-from realtime.events.items import InputAudio, OutputAudio as OutputAudioPart
-from realtime.events.items import RetrievedAudio, RetrievedMessage
+from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
+from realtime.events.items import OutputAudio as OutputAudioPart
 from realtime.events.server import ItemRetrieved, ResponseCreated, ResponseDone
 from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
@@ -83,9 +83,7 @@ class SessionRunner:
 
     def overloaded(self, *, lag_ms: int) -> bool:
         """Say whether the socket should not be read for now (DECISIONS 1.11)."""
-        return (
-            self._handler.congested or self._hearing.lag_samples > lag_ms * SAMPLE_RATE // 1000
-        )
+        return self._handler.congested or self._hearing.lag_samples > lag_ms * SAMPLE_RATE // 1000
 
     # --- inputs ---
 

@@ -34,9 +34,7 @@ AUDIO_OUT_SAMPLES = Counter(
 ERRORS = Counter(
     "voiceengine_errors", "Error events sent to clients, by code.", ["code"], registry=REGISTRY
 )
-DENIALS = Counter(
-    "voiceengine_denials", "Policy denials by reason.", ["reason"], registry=REGISTRY
-)
+DENIALS = Counter("voiceengine_denials", "Policy denials by reason.", ["reason"], registry=REGISTRY)
 AUTH_FAILURES = Counter(
     "voiceengine_auth_failures", "Credentials refused, by reason.", ["reason"], registry=REGISTRY
 )

@@ -28,9 +28,7 @@ class Incoming(BaseModel):
 
 def custom_fault(code: str, message: str) -> PydanticCustomError:
     """Return a validator's fault; `{param}` in the message becomes the dotted path."""
-    return PydanticCustomError(
-        CUSTOM_TYPE, "{message}", {"code": code, "message": message}
-    )
+    return PydanticCustomError(CUSTOM_TYPE, "{message}", {"code": code, "message": message})
 
 
 def _output_limit(value: object) -> object:

@@ -48,14 +48,22 @@ def _client_path(loc: Sequence[str | int], data: object, *, missing: bool) -> li
     path: list[str | int] = []
     node = data
     for place, key in enumerate(loc):
-        if isinstance(node, dict) and key in node:
-            node = node[key]
-        elif isinstance(node, list) and isinstance(key, int) and key < len(node):
-            node = node[key]
+        held, below = _child(node, key)
+        if held:
+            node = below
         elif not (missing and place == len(loc) - 1):
             continue
         path.append(key)
     return path
+
+
+def _child(node: object, key: str | int) -> tuple[bool, object]:
+    """Return whether the client's value has the key, and what it holds there."""
+    if isinstance(node, dict) and key in node:
+        return True, node[key]
+    if isinstance(node, list) and isinstance(key, int) and key < len(node):
+        return True, node[key]
+    return False, None
 
 
 def _dotted(keys: Sequence[str | int]) -> str:
@@ -89,7 +97,7 @@ def _expected_words(kind: str, name: str) -> str:
 
 
 def json_kind(value: object) -> str:
-    """Name the JSON type of a value as the service does: `a string`, `null` …"""
+    """Name the JSON type of a value as the service does: `a string`, `null`."""
     match value:
         case None:
             return "null"

@@ -144,6 +144,7 @@ MessageIn = Annotated[
     UserMessageIn | AssistantMessageIn | SystemMessageIn, Field(discriminator="role")
 ]
 
+
 def _item_type(value: object) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
     return kind if isinstance(kind, str) else None

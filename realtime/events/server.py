@@ -14,9 +14,7 @@ from realtime.session.config import AudioFormat, SessionConfig
 from realtime.usage import Usage
 
 JsonObject: TypeAlias = dict[str, Any]
-ResponseStatus: TypeAlias = Literal[
-    "in_progress", "completed", "cancelled", "incomplete", "failed"
-]
+ResponseStatus: TypeAlias = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,9 +380,7 @@ class TranscriptDelta:
 class TranscriptDone:
     """The transcript so far is all."""
 
-    type: Literal["response.output_audio_transcript.done"] = (
-        "response.output_audio_transcript.done"
-    )
+    type: Literal["response.output_audio_transcript.done"] = "response.output_audio_transcript.done"
     event_id: str
     response_id: str
     item_id: str
@@ -442,9 +438,7 @@ class CallArgumentsDelta:
 class CallArgumentsDone:
     """A call's arguments, whole."""
 
-    type: Literal["response.function_call_arguments.done"] = (
-        "response.function_call_arguments.done"
-    )
+    type: Literal["response.function_call_arguments.done"] = "response.function_call_arguments.done"
     event_id: str
     response_id: str
     item_id: str
@@ -505,4 +499,3 @@ ServerEvent: TypeAlias = (
     | CallArgumentsDone
     | RateLimitsUpdated
 )
-

@@ -67,9 +67,11 @@ def alaw_to_pcm(audio: bytes) -> bytes:
 
 def pcm_to_ulaw(audio: bytes) -> bytes:
     """Return mu-law bytes of 16-bit PCM, at the same rate."""
-    return _PCM_TO_ULAW[np.frombuffer(audio, dtype="<u2")].tobytes()
+    coded: bytes = _PCM_TO_ULAW[np.frombuffer(audio, dtype="<u2")].tobytes()
+    return coded
 
 
 def pcm_to_alaw(audio: bytes) -> bytes:
     """Return A-law bytes of 16-bit PCM, at the same rate."""
-    return _PCM_TO_ALAW[np.frombuffer(audio, dtype="<u2")].tobytes()
+    coded: bytes = _PCM_TO_ALAW[np.frombuffer(audio, dtype="<u2")].tobytes()
+    return coded

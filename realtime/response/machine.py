@@ -245,9 +245,7 @@ class LiveResponse:
         if output.waiting_text:
             self._flush_text(output)
         while not self.done:
-            piece = self._pacer.next_piece(
-                output.waiting_samples, now_ms, last=output.last_samples
-            )
+            piece = self._pacer.next_piece(output.waiting_samples, now_ms, last=output.last_samples)
             if piece == 0:
                 return
             if self._over_limit():
@@ -272,9 +270,11 @@ class LiveResponse:
 
     def _over_limit(self) -> bool:
         limit = self.settings.output_limit
-        return limit is not None and self._output_details().text_tokens + (
-            assistant_audio_tokens(self._pacer.sent)
-        ) > limit
+        return (
+            limit is not None
+            and self._output_details().text_tokens + (assistant_audio_tokens(self._pacer.sent))
+            > limit
+        )
 
     def deadline(self) -> int | None:
         """Return when `advance` has more to send, if it depends on time alone."""

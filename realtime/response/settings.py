@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from realtime.engine import ContextItem, FunctionSpec
+from realtime.errors import UnsupportedOption
 from realtime.events.client import ResponseParams
 from realtime.session.config import AudioFormat, JsonObject, ReasoningSessionConfig, SessionConfig
 from realtime.session.updates import audio_format, sent_fields, tool_choice_wire, voice_wire
-from realtime.errors import UnsupportedOption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

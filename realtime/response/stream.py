@@ -29,9 +29,7 @@ from realtime.session.outbox import Outbox
 class ResponseStream:
     """The wire side of one response; `conversation` is None for an out-of-band one."""
 
-    def __init__(
-        self, response_id: str, outbox: Outbox, conversation: Conversation | None
-    ) -> None:
+    def __init__(self, response_id: str, outbox: Outbox, conversation: Conversation | None) -> None:
         self._response_id = response_id
         self._outbox = outbox
         self._conversation = conversation
@@ -51,9 +49,7 @@ class ResponseStream:
         if self._conversation is not None:
             previous = self._conversation.add(item)
             self._outbox.send(
-                ItemAdded(
-                    event_id=self._outbox.event_id(), previous_item_id=previous, item=item
-                )
+                ItemAdded(event_id=self._outbox.event_id(), previous_item_id=previous, item=item)
             )
         if isinstance(output, MessageOutput):
             part = AudioPart(transcript="") if output.spoken else TextPart(text="")
@@ -168,38 +164,49 @@ class ResponseStream:
         )
 
     def _close_part(self, output: MessageOutput) -> None:
-        at = {
-            "response_id": self._response_id,
-            "item_id": output.item_id,
-        }
-        index = output.index
         send, event_id = self._outbox.send, self._outbox.event_id
+        response_id, item_id, index = self._response_id, output.item_id, output.index
+        part: AudioPart | TextPart
         if output.spoken:
+            part = AudioPart(transcript=output.text)
             send(
-                OutputAudioDone(event_id=event_id(), output_index=index, content_index=0, **at)
+                OutputAudioDone(
+                    event_id=event_id(),
+                    response_id=response_id,
+                    item_id=item_id,
+                    output_index=index,
+                    content_index=0,
+                )
             )
             send(
                 TranscriptDone(
                     event_id=event_id(),
+                    response_id=response_id,
+                    item_id=item_id,
                     output_index=index,
                     content_index=0,
                     transcript=output.text,
-                    **at,
                 )
             )
         else:
+            part = TextPart(text=output.text)
             send(
                 OutputTextDone(
                     event_id=event_id(),
+                    response_id=response_id,
+                    item_id=item_id,
                     output_index=index,
                     content_index=0,
                     text=output.text,
-                    **at,
                 )
             )
-        part = AudioPart(transcript=output.text) if output.spoken else TextPart(text=output.text)
         send(
             ContentPartDone(
-                event_id=event_id(), output_index=index, content_index=0, part=part, **at
+                event_id=event_id(),
+                response_id=response_id,
+                item_id=item_id,
+                output_index=index,
+                content_index=0,
+                part=part,
             )
         )

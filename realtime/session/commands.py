@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 
+from realtime.conversation import Entry, context_item
 from realtime.engine import ContextItem
 from realtime.errors import InvalidValue, WireFault
 from realtime.events.client import ItemCreate, ItemDelete, ItemRetrieve, ItemTruncate
@@ -34,7 +35,6 @@ from realtime.events.items import (
     UserMessageIn,
     WrittenIn,
 )
-from realtime.conversation import Entry, context_item
 from realtime.events.server import ItemAdded, ItemDeleted, ItemDone, ItemTruncated
 from realtime.ports import IdSource
 from realtime.session.config import samples_per_byte
@@ -152,8 +152,6 @@ class ItemCommands:
         outbox = self._state.outbox
         outbox.do(DropItemAudio(event.item_id))
         outbox.send(ItemDeleted(event_id=outbox.event_id(), item_id=event.item_id))
-
-
 
 
 def shown_item(sent: SendableItem, *, new_id: IdSource) -> Item:

@@ -281,9 +281,7 @@ class Session:
         try:
             self._carry_out(given.event, given.controller, waiting.at)
         except WireFault as fault:
-            self._outbox.send_fault(
-                fault, event_id=given.event.event_id, to=given.controller
-            )
+            self._outbox.send_fault(fault, event_id=given.event.event_id, to=given.controller)
 
     def _carry_out(self, event: ClientEvent, controller: ControllerId, at: int) -> None:
         match event:
@@ -314,9 +312,7 @@ class Session:
     def _update(self, event: SessionUpdate) -> None:
         state = self._state
         state.config = updated(state.config, event.session, has_spoken=state.has_spoken)
-        self._outbox.send(
-            SessionUpdated(event_id=self._outbox.event_id(), session=state.config)
-        )
+        self._outbox.send(SessionUpdated(event_id=self._outbox.event_id(), session=state.config))
         self._outbox.do(RecordConfig(state.config))
         self._listening.configure()
 

@@ -7,7 +7,7 @@ changes nothing, since nothing is stored before the whole patch is applied.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from realtime.errors import SessionKindMismatch, UnsupportedOption, VoiceLocked
 from realtime.events.base import Incoming
@@ -53,9 +53,7 @@ def updated(config: SessionConfig, patch: SessionIn, *, has_spoken: bool) -> Ses
     """
     if not isinstance(patch, RealtimeSessionIn):
         raise SessionKindMismatch(sent="transcription", session="realtime")
-    changes: dict[str, Any] = {
-        name: getattr(patch, name) for name in _PLAIN if patch.has(name)
-    }
+    changes: dict[str, Any] = {name: getattr(patch, name) for name in _PLAIN if patch.has(name)}
     if patch.has("tools"):
         changes["tools"] = [sent_fields(tool) for tool in patch.tools]
     if patch.has("tool_choice"):
@@ -85,7 +83,7 @@ def _reasoning(config: SessionConfig, patch: RealtimeSessionIn) -> dict[str, Any
 
 def sent_fields(model: Incoming) -> JsonObject:
     """Return what the client sent of a model, in the model's key order."""
-    return cast(JsonObject, model.model_dump(exclude_unset=True))
+    return model.model_dump(exclude_unset=True)
 
 
 def tool_choice_wire(choice: object) -> str | JsonObject:

@@ -211,7 +211,9 @@ def _plain_match(pattern: str) -> str:
             place += 1
         elif character == "[":
             end = pattern.find("]", place)
-            unit = pattern[place] if pattern[place] != "\\" else classes.get(pattern[place + 1], "a")
+            unit = (
+                pattern[place] if pattern[place] != "\\" else classes.get(pattern[place + 1], "a")
+            )
             place = end + 1
         elif character == ".":
             unit = "a"
@@ -226,7 +228,7 @@ def _repeats(pattern: str, place: int) -> tuple[int, int]:
     mark = pattern[place : place + 1]
     if mark == "{":
         end = pattern.find("}", place)
-        least = pattern[place + 1 : end].split(",")[0]
+        least = pattern[place + 1 : end].split(",", maxsplit=1)[0]
         return int(least or 0), end + 1
     if mark in ("*", "?"):
         return 0, place + 1

@@ -237,14 +237,10 @@ class Listening:
         if self._transcripts.is_open(turn.item_id):
             outbox.do(CommitRecognition(turn.item_id, end))
         outbox.do(ForgetAudio(end))
-        item = MessageItem(
-            id=turn.item_id, status="completed", role="user", content=[InputAudio()]
-        )
+        item = MessageItem(id=turn.item_id, status="completed", role="user", content=[InputAudio()])
         previous = conversation.add(item, audio_samples=end - turn.start)
         event_id = outbox.event_id
-        outbox.send(
-            AudioCommitted(event_id=event_id(), previous_item_id=previous, item_id=item.id)
-        )
+        outbox.send(AudioCommitted(event_id=event_id(), previous_item_id=previous, item_id=item.id))
         outbox.send(ItemAdded(event_id=event_id(), previous_item_id=previous, item=item))
         outbox.send(ItemDone(event_id=event_id(), previous_item_id=previous, item=item))
         self._transcripts.commit(item.id, end - turn.start)

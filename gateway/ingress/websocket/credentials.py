@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.identity.headers import bearer
+
 SUBPROTOCOL = "realtime"
 _KEY = "openai-insecure-api-key."
 _BETA = "openai-beta.realtime-v1"
@@ -34,14 +36,6 @@ def read_handshake(headers: Mapping[str, str], subprotocols: Sequence[str]) -> H
         or _suffix(subprotocols, "openai-organization."),
         project=headers.get("openai-project") or _suffix(subprotocols, "openai-project."),
     )
-
-
-def bearer(headers: Mapping[str, str]) -> str | None:
-    """Return the key of `Authorization: Bearer …`, or of Azure clients' `api-key`."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value.strip():
-        return value.strip()
-    return headers.get("api-key") or None
 
 
 def _credential(headers: Mapping[str, str], subprotocols: Sequence[str]) -> str | None:

@@ -167,5 +167,3 @@ class RealtimeSocket:
 def _too_slow(opened: OpenedSession) -> None:
     metrics.SLOW_READERS.inc()
     opened.runner.shutdown(EndReason.CLIENT_TOO_SLOW, code=1008)
-
-

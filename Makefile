@@ -1,0 +1,66 @@
+# VoiceEngine. `make` alone lists the targets.
+PYTHON ?= python3
+DATA ?= var
+DEV := var/venv/dev/bin
+GATEWAY := var/venv/gateway/bin
+RUN_OPTIONS := $(if $(filter 1,$(TLS)),--tls)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format openapi migrate bench soak lock conformance provision intent-cache clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: ## set everything up and serve (HOST=, PORT=, TLS=1)
+	@$(PYTHON) deploy/bootstrap.py gateway speech
+	@exec $(GATEWAY)/python -m gateway serve $(RUN_OPTIONS)
+
+test: provision ## set everything up and pass the tests
+	@$(PYTHON) deploy/bootstrap.py dev gateway speech conformance
+	@$(DEV)/python -m pytest $(TESTS)
+
+check: ## lint, types, architecture, drift
+	@$(PYTHON) deploy/bootstrap.py dev
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+	$(DEV)/lint-imports --no-cache
+	$(DEV)/python deploy/sizes.py
+	$(DEV)/codespell
+	$(DEV)/python -m gateway.api.openapi --check
+
+format: ## format and fix what can be fixed
+	$(DEV)/ruff check --fix .
+	$(DEV)/ruff format .
+
+openapi: ## write openapi/realtime.yaml anew
+	$(DEV)/python -m gateway.api.openapi
+
+migrate: ## bring the database of the local run up to date
+	@$(PYTHON) deploy/bootstrap.py gateway
+	$(GATEWAY)/python -m gateway migrate up
+
+conformance: ## run the official SDKs against URL= (with KEY_FILE=)
+	@$(PYTHON) deploy/bootstrap.py dev conformance
+	$(DEV)/python -m conformance $(URL) --key-file $(KEY_FILE)
+
+bench: ## measure; prints figures and how they were made
+	@$(PYTHON) deploy/bootstrap.py dev gateway speech
+	$(DEV)/python -m bench
+
+soak: ## the long and heavy tests
+	@$(PYTHON) deploy/bootstrap.py dev gateway speech
+	VOICEENGINE_SOAK=1 $(DEV)/python -m pytest tests/soak $(TESTS)
+
+provision:
+	@sh deploy/provision.sh
+
+intent-cache: ## train the skills' intents anew and pack the shipped cache
+	@$(PYTHON) deploy/bootstrap.py speech
+	var/venv/speech/bin/python -m ovos_bridge.launch.intent_cache
+
+lock: ## resolve requirements/*.in anew (needs the package index)
+	sh deploy/lock.sh
+
+clean: ## forget the local run and its environments
+	rm -rf var

@@ -1,0 +1,204 @@
+"""Writes `openapi/realtime.yaml` from the code: `python -m gateway.api.openapi [--check]`.
+
+OpenAPI 3.1. The socket's events stand under `components/schemas`, listed by
+`x-realtime-client-events` and `x-realtime-server-events`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from gateway.api.client_secrets import ClientSecretRequest
+from gateway.api.documents import OPENAPI
+from realtime.events.client import MODELS
+from realtime.events.server import ServerEvent
+from realtime.session.config import SessionConfig
+
+REFERENCE = "#/components/schemas/{model}"
+Json = dict[str, Any]
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong; `param` and `code` may be null."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorEnvelope(BaseModel):
+    """Every error."""
+
+    error: ErrorDetail
+
+
+class ClientSecretResponse(BaseModel):
+    """A minted secret with the effective session it is bound to."""
+
+    value: str
+    expires_at: int
+    session: SessionConfig
+
+
+class ModelObject(BaseModel):
+    """A model name."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(BaseModel):
+    """The models a key may use."""
+
+    object: Literal["list"]
+    data: list[ModelObject]
+
+
+class PartReport(BaseModel):
+    """One part's readiness."""
+
+    name: str
+    state: Literal["warming", "ready", "failed", "absent"]
+    detail: str
+
+
+class ReadyReport(BaseModel):
+    """Every part's readiness."""
+
+    ready: bool
+    parts: list[PartReport]
+    draining: bool
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+MODELS_SHOWN: tuple[type[BaseModel], ...] = (
+    ErrorEnvelope,
+    ClientSecretRequest,
+    ClientSecretResponse,
+    ModelObject,
+    ModelList,
+    ReadyReport,
+    Health,
+)
+
+
+def _json(model: str, description: str) -> Json:
+    schema = {"$ref": REFERENCE.format(model=model)}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _faults(*statuses: str) -> Json:
+    return {status: _json("ErrorEnvelope", "A fault.") for status in statuses}
+
+
+def _get(operation: str, model: str, description: str, *faults: str, open_: bool = False) -> Json:
+    found: Json = {
+        "operationId": operation,
+        "responses": {"200": _json(model, description), **_faults(*faults)},
+    }
+    return found | ({"security": []} if open_ else {})
+
+
+def _text(operation: str, media_type: str, description: str) -> Json:
+    content = {media_type: {"schema": {"type": "string"}}}
+    responses = {"200": {"description": description, "content": content}}
+    return {"operationId": operation, "security": [], "responses": responses}
+
+
+def _paths() -> Json:
+    model = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+    body = {"$ref": REFERENCE.format(model="ClientSecretRequest")}
+    ready = _get("readiness", "ReadyReport", "Everything works.", open_=True)
+    ready["responses"]["503"] = _json("ReadyReport", "Something does not work yet.")
+    return {
+        "/v1/realtime/client_secrets": {
+            "post": {
+                "operationId": "createClientSecret",
+                "requestBody": {"content": {"application/json": {"schema": body}}},
+                "responses": {
+                    "200": _json("ClientSecretResponse", "The secret."),
+                    **_faults("400", "401", "403", "413", "415", "503"),
+                },
+            }
+        },
+        "/v1/models": {"get": _get("listModels", "ModelList", "The models.", "401")},
+        "/v1/models/{model}": {
+            "parameters": [model],
+            "get": _get("retrieveModel", "ModelObject", "The model.", "401", "404"),
+        },
+        "/healthz": {"get": _get("health", "Health", "It answers.", open_=True)},
+        "/readyz": {"get": ready},
+        "/metrics": {"get": _text("metrics", "text/plain", "Prometheus' text form.")},
+        "/openapi.yaml": {"get": _text("openapi", "application/yaml", "This document.")},
+    }
+
+
+def _schemas() -> tuple[Json, list[str], list[str]]:
+    """Return every schema, and the names of the client's and the server's events."""
+    clients = [*MODELS.values()]
+    shown = [(model, "validation") for model in clients]
+    shown += [
+        (model, "validation" if model is ClientSecretRequest else "serialization")
+        for model in MODELS_SHOWN
+    ]
+    _, found = models_json_schema(shown, ref_template=REFERENCE)  # type: ignore[arg-type]  # modes are literals
+    schemas: Json = dict(found["$defs"])
+    servers = get_args(ServerEvent)
+    for event in servers:
+        schema = TypeAdapter(event).json_schema(ref_template=REFERENCE, mode="serialization")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[event.__name__] = schema
+    client_names = [model.__name__ for model in clients]
+    return schemas, client_names, [event.__name__ for event in servers]
+
+
+def document() -> Json:
+    """Return the whole document."""
+    schemas, clients, servers = _schemas()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "VoiceEngine",
+            "version": "0.1.0",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "A self-hosted, drop-in replacement for the OpenAI Realtime API.",
+        },
+        "security": [{"bearer": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": dict(sorted(schemas.items())),
+        },
+        "x-realtime-websocket": "/v1/realtime",
+        "x-realtime-client-events": clients,
+        "x-realtime-server-events": servers,
+    }
+
+
+def main() -> int:
+    """Write the document, or compare it with the committed one."""
+    text = yaml.safe_dump(document(), sort_keys=False, allow_unicode=True, width=100)
+    if "--check" in sys.argv:
+        same = OPENAPI.exists() and OPENAPI.read_text() == text
+        print("openapi: good" if same else "openapi/realtime.yaml is stale: run `make openapi`")  # noqa: T201
+        return 0 if same else 1
+    OPENAPI.parent.mkdir(exist_ok=True)
+    OPENAPI.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -64,8 +64,8 @@ class Conversation:
 
         `spoken` says that `playback` will tell when the answer is heard.
         """
-        self._release_question()
         self._cancel_timers()
+        self._release_question()
         self._spoken_aloud = spoken
         asked_by = self._question.ident if self._question is not None else ""
         self._question = None
@@ -123,10 +123,11 @@ class Conversation:
                 self._spoken(message, outcome)
             elif isinstance(outcome, Over) and not outcome.asks:
                 self._cancel_timers()
-        if self._owner is not None:
-            self._owner.heard_from_core(outcomes, settling=turn.settling)
-            if turn.over:
-                self._owner = None
+        owner = self._owner
+        if turn.over:
+            self._owner = None
+        if owner is not None:
+            owner.heard_from_core(outcomes, settling=turn.settling)
 
     def lost(self) -> None:
         """The bus, or core behind it, is gone."""
@@ -144,7 +145,9 @@ class Conversation:
             self._question, self._question_playing = message, False
             if self._spoken_aloud and self._owner is not None:
                 return
-        context = dict(message.context)
+        self._confirm_soon(dict(message.context))
+
+    def _confirm_soon(self, context: dict[str, Any]) -> None:
         loop = asyncio.get_running_loop()
         self._timers += [
             loop.call_later(delay_s, self._confirm, context) for delay_s in RELEASE_AFTER_S
@@ -156,7 +159,9 @@ class Conversation:
 
     def _release_question(self) -> None:
         if self._question is not None and self.asked:
-            self._bus.send(BusMessage(OUTPUT_END, {}, dict(self._question.context)))
+            context = dict(self._question.context)
+            self._bus.send(BusMessage(OUTPUT_END, {}, context))
+            self._confirm_soon(context)
 
     def _send_heard(self, session: dict[str, Any]) -> None:
         self._bus.send(BusMessage(OUTPUT_END, {}, {"session": session, "source": "gateway"}))

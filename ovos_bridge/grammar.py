@@ -19,27 +19,65 @@ MAX_SLOT_VALUES = 12
 MAX_PER_TEMPLATE = 64
 """Phrases taken from one template or one combination of keywords."""
 
+MAX_PER_INTENT = 160
+"""Phrases of one intent; each further one costs the recogniser accuracy on the others."""
+
 COMMON = (
     "what is the date today",
     "what's the date today",
     "tell me today's date please",
+    "what's today's date",
+    "what day is today",
+    "tell me the time",
+    "what's the time",
+    "what is the time",
     "could you tell me the time please",
+    "what time is it in london",
+    "what time is it in new york",
+    "what time is it in tokyo",
 )
-"""Wordings that no template spells out, but that the intent engine recognises."""
+"""Wordings that no template spells out or that its share cuts off, but that skills answer."""
 
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_LARGER = ("twelve", "twenty", "fifty", "one hundred")
-_WORDS = ("hello", "banana", "computer", "elephant", "weather", "house", "family", "necessary")
+_UNITS = tuple(
+    [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ]
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NUMBERS = _UNITS[1:11] + ("twelve", "twenty")
 _SLOT_VALUES: Mapping[str, Sequence[str]] = {
-    "number": _NUMBERS + _LARGER,
-    "num": _NUMBERS + _LARGER,
-    "n": _NUMBERS + _LARGER,
+    "number": _NUMBERS,
+    "offset": _NUMBERS,
     "lower": ("one", "five", "ten"),
     "upper": ("ten", "twenty", "one hundred"),
-    "sides": ("six", "eight", "ten", "twenty"),
-    "word": _WORDS,
+    "faces": ("six", "eight", "ten", "twenty"),
+    "location": ("london", "paris", "berlin", "new york", "tokyo", "sydney"),
+    "date": ("christmas", "new year's eve", "tomorrow", "next monday", "next friday"),
+    "word": ("hello", "banana", "computer", "elephant", "weather", "house", "necessary"),
 }
+"""Values for slots that skills leave open; real ones are few, so that a grammar stays small."""
+
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*'?")
+_NUMBER = re.compile(r"\b(?:\d\d?|100)\b")
 _CHOICE = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
 _SLOT = re.compile(r"\{\{?\s*([^{}]*?)\s*\}?\}")
 
@@ -67,7 +105,7 @@ def phrases(told: Mapping[str, Any], limit: int) -> Sequence[str]:
     ]
     taken: dict[str, None] = dict.fromkeys(COMMON)
     # One of each in turn: an intent with thousands of phrases leaves room for the others.
-    for round_of_phrases in itertools.zip_longest(*intents):
+    for round_of_phrases in itertools.zip_longest(*(i[:MAX_PER_INTENT] for i in intents)):
         taken.update(dict.fromkeys(phrase for phrase in round_of_phrases if phrase))
         if len(taken) >= limit:
             break
@@ -88,10 +126,21 @@ def expanded(template: str) -> Iterator[str]:
         yield from expanded(template[: found.start()] + option + template[found.end() :])
 
 
+def number_in_words(number: int) -> str:
+    """Return a number from 0 to 100 as it is spoken."""
+    if number == 100:
+        return "one hundred"
+    if number < len(_UNITS):
+        return _UNITS[number]
+    tens, unit = divmod(number, 10)
+    return f"{_TENS[tens - 2]} {_UNITS[unit]}" if unit else _TENS[tens - 2]
+
+
 def plain(phrase: str) -> str:
     """Return the words of a phrase, empty for one that is not made of plain words."""
     lowered = phrase.lower().replace("\u2019", "'")
-    words = re.sub(r"[.,;:!?\"-]", " ", lowered).split()
+    spelt = _NUMBER.sub(lambda found: number_in_words(int(found.group())), lowered)
+    words = re.sub(r"[.,;:!?\"-]", " ", spelt).split()
     return " ".join(words) if words and all(_WORD.fullmatch(word) for word in words) else ""
 
 
@@ -140,7 +189,9 @@ def _names(requires: Any) -> list[str]:
 
 
 def _keyword_values(name: str, keywords: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    spelt = [words for value in keywords.get(name, ()) if (words := plain(value))]
+    # Intents and vocabularies spell the same name in different cases.
+    values = next((v for key, v in keywords.items() if key.lower() == name.lower()), ())
+    spelt = [words for value in values if (words := plain(value))]
     if spelt:
         return spelt[:MAX_SLOT_VALUES]
     # A pattern instead of words; its name ends in what it stands for.

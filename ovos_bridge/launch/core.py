@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -65,22 +66,32 @@ def _connect() -> Any:
     return bus
 
 
-def _use_loose_matches() -> None:
-    """Take a loose match only when nothing was cut out of it as a slot's value.
-
-    A phrase close to a known one is welcome ("what is the date today"), but a loose
-    match with a slot is mostly a question of another kind, whose words would be taken
-    for the name of a place ("what is two plus two").
-    """
+def _check_uncertain_matches(book: PhraseBook) -> None:
+    """Take uncertain matches only when the phrase book vouches for them."""
     from ovos_padatious.opm import PadatiousPipeline
 
-    stock = PadatiousPipeline.match_low
+    def checked(stock: Callable[..., Any]) -> Callable[..., Any]:
+        def match(*args: Any, **kwargs: Any) -> Any:
+            found = stock(*args, **kwargs)
+            if found is None:
+                return None
+            vouched = book.vouches(found.match_type, found.utterance, found.match_data)
+            return found if vouched else None
 
-    def match_low(self: Any, *args: Any, **kwargs: Any) -> Any:
-        match = stock(self, *args, **kwargs)
-        return None if match is None or match.match_data else match
+        return match
 
-    PadatiousPipeline.match_low = match_low
+    for level in ("match_medium", "match_low"):
+        setattr(PadatiousPipeline, level, checked(getattr(PadatiousPipeline, level)))
+
+
+def _leave_out_unused_matchers() -> None:
+    """Padacioso comes with padatious; it is in no pipeline of ours and slow to fill."""
+    from ovos_plugin_manager.pipeline import OVOSPipelineFactory
+
+    stock = OVOSPipelineFactory.get_installed_pipeline_ids
+    OVOSPipelineFactory.get_installed_pipeline_ids = staticmethod(
+        lambda: [name for name in stock() if "padacioso" not in name]
+    )
 
 
 def _forget_old_sessions() -> None:
@@ -118,7 +129,7 @@ def _skill_manager(bus: Any) -> Any:
     )
 
 
-def _run(state_dir: Path) -> None:
+def _run(state_dir: Path, options: environment.OvosOptions) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -128,10 +139,11 @@ def _run(state_dir: Path) -> None:
     while not bus.connected_event.wait(0.2):
         if stopped.is_set():
             return
-    fresh = intent_cache.unpack(environment.intent_cache_dir(state_dir))
+    archive = intent_cache.ARCHIVE if options.shipped_intents else None
+    fresh = intent_cache.unpack(environment.intent_cache_dir(state_dir), archive)
     logs.say(f"core: loading skills, {fresh}")
-    PhraseBook(bus)
-    _use_loose_matches()
+    _check_uncertain_matches(PhraseBook(bus))
+    _leave_out_unused_matchers()
     manager = _skill_manager(bus)
     manager.start()
     lost_since: float | None = None
@@ -159,7 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
     from ovos_config.locale import setup_locale
 
     setup_locale()
-    _run(state_dir)
+    _run(state_dir, options)
     # Skills leave threads behind that never end; there is nothing left to lose.
     os._exit(0)
 

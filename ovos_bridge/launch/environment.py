@@ -55,6 +55,7 @@ class OvosOptions:
     timezone: str | None = None
     allow_network: bool = False
     blacklisted_skills: tuple[str, ...] = ()
+    shipped_intents: bool = True
 
 
 def host_timezone(environ: Mapping[str, str] | None = None, root: Path = Path("/")) -> str:
@@ -170,6 +171,9 @@ def options_from(arguments: Sequence[str], prog: str) -> tuple[Path, OvosOptions
     parser.add_argument(
         "--allow-network", action="store_true", help="let skills reach other machines"
     )
+    parser.add_argument(
+        "--no-shipped-intents", action="store_true", help="train the intents from nothing"
+    )
     given = parser.parse_args(arguments)
     return given.state_dir, OvosOptions(
         port=given.port,
@@ -178,4 +182,5 @@ def options_from(arguments: Sequence[str], prog: str) -> tuple[Path, OvosOptions
         timezone=given.timezone,
         allow_network=given.allow_network,
         blacklisted_skills=tuple(given.blacklist),
+        shipped_intents=not given.no_shipped_intents,
     )

@@ -32,11 +32,11 @@ def archive_hash(archive: Path = ARCHIVE) -> str | None:
         return member.read().decode("ascii") if member else None
 
 
-def unpack(target: Path, archive: Path = ARCHIVE) -> str:
+def unpack(target: Path, archive: Path | None = ARCHIVE) -> str:
     """Fill an absent cache folder from the archive; return a phrase on what was done."""
     if target.is_dir() and any(target.iterdir()):
         return "with the intents trained before"
-    if not archive.is_file():
+    if archive is None or not archive.is_file():
         return "training intents first, about a minute"
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tarfile.open(archive) as tar:

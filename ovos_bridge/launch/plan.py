@@ -58,6 +58,8 @@ def _ovos(name: str, state_dir: Path, python: Path, options: OvosOptions) -> Pro
         argv += ["--secondary-language", language]
     for skill in options.blacklisted_skills:
         argv += ["--blacklist", skill]
+    if not options.shipped_intents:
+        argv.append("--no-shipped-intents")
     if options.allow_network:
         argv.append("--allow-network")
     return ProcessPlan(name=name, argv=tuple(argv), env=_env(state_dir), cwd=PACKAGE_ROOT)

@@ -144,7 +144,7 @@ async def test_barge_in_keeps_late_words_out_of_the_next_answer(skills: SkillsBr
 
 async def test_ten_callers_at_once_stay_separate(skills: SkillsBrain) -> None:
     """Ten callers in the same skill's question each get their own reply."""
-    colors = [f"color number {name}" for name in "one two three four five six".split()]
+    colors = [f"color number {name}" for name in ["one", "two", "three", "four", "five", "six"]]
     colors += ["red", "green", "blue", "black"]
 
     async def caller(place: int, color: str) -> str:

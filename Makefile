@@ -57,7 +57,7 @@ provision:
 
 intent-cache: ## train the skills' intents anew and pack the shipped cache
 	@$(PYTHON) deploy/bootstrap.py speech
-	var/venv/speech/bin/python -m ovos_bridge.launch.intent_cache
+	$(DEV)/python -m ovos_bridge.train_intents var/venv/speech/bin/python
 
 lock: ## resolve requirements/*.in anew (needs the package index)
 	sh deploy/lock.sh

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ovos_bridge.bus import Bus
-from ovos_bridge.launch.phrase_book import REPLY, REQUEST
+from ovos_bridge.launch.phrase_book import REPLY, REQUEST, expanded
 
 MAX_SLOT_VALUES = 12
 MAX_PER_TEMPLATE = 64
@@ -38,32 +38,30 @@ COMMON = (
 )
 """Wordings that no template spells out or that its share cuts off, but that skills answer."""
 
-_UNITS = tuple(
-    [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ]
+_UNITS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_NUMBERS = _UNITS[1:11] + ("twelve", "twenty")
+_NUMBERS = (*_UNITS[1:11], "twelve", "twenty")
 _SLOT_VALUES: Mapping[str, Sequence[str]] = {
     "number": _NUMBERS,
     "offset": _NUMBERS,
@@ -78,7 +76,6 @@ _SLOT_VALUES: Mapping[str, Sequence[str]] = {
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*'?")
 _NUMBER = re.compile(r"\b(?:\d\d?|100)\b")
-_CHOICE = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
 _SLOT = re.compile(r"\{\{?\s*([^{}]*?)\s*\}?\}")
 
 
@@ -110,20 +107,6 @@ def phrases(told: Mapping[str, Any], limit: int) -> Sequence[str]:
         if len(taken) >= limit:
             break
     return tuple(itertools.islice(taken, limit))
-
-
-def expanded(template: str) -> Iterator[str]:
-    """Yield what a template stands for; slots stay as they are."""
-    found = _CHOICE.search(template)
-    if found is None:
-        yield template
-        return
-    inner = found.group(1) if found.group(1) is not None else found.group(2)
-    options = inner.split("|")
-    if found.group(2) is not None:
-        options.append("")
-    for option in options:
-        yield from expanded(template[: found.start()] + option + template[found.end() :])
 
 
 def number_in_words(number: int) -> str:
@@ -176,8 +159,10 @@ def _slot_values(told: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str
 def _of_keywords(intent: Mapping[str, Any], keywords: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield combinations of an intent's required keywords, in the order it names them."""
     parts = [_keyword_values(name, keywords) for name in _names(intent.get("requires"))]
-    for group in intent.get("at_least_one") or ():
-        parts.append([value for name in group for value in _keyword_values(str(name), keywords)])
+    parts += [
+        [value for name in group for value in _keyword_values(str(name), keywords)]
+        for group in intent.get("at_least_one") or ()
+    ]
     if parts and all(parts):
         for chosen in itertools.islice(itertools.product(*parts), MAX_PER_TEMPLATE):
             if words := plain(" ".join(chosen)):

@@ -37,6 +37,8 @@ def _connect() -> Any:
     class Client(MessageBusClient):  # type: ignore[misc, unused-ignore]
         """A bus client that comes back fast, and also after the hub closed in good order."""
 
+        client: Any
+
         def run_forever(self) -> None:
             self.started_running = True
             while True:
@@ -66,8 +68,8 @@ def _connect() -> Any:
     return bus
 
 
-def _check_uncertain_matches(book: PhraseBook) -> None:
-    """Take uncertain matches only when the phrase book vouches for them."""
+def _check_matches(book: PhraseBook) -> None:
+    """Take a match only when the phrase book vouches for it, however sure the network is."""
     from ovos_padatious.opm import PadatiousPipeline
 
     def checked(stock: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,7 +82,7 @@ def _check_uncertain_matches(book: PhraseBook) -> None:
 
         return match
 
-    for level in ("match_medium", "match_low"):
+    for level in ("match_high", "match_medium", "match_low"):
         setattr(PadatiousPipeline, level, checked(getattr(PadatiousPipeline, level)))
 
 
@@ -142,7 +144,7 @@ def _run(state_dir: Path, options: environment.OvosOptions) -> None:
     archive = intent_cache.ARCHIVE if options.shipped_intents else None
     fresh = intent_cache.unpack(environment.intent_cache_dir(state_dir), archive)
     logs.say(f"core: loading skills, {fresh}")
-    _check_uncertain_matches(PhraseBook(bus))
+    _check_matches(PhraseBook(bus))
     _leave_out_unused_matchers()
     manager = _skill_manager(bus)
     manager.start()

@@ -7,13 +7,18 @@ answers `REQUEST` with one `REPLY`.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 REQUEST = "voiceengine.phrases.get"
 REPLY = "voiceengine.phrases.reply"
+MAX_EXPANSIONS = 256
+"""Readings of one template that are looked at."""
+
+_CHOICE = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
 
 
 class PhraseBook:
@@ -26,6 +31,7 @@ class PhraseBook:
         self._slots: dict[str, list[str]] = {}
         self._keywords: dict[str, list[str]] = {}
         self._keyword_intents: dict[str, dict[str, Any]] = {}
+        self._before: dict[tuple[str, str], set[str]] = {}
         bus.on("padatious:register_intent", self._template)
         bus.on("padatious:register_entity", self._slot)
         bus.on("register_vocab", self._keyword)
@@ -33,20 +39,33 @@ class PhraseBook:
         bus.on(REQUEST, self._answer)
 
     def vouches(self, intent: str, utterance: str, slots: Mapping[str, Any]) -> bool:
-        """Return whether what surrounds the slots' values is made of the intent's own words.
+        """Return whether each slot's value follows a word that some template puts before it.
 
-        An uncertain match that cuts a slot out of strange words is mostly a question of
-        another kind: in "what is two plus two" the time skill sees a town called "plus two".
+        The network that matches looks at words one by one, and may be very sure that
+        "what is two plus two" asks for the time in a town called "plus two".
         """
-        if not slots:
-            return True
-        rest = utterance.lower()
-        for value in slots.values():
-            rest = rest.replace(str(value).lower(), " ", 1)
-        own = {word for line in self._templates.get(intent, ()) for word in _words(line)}
-        return all(word in own for word in _words(rest))
+        words = " ".join(_words(utterance))
+        for slot, value in slots.items():
+            before, found, _ = f" {words} ".partition(f" {' '.join(_words(str(value)))} ")
+            last = before.split()[-1:]
+            if found and (last[0] if last else "") not in self._words_before(intent, slot):
+                return False
+        return True
+
+    def _words_before(self, intent: str, slot: str) -> set[str]:
+        key = (intent, slot)
+        if key not in self._before:
+            self._before[key] = {
+                (_words(text.partition(mark)[0])[-1:] or [""])[0]
+                for mark in (f"{{{slot}}}", f"{{ {slot} }}")
+                for line in self._templates.get(intent, ())
+                for text in itertools.islice(expanded(line), MAX_EXPANSIONS)
+                if mark in text
+            }
+        return self._before[key]
 
     def _template(self, message: Any) -> None:
+        self._before.clear()
         self._templates[message.data["name"]] = _lines(message.data)
 
     def _slot(self, message: Any) -> None:
@@ -87,3 +106,17 @@ def _lines(data: dict[str, Any]) -> list[str]:
         return []
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def expanded(template: str) -> Iterator[str]:
+    """Yield what a template stands for; slots stay as they are."""
+    found = _CHOICE.search(template)
+    if found is None:
+        yield template
+        return
+    inner = found.group(1) if found.group(1) is not None else found.group(2)
+    options = inner.split("|")
+    if found.group(2) is not None:
+        options.append("")
+    for option in options:
+        yield from expanded(template[: found.start()] + option + template[found.end() :])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,20 +15,10 @@ from tests.ovos_bridge.processes import OvosProcesses
 READY_TIMEOUT_S = 60.0
 
 
-def speech_python() -> Path:
-    """Return the Python of the speech environment."""
-    default = Path(__file__).parents[2] / "var" / "venv" / "speech" / "bin" / "python"
-    return Path(os.environ.get("VOICEENGINE_SPEECH_PYTHON", default))
-
-
 @pytest.fixture(scope="session")
-def ovos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OvosProcesses]:
+def ovos(skills_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OvosProcesses]:
     """Hub and core with the skills of the lock file and the test skill."""
-    python = speech_python()
-    has_skills = [str(python), "-c", "import ovos_core, ovos_messagebus, fann2"]
-    if not python.exists() or subprocess.run(has_skills, check=False).returncode != 0:
-        pytest.skip("no speech environment with skills; `make venv` makes it")
-    processes = OvosProcesses(tmp_path_factory.mktemp("ovos"), python)
+    processes = OvosProcesses(tmp_path_factory.mktemp("ovos"), skills_python)
     processes.start("hub")
     processes.start("core")
     yield processes

@@ -16,7 +16,7 @@ from realtime.engine import BrainFailed, BrainFinished, BrainText, SessionFacts
 from tests.ovos_bridge.conftest import running, wait_ready
 from tests.ovos_bridge.processes import OvosProcesses
 
-pytestmark = [pytest.mark.ovos, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 RECOVERY_S = 20.0
 
@@ -199,7 +199,7 @@ async def test_place_name_is_answered_without_a_geocoder(
 
 
 async def test_sum_is_not_taken_for_a_place(skills: SkillsBrain) -> None:
-    """Loose matches with a slot are not taken: two plus two is no town."""
+    """A slot between strange words is not filled: two plus two is no town."""
     reply = await skills.bus.request(
         "intent.service.intent.get",
         "intent.service.intent.reply",

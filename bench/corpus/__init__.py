@@ -1,0 +1,1 @@
+"""A small corpus of spoken sentences (see README.md)."""

@@ -1,0 +1,1 @@
+"""The speech worker and its client, for real."""

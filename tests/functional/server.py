@@ -1,0 +1,97 @@
+"""The real server as a process of its own, driven from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_TIMEOUT_S = 120
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    scheme: str
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int((self.data_dir / "port").read_text())
+
+    @property
+    def url(self) -> str:
+        """The base URL, as an SDK wants it."""
+        return f"{self.scheme}://127.0.0.1:{self.port}/v1"
+
+    @property
+    def ws_url(self) -> str:
+        """The socket's URL."""
+        return f"{'wss' if self.scheme == 'https' else 'ws'}://127.0.0.1:{self.port}/v1/realtime"
+
+    @property
+    def key(self) -> str:
+        """The development key."""
+        return (self.data_dir / "dev.key").read_text().strip()
+
+    def readiness(self) -> dict[str, Any]:
+        """Return what `/readyz` says."""
+        try:
+            with urllib.request.urlopen(f"{self.url[:-3]}/readyz", timeout=5) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error))
+        except OSError:
+            return {"ready": False, "parts": []}
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> float:
+        """Wait until everything is ready; return the seconds it took."""
+        started = time.monotonic()
+        while time.monotonic() - started < timeout_s:
+            if self.process.poll() is not None:
+                break
+            if (self.data_dir / "port").exists() and self.readiness()["ready"]:
+                return time.monotonic() - started
+            time.sleep(0.1)
+        log = (self.data_dir / "server.log").read_text()[-3000:]
+        raise AssertionError(f"not ready: {self.readiness()}\n{log}")
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+def start(data_dir: Path, *options: str, env: Mapping[str, str] | None = None) -> Server:
+    """Start a server on a free port; nothing of OVOS unless `env` says so."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    variables = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "VOICEENGINE_DATA_DIR": str(data_dir),
+        "VOICEENGINE_SPEECH": "false",
+        "VOICEENGINE_SKILLS": "false",
+        "VOICEENGINE_DRAIN_TIMEOUT_S": "1",
+        **(env or {}),
+    }
+    with (data_dir / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve", "--port", "0", *options],
+            env=variables, cwd=ROOT, stdout=log, stderr=log,
+        )  # fmt: skip
+    scheme = "https" if "--tls" in options else "http"
+    return Server(process, data_dir, scheme)

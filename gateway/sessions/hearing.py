@@ -56,8 +56,8 @@ class Hearing:
             return
         upto = min(self._ring.end, self._known + AHEAD_SAMPLES)
         if upto > self._fed:
-            self._detection.feed(self._ring.slice(self._fed, upto))
-            self._fed = upto
+            start, self._fed = self._fed, upto
+            self._detection.feed(self._ring.slice(start, upto))
 
     def _detected(self, report: DetectionReport) -> None:
         if isinstance(report, SpeechProbability):

@@ -68,6 +68,7 @@ class _Detection:
         self._position = at_sample
         self.stream = client.next_stream()
         self.lost = False
+        self._closed = False
 
     def begin(self) -> None:
         """(Re)open at the worker, at the position reached."""
@@ -80,9 +81,16 @@ class _Detection:
             self._client.send(Ask.VAD_AUDIO, self.stream, bytes(audio), droppable=True)
         else:
             # Nobody judges this audio: it passes as silence, so that it is not waited for.
-            self._sink(SpeechProbability(self._position, 0.0))
+            # A sink is never called from inside `feed` (realtime.ports).
+            passed = SpeechProbability(self._position, 0.0)
+            asyncio.get_running_loop().call_soon(self._report, passed)
+
+    def _report(self, report: SpeechProbability) -> None:
+        if not self._closed:
+            self._sink(report)
 
     def close(self) -> None:
+        self._closed = True
         self._client.forget(self.stream)
         self._client.send(Ask.VAD_CLOSE, self.stream)
 

@@ -2,7 +2,9 @@
 
 A brain without a language model still obeys a forced `tool_choice`: strings
 without a stricter rule take the caller's words, everything else the plainest
-value the schema allows. Bounded: recursion through `$ref` ends at `MAX_DEPTH`.
+value the schema allows. A schema comes from a client and may be anything: what is
+malformed counts as absent, and `MAX_DEPTH`, `MAX_VALUES`, `MAX_ITEMS` and `MAX_CHARACTERS`
+bound what is made of it.
 """
 
 from __future__ import annotations
@@ -11,9 +13,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from realtime.tools.patterns import example
+
 Schema = Mapping[str, Any]
 
 MAX_DEPTH = 12
+MAX_VALUES = 2_000
+MAX_ITEMS = 256
+MAX_CHARACTERS = 4_096
+MAX_NUMBER = 1e300
 
 _FORMATS = {
     "date": "2000-01-01",
@@ -38,14 +46,17 @@ class _Maker:
     def __init__(self, root: Schema, utterance: str) -> None:
         self._root = root
         self._utterance = utterance.strip()
+        self._left = MAX_VALUES
 
     def value(self, schema: Any, depth: int) -> Any:
-        if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
-            return {} if depth == 0 else None
+        """Return a value that a schema allows; null where the bounds are reached."""
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
+            return None
         schema = self._resolved(schema)
         if "const" in schema:
             return schema["const"]
-        if schema.get("enum"):
+        if _list(schema.get("enum")):
             return schema["enum"][0]
         if "default" in schema and depth > 0:
             return schema["default"]
@@ -65,20 +76,25 @@ class _Maker:
             case _:
                 return None
 
-    def _resolved(self, schema: Schema) -> Schema:
+    def _resolved(self, given: Any, depth: int = 0) -> Schema:
         """Follow a local `$ref`, merge `allOf`, take the first of `anyOf` or `oneOf`."""
-        for _ in range(MAX_DEPTH):
+        schema: Schema = _mapping(given)
+        for _ in range(MAX_DEPTH if depth < MAX_DEPTH else 0):
+            self._left -= 1
+            parts = _list(schema.get("allOf"))[:MAX_ITEMS]
+            choice = _list(schema.get("anyOf")) or _list(schema.get("oneOf"))
+            if self._left < 0:
+                return schema
             if "$ref" in schema:
                 rest = {key: part for key, part in schema.items() if key != "$ref"}
                 schema = {**self._referred(str(schema["$ref"])), **rest}
-            elif schema.get("allOf"):
-                parts = [self._resolved(part) for part in schema["allOf"]]
+            elif parts:
                 rest = {key: part for key, part in schema.items() if key != "allOf"}
-                schema = _merged([*parts, rest])
-            elif choice := schema.get("anyOf") or schema.get("oneOf"):
+                schema = _merged([*(self._resolved(part, depth + 1) for part in parts), rest])
+            elif choice:
                 dropped = ("anyOf", "oneOf")
                 rest = {key: part for key, part in schema.items() if key not in dropped}
-                schema = _merged([rest, self._resolved(choice[0])])
+                schema = _merged([rest, self._resolved(choice[0], depth + 1)])
             else:
                 return schema
         return schema
@@ -88,8 +104,8 @@ class _Maker:
         for key in reference.removeprefix("#").strip("/").split("/"):
             if key:
                 name = key.replace("~1", "/").replace("~0", "~")
-                node = node.get(name, {}) if isinstance(node, Mapping) else {}
-        return node if isinstance(node, Mapping) else {}
+                node = _mapping(node).get(name)
+        return _mapping(node)
 
     def _type(self, schema: Schema, depth: int) -> str:
         kind = schema.get("type")
@@ -106,13 +122,13 @@ class _Maker:
         return "string"
 
     def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
-        properties = schema.get("properties") or {}
-        required = list(schema.get("required") or ())
-        made = {name: self.value(properties.get(name, {}), depth + 1) for name in required}
+        properties = _mapping(schema.get("properties"))
+        required = [name for name in _list(schema.get("required")) if isinstance(name, str)]
+        made = {name: self.value(properties.get(name), depth + 1) for name in required}
         for name, part in properties.items():
             if name not in made and self._takes_words(part):
                 made[name] = self._string(part)
-        for place in range(int(schema.get("minProperties") or 0) - len(made)):
+        for place in range(_count(schema.get("minProperties"), MAX_ITEMS) - len(made)):
             made.setdefault(f"value{place}", self._extra(schema, depth))
         return made
 
@@ -123,7 +139,7 @@ class _Maker:
             isinstance(schema, Mapping)
             and schema.get("type") == "string"
             and not any(key in schema for key in strict)
-            and int(schema.get("minLength") or 0) <= len(self._utterance)
+            and _count(schema.get("minLength"), MAX_CHARACTERS) <= len(self._utterance)
         )
 
     def _extra(self, schema: Schema, depth: int) -> Any:
@@ -131,24 +147,44 @@ class _Maker:
         return self.value(extra, depth + 1) if isinstance(extra, Mapping) else "value"
 
     def _array(self, schema: Schema, depth: int) -> list[Any]:
-        leading = [self.value(part, depth + 1) for part in schema.get("prefixItems") or ()]
-        missing = int(schema.get("minItems") or 0) - len(leading)
-        items = schema.get("items", {})
+        first = _list(schema.get("prefixItems"))[:MAX_ITEMS]
+        leading = [self.value(part, depth + 1) for part in first]
+        missing = _count(schema.get("minItems"), MAX_ITEMS) - len(leading)
+        items = schema.get("items")
         made = leading + [self.value(items, depth + 1) for _ in range(max(missing, 0))]
         if schema.get("uniqueItems") and len(made) > 1:
             made = [_distinct(value, place) for place, value in enumerate(made)]
         return made
 
     def _string(self, schema: Schema) -> str:
-        if schema.get("format") in _FORMATS:
+        if str(schema.get("format")) in _FORMATS:
             return _FORMATS[str(schema["format"])]
         text = self._utterance or "value"
         if "pattern" in schema:
-            text = _plain_match(str(schema["pattern"]))
-        least, most = int(schema.get("minLength") or 0), schema.get("maxLength")
+            text = example(str(schema["pattern"])) or text
+        least = _count(schema.get("minLength"), MAX_CHARACTERS)
         if len(text) < least:
             text = text.ljust(least, "x")
-        return text if most is None else text[: int(most)]
+        most = schema.get("maxLength")
+        return text if most is None else text[: _count(most, MAX_CHARACTERS)]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _real(value: Any) -> float | int | None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if fits and -MAX_NUMBER <= value <= MAX_NUMBER else None
+
+
+def _count(value: Any, most: int) -> int:
+    real = _real(value)
+    return 0 if real is None else int(min(max(real, 0), most))
 
 
 def _merged(schemas: list[Schema]) -> Schema:
@@ -156,9 +192,9 @@ def _merged(schemas: list[Schema]) -> Schema:
     for schema in schemas:
         for key, part in schema.items():
             if key == "properties":
-                merged[key] = {**merged.get(key, {}), **part}
+                merged[key] = {**_mapping(merged.get(key)), **_mapping(part)}
             elif key == "required":
-                merged[key] = [*merged.get(key, []), *part]
+                merged[key] = [*_list(merged.get(key)), *_list(part)]
             else:
                 merged[key] = part
     return merged
@@ -174,8 +210,9 @@ def _distinct(value: Any, place: int) -> Any:
 
 def _number(schema: Schema, *, whole: bool) -> int | float:
     low, high = _bounds(schema, whole=whole)
-    step = schema.get("multipleOf")
-    if step:
+    step = _real(schema.get("multipleOf"))
+    # Beyond the precision of a float there is nothing to step to.
+    if step is not None and step > 0 and max(abs(low or 0), abs(high or 0)) / step < 1e15:
         start = 0.0 if low is None else math.ceil(low / step) * step
         if high is not None and start > high:
             start = math.floor(high / step) * step
@@ -189,47 +226,11 @@ def _number(schema: Schema, *, whole: bool) -> int | float:
 
 
 def _bounds(schema: Schema, *, whole: bool) -> tuple[float | None, float | None]:
-    low, high = schema.get("minimum"), schema.get("maximum")
+    low, high = _real(schema.get("minimum")), _real(schema.get("maximum"))
     nudge = 1 if whole else 1e-6
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    if isinstance(above, int | float) and not isinstance(above, bool):
+    above, below = _real(schema.get("exclusiveMinimum")), _real(schema.get("exclusiveMaximum"))
+    if above is not None:
         low = max(above + nudge, low) if low is not None else above + nudge
-    if isinstance(below, int | float) and not isinstance(below, bool):
+    if below is not None:
         high = min(below - nudge, high) if high is not None else below - nudge
     return low, high
-
-
-def _plain_match(pattern: str) -> str:
-    """Return a string for simple patterns: classes, literals and counts; else its literals."""
-    made, place = "", 0
-    pattern = pattern.removeprefix("^").removesuffix("$")
-    classes = {"d": "0", "w": "a", "s": " "}
-    while place < len(pattern):
-        character, place = pattern[place], place + 1
-        if character == "\\" and place < len(pattern):
-            unit = classes.get(pattern[place], pattern[place])
-            place += 1
-        elif character == "[":
-            end = pattern.find("]", place)
-            unit = (
-                pattern[place] if pattern[place] != "\\" else classes.get(pattern[place + 1], "a")
-            )
-            place = end + 1
-        elif character == ".":
-            unit = "a"
-        else:
-            unit = character
-        count, place = _repeats(pattern, place)
-        made += unit * count
-    return made
-
-
-def _repeats(pattern: str, place: int) -> tuple[int, int]:
-    mark = pattern[place : place + 1]
-    if mark == "{":
-        end = pattern.find("}", place)
-        least = pattern[place + 1 : end].split(",", maxsplit=1)[0]
-        return int(least or 0), end + 1
-    if mark in ("*", "?"):
-        return 0, place + 1
-    return 1, place + 1 if mark == "+" else place

@@ -54,10 +54,18 @@ class BuiltinSession:
     def __init__(self, status: Callable[[], str], now: Callable[[], datetime]) -> None:
         self._status = status
         self._now = now
+        self._closed = False
 
     def prepare(self, request: BrainRequest, sink: Callable[[BrainReport], None]) -> BuiltinRun:
         """Begin an answer."""
-        return BuiltinRun(request, sink, self._answer)
+        return BuiltinRun(request, self._unless_closed(sink), self._answer)
+
+    def _unless_closed(self, sink: Callable[[BrainReport], None]) -> Callable[[BrainReport], None]:
+        def report(what: BrainReport) -> None:
+            if not self._closed:
+                sink(what)
+
+        return report
 
     def _answer(self, request: BrainRequest) -> list[BrainReport]:
         function = forced_function(request)
@@ -78,7 +86,8 @@ class BuiltinSession:
         """Of no interest."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Report nothing any more."""
+        self._closed = True
 
 
 class BuiltinBrain:

@@ -6,7 +6,7 @@ GATEWAY := var/venv/gateway/bin
 RUN_OPTIONS := $(if $(filter 1,$(TLS)),--tls)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format openapi migrate bench soak lock conformance provision intent-cache clean
+.PHONY: help run test check format openapi reference migrate bench soak lock conformance provision intent-cache clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,7 @@ check: ## lint, types, architecture, drift
 	$(DEV)/python deploy/sizes.py
 	$(DEV)/codespell
 	$(DEV)/python -m gateway.api.openapi --check
+	$(DEV)/python -m deploy.configuration --check
 
 format: ## format and fix what can be fixed
 	$(DEV)/ruff check --fix .
@@ -35,6 +36,9 @@ format: ## format and fix what can be fixed
 
 openapi: ## write openapi/realtime.yaml anew
 	$(DEV)/python -m gateway.api.openapi
+
+reference: ## write docs/reference/configuration.md anew
+	$(DEV)/python -m deploy.configuration
 
 migrate: ## bring the database of the local run up to date
 	@$(PYTHON) deploy/bootstrap.py gateway

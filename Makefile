@@ -60,7 +60,7 @@ provision:
 	@sh deploy/provision.sh
 
 intent-cache: ## train the skills' intents anew and pack the shipped cache
-	@$(PYTHON) deploy/bootstrap.py speech
+	@$(PYTHON) deploy/bootstrap.py dev speech
 	$(DEV)/python -m ovos_bridge.train_intents var/venv/speech/bin/python
 
 lock: ## resolve requirements/*.in anew (needs the package index)

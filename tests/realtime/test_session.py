@@ -1,0 +1,593 @@
+"""The session machine, scenario by scenario (CONTRACT 6 to 10 and 16)."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from realtime.engine import (
+    BrainCallArguments,
+    BrainCallFinished,
+    BrainCallStarted,
+    BrainFailed,
+    BrainFinished,
+    BrainReport,
+    BrainRequest,
+    BrainText,
+    DetectionLost,
+    EngineFault,
+    RecognitionFailed,
+    SpeechFailed,
+    TranscriptFinal,
+)
+from realtime.session import effects as fx
+from realtime.session.inputs import (
+    Allowed,
+    EndReason,
+    EngineTraits,
+    Narrowed,
+    Refused,
+    Revoked,
+    SessionLimits,
+    Shutdown,
+)
+from realtime.errors import PolicyDenied
+from tests.realtime.driver import Driver, say, text_item
+
+AUDIO_TAIL = [
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+    "rate_limits.updated",
+]
+FAULT = EngineFault("skills_unavailable", "Skills are not available.")
+
+
+def calls(name: str, arguments: str) -> Any:
+    """Return a brain that speaks, then calls a function."""
+
+    def think(request: BrainRequest) -> list[BrainReport]:
+        rid = request.response_id
+        return [
+            BrainText(rid, "One moment."),
+            BrainCallStarted(rid, "call_1", name),
+            BrainCallArguments(rid, "call_1", arguments),
+            BrainCallFinished(rid, "call_1"),
+            BrainFinished(rid),
+        ]
+
+    return think
+
+
+class TestTurns:
+    def test_turn_by_silence_keeps_one_item_id(self) -> None:
+        """The id announced by speech_started runs through to the item (CONTRACT 8.6)."""
+        driver = Driver()
+        driver.utterance()
+        names = ("speech_started", "speech_stopped", "committed")
+        ids = {driver.last(f"input_audio_buffer.{name}")["item_id"] for name in names}
+        assert ids == {driver.sent[4]["item"]["id"]}
+
+    def test_click_does_not_begin_a_turn(self) -> None:
+        """One voiced window is shorter than the configured run."""
+        driver = Driver()
+        driver.audio(320, voiced=False)
+        driver.audio(32, voiced=True)
+        driver.audio(640, voiced=False)
+        assert driver.types() == ["session.created"]
+
+    def test_padding_is_part_of_the_start(self) -> None:
+        """`audio_start_ms` includes the prefix padding and never is negative."""
+        driver = Driver()
+        driver.audio(800, voiced=False)
+        driver.audio(320, voiced=True)
+        assert driver.last("input_audio_buffer.speech_started")["audio_start_ms"] == 500
+
+    def test_pushed_audio_ends_at_the_same_sample(self) -> None:
+        """A file pushed faster than real time behaves as a live caller."""
+        live, pushed = Driver(), Driver()
+        live.utterance()
+        pushed.audio(640 + 800 + 480)
+        pushed._heard = 0
+        from realtime.engine import SpeechProbability
+
+        for place in range(1, 61):
+            voiced = 640 < place * 32 <= 1440
+            pushed.give(SpeechProbability(place * 768, 0.95 if voiced else 0.02))
+        for kind in ("speech_started", "speech_stopped"):
+            ours = dict(live.last(f"input_audio_buffer.{kind}"))
+            assert ours == pushed.last(f"input_audio_buffer.{kind}")
+
+    def test_no_response_without_create_response(self) -> None:
+        """The turn is committed, and nobody answers."""
+        driver = Driver()
+        detection = {"type": "server_vad", "create_response": False}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+        driver.client("session.update", session=session)
+        driver.utterance()
+        assert "input_audio_buffer.committed" in driver.types()
+        assert "response.created" not in driver.types()
+
+    def test_push_to_talk_answers_only_when_asked(self) -> None:
+        """CONTRACT 8.9: commit makes an item, `response.create` an answer."""
+        driver = Driver()
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        driver.client("session.update", session=session)
+        driver.audio(500)
+        driver.client("input_audio_buffer.commit")
+        assert driver.types(skip=2) == [
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+            "conversation.item.done",
+        ]
+        driver.client("response.create")
+        driver.run()
+        assert driver.types()[-1] == "rate_limits.updated"
+
+    def test_commit_counts_from_the_last_clear(self) -> None:
+        """Less than 100 ms since then is refused, with two decimals."""
+        driver = Driver()
+        driver.audio(500)
+        driver.client("input_audio_buffer.clear")
+        driver.audio(50)
+        driver.client("input_audio_buffer.commit", event_id="mine")
+        error = driver.error()
+        assert error["code"] == "input_audio_buffer_commit_empty"
+        assert error["message"].endswith("buffer only has 50.00ms of audio.")
+        assert error["event_id"] == "mine"
+
+    def test_lost_detection_ends_the_open_turn(self) -> None:
+        """A turn is never left open by a part that died."""
+        driver = Driver(transcript=None)
+        driver.audio(640, voiced=False)
+        driver.audio(800, voiced=True)
+        driver.give(DetectionLost(FAULT))
+        item_id = driver.last("input_audio_buffer.speech_stopped")["item_id"]
+        driver.give(RecognitionFailed(item_id, FAULT))
+        assert driver.last("response.done")["response"]["status"] == "failed"
+        assert "error" not in driver.types()
+
+
+class TestBargeIn:
+    def test_speech_cancels_the_answer_before_the_next_commit(self) -> None:
+        """CONTRACT 8.10, to the event."""
+        driver = Driver(speech_ms=10_000)
+        driver.utterance()
+        start = len(driver.sent)
+        driver.audio(320, voiced=True)
+        assert driver.types(skip=start) == ["input_audio_buffer.speech_started", *AUDIO_TAIL]
+        details = driver.last("response.done")["response"]["status_details"]
+        assert details == {"type": "cancelled", "reason": "turn_detected"}
+        assert driver.last("response.output_item.done")["item"]["status"] == "incomplete"
+
+    def test_interrupt_response_off_lets_it_run(self) -> None:
+        """The answer goes on, and the next one may fail to start."""
+        driver = Driver(speech_ms=30_000)
+        detection = {"type": "server_vad", "interrupt_response": False}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+        driver.client("session.update", session=session)
+        driver.utterance()
+        driver.utterance()
+        assert "response.done" not in driver.types()
+        error = driver.error()
+        assert error["code"] == "conversation_already_has_active_response"
+        assert error["event_id"] is None
+
+    def test_out_of_band_is_not_interrupted(self) -> None:
+        """Only the conversation's response is."""
+        driver = Driver(speech_ms=10_000)
+        driver.client("response.create", response={"conversation": "none"})
+        driver.audio(320, voiced=True)
+        assert "response.done" not in driver.types()
+
+
+class TestResponses:
+    def test_preamble_then_call_are_two_items(self) -> None:
+        """Items are strictly sequential; the call opens when the message is done."""
+        driver = Driver(brain=calls("lookup", '{"q":1}'))
+        driver.client("response.create")
+        driver.run()
+        kinds = driver.types()
+        first_done = kinds.index("response.output_item.done")
+        assert kinds[first_done + 1 : first_done + 3] == [
+            "response.output_item.added",
+            "conversation.item.added",
+        ]
+        assert kinds[first_done + 3 : first_done + 7] == [
+            "response.function_call_arguments.delta",
+            "response.function_call_arguments.done",
+            "conversation.item.done",
+            "response.output_item.done",
+        ]
+        done = driver.last("response.function_call_arguments.done")
+        assert (done["name"], done["call_id"], done["arguments"]) == ("lookup", "call_1", '{"q":1}')
+        assert len(driver.last("response.done")["response"]["output"]) == 2
+
+    def test_second_response_is_refused(self) -> None:
+        """One live response per conversation."""
+        driver = Driver(speech_ms=10_000)
+        driver.client("response.create")
+        driver.client("response.create", event_id="second")
+        error = driver.error()
+        assert error["code"] == "conversation_already_has_active_response"
+        assert "resp_000000000000000000001. Wait until" in error["message"]
+        assert error["event_id"] == "second"
+
+    def test_out_of_band_has_no_conversation_events(self) -> None:
+        """CONTRACT 8.12."""
+        driver = Driver()
+        metadata = {"topic": "title"}
+        response = {"conversation": "none", "metadata": metadata, "input": [text_item("x")]}
+        driver.client("response.create", response=response)
+        driver.run()
+        assert not [kind for kind in driver.types() if kind.startswith("conversation.")]
+        created = driver.last("response.created")["response"]
+        assert created["conversation_id"] is None
+        assert created["metadata"] == metadata
+        assert len(driver.machine.conversation) == 0
+
+    def test_own_input_replaces_the_context(self) -> None:
+        """`input` with a reference is what the brain reads."""
+        driver = Driver()
+        driver.client("conversation.item.create", item=text_item("first", id="a"))
+        driver.client("conversation.item.create", item=text_item("second", id="b"))
+        response = {"conversation": "none", "input": [{"type": "item_reference", "id": "a"}]}
+        driver.client("response.create", response=response)
+        (request,) = [e.request for e in driver.effects if isinstance(e, fx.StartBrain)]
+        assert [item.text for item in request.items] == ["first"]
+
+    def test_running_response_keeps_its_settings(self) -> None:
+        """A later update does not reach in."""
+        driver = Driver(speech_ms=10_000)
+        driver.client("response.create")
+        session = {"type": "realtime", "output_modalities": ["text"]}
+        driver.client("session.update", session=session)
+        driver.client("response.cancel")
+        assert driver.last("response.done")["response"]["output_modalities"] == ["audio"]
+
+    @pytest.mark.parametrize("modality", ["text", "audio"])
+    def test_output_limit_makes_it_incomplete(self, modality: str) -> None:
+        """The item and the response say so, and what was streamed fits."""
+        driver = Driver(brain=say("word " * 100), speech_ms=20_000)
+        response = {"output_modalities": [modality], "max_output_tokens": 130}
+        if modality == "text":
+            response["max_output_tokens"] = 10
+        driver.client("response.create", response=response)
+        driver.run()
+        done = driver.last("response.done")["response"]
+        assert done["status"] == "incomplete"
+        assert done["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+        assert done["output"][0]["status"] == "incomplete"
+        if modality == "text":
+            assert done["usage"]["output_tokens"] <= 10
+
+    @pytest.mark.parametrize("report", ["brain", "speech"])
+    def test_broken_part_fails_without_error_event(self, report: str) -> None:
+        """CONTRACT 8.13; DECISIONS 2.2."""
+        driver = Driver(speech_ms=0)
+        driver.client("response.create")
+        if report == "brain":
+            driver = Driver(brain=lambda r: [BrainFailed(r.response_id, FAULT)])
+            driver.client("response.create")
+        else:
+            driver.give(SpeechFailed("seg_000000000000000000001", FAULT))
+        response = driver.last("response.done")["response"]
+        assert response["status"] == "failed"
+        assert response["status_details"]["error"]["code"] == "skills_unavailable"
+        assert "error" not in driver.types()
+
+    def test_cancel_before_output_is_empty(self) -> None:
+        """Nothing was added, so nothing is closed."""
+        driver = Driver(brain=lambda _: [])
+        driver.client("response.create")
+        driver.client("response.cancel")
+        done = driver.last("response.done")["response"]
+        assert (done["status"], done["output"]) == ("cancelled", [])
+
+    def test_cancel_without_response_is_told(self) -> None:
+        """The load-bearing code of a benign race."""
+        driver = Driver()
+        driver.client("response.cancel", event_id="c")
+        assert driver.error()["code"] == "response_cancel_not_active"
+
+    def test_late_reports_are_ignored(self) -> None:
+        """Nothing of a response follows its done."""
+        driver = Driver(brain=lambda _: [])
+        driver.client("response.create")
+        driver.client("response.cancel")
+        sent = len(driver.sent)
+        driver.give(BrainText("resp_000000000000000000001", "late"))
+        driver.give(BrainFinished("resp_000000000000000000001"))
+        assert len(driver.sent) == sent
+
+    def test_answer_waits_for_the_words(self) -> None:
+        """The brain is asked once the question's transcript is known."""
+        driver = Driver(transcript=None)
+        driver.utterance()
+        assert not [e for e in driver.effects if isinstance(e, fx.StartBrain)]
+        item_id = driver.last("input_audio_buffer.committed")["item_id"]
+        driver.give(TranscriptFinal(item_id, "what time is it"))
+        (start,) = [e for e in driver.effects if isinstance(e, fx.StartBrain)]
+        assert start.request.items[-1].text == "what time is it"
+
+
+class TestTranscription:
+    def test_delta_and_completed_follow_the_item(self) -> None:
+        """Tokens for gpt-4o models, seconds rounded up for the others (CONTRACT 9.3)."""
+        for model, kind in (("gpt-4o-transcribe", "tokens"), ("whisper-1", "duration")):
+            driver = Driver(transcript="good day")
+            audio = {"input": {"transcription": {"model": model}}}
+            driver.client("session.update", session={"type": "realtime", "audio": audio})
+            driver.utterance()
+            kinds = driver.types()
+            name = "conversation.item.input_audio_transcription"
+            assert kinds.index(f"{name}.delta") > kinds.index("conversation.item.done")
+            completed = driver.last(f"{name}.completed")
+            assert completed["transcript"] == "good day"
+            assert completed["usage"]["type"] == kind
+
+    def test_failure_omits_param(self) -> None:
+        """One SDK refuses nulls there."""
+        driver = Driver(transcript=None)
+        audio = {"input": {"transcription": {"model": "whisper-1"}}}
+        driver.client("session.update", session={"type": "realtime", "audio": audio})
+        driver.utterance()
+        item_id = driver.last("input_audio_buffer.committed")["item_id"]
+        driver.give(RecognitionFailed(item_id, FAULT))
+        failed = driver.last("conversation.item.input_audio_transcription.failed")
+        assert list(failed["error"]) == ["type", "code", "message"]
+
+
+class TestItems:
+    def test_positions_and_previous_ids(self) -> None:
+        """Front, after an item, and at the end (CONTRACT 9.2)."""
+        driver = Driver()
+        driver.client("conversation.item.create", item=text_item("b", id="b"))
+        driver.client("conversation.item.create", previous_item_id="root", item=text_item("a", id="a"))
+        driver.client("conversation.item.create", previous_item_id="a", item=text_item("m", id="m"))
+        driver.client("conversation.item.create", previous_item_id="", item=text_item("z", id="z"))
+        added = [e["previous_item_id"] for e in driver.sent if e["type"].endswith("item.added")]
+        assert added == [None, None, "a", "b"]
+        assert [entry.item.id for entry in driver.machine.conversation.entries()] == list("ambz")
+
+    @pytest.mark.parametrize(
+        ("event", "code", "message"),
+        [
+            (
+                {"kind": "conversation.item.retrieve", "item_id": "x"},
+                "item_retrieve_invalid_item_id",
+                "Error retrieving item: the item with id 'x' does not exist.",
+            ),
+            (
+                {"kind": "conversation.item.delete", "item_id": "x"},
+                "item_delete_invalid_item_id",
+                "Error deleting item: the item with id 'x' does not exist.",
+            ),
+            (
+                {
+                    "kind": "conversation.item.truncate",
+                    "item_id": "x",
+                    "content_index": 0,
+                    "audio_end_ms": 5,
+                },
+                "item_truncate_invalid_item_id",
+                "Error truncating item: the item with id 'x' does not exist.",
+            ),
+            (
+                {
+                    "kind": "conversation.item.create",
+                    "item": text_item("t"),
+                    "previous_item_id": "x",
+                },
+                "invalid_value",
+                "Error adding item: the previous item with id 'x' does not exist.",
+            ),
+            (
+                {
+                    "kind": "conversation.item.create",
+                    "item": {"type": "function_call_output", "call_id": "c", "output": ""},
+                },
+                "invalid_tool_call_id",
+                "Tool call ID 'c' not found in conversation.",
+            ),
+            (
+                {"kind": "conversation.item.create", "item": text_item("t", id="here")},
+                "item_create_duplicate_item_id",
+                "Error adding item: an item with id 'here' already exists.",
+            ),
+            (
+                {
+                    "kind": "conversation.item.truncate",
+                    "item_id": "here",
+                    "content_index": 0,
+                    "audio_end_ms": 5,
+                },
+                None,
+                "Only model output audio messages can be truncated",
+            ),
+        ],
+    )
+    def test_fault_is_worded_as_the_contract_has_it(
+        self, event: dict[str, Any], code: str | None, message: str
+    ) -> None:
+        """Code and message; nothing changes."""
+        driver = Driver()
+        driver.client("conversation.item.create", item=text_item("t", id="here"))
+        sent = len(driver.sent)
+        driver.client(event.pop("kind"), **event)
+        assert driver.types(skip=sent) == ["error"]
+        assert (driver.error()["code"], driver.error()["message"]) == (code, message)
+        assert len(driver.machine.conversation) == 1
+
+    def test_truncate_cuts_audio_and_drops_the_transcript(self) -> None:
+        """Beyond the audio and a second time are refused (CONTRACT 9.4)."""
+        driver = Driver(brain=say("One two three four."), speech_ms=1_000)
+        driver.client("response.create")
+        driver.run()
+        item_id = driver.last("response.done")["response"]["output"][0]["id"]
+        cut = {"item_id": item_id, "content_index": 0}
+        driver.client("conversation.item.truncate", audio_end_ms=1_001, **cut)
+        assert driver.error()["message"] == "Audio content of 1000ms is already shorter than 1001ms"
+        driver.client("conversation.item.truncate", audio_end_ms=500, **cut)
+        assert driver.last("conversation.item.truncated")["audio_end_ms"] == 500
+        entry = driver.machine.conversation.retrieve(item_id)
+        assert entry.spoken_text == "One two"
+        driver.client("conversation.item.truncate", audio_end_ms=100, **cut)
+        assert driver.error()["code"] == "item_already_truncated"
+
+    def test_sent_audio_is_kept_and_recognised(self) -> None:
+        """An item with audio but no transcript is heard by the recogniser."""
+        driver = Driver()
+        part = {"type": "input_audio", "audio": base64.b64encode(bytes(4_800)).decode()}
+        item = {"type": "message", "role": "user", "content": [part]}
+        driver.client("conversation.item.create", item=item)
+        kept = [e for e in driver.effects if isinstance(e, fx.KeepSentAudio)]
+        assert len(kept[0].audio) == 4_800
+        assert [e for e in driver.effects if isinstance(e, fx.RecogniseItem)]
+        assert "audio" not in driver.last("conversation.item.done")["item"]["content"][0]
+
+
+class TestUpdates:
+    def test_refused_update_changes_nothing(self) -> None:
+        """Its valid parts are discarded with it (CONTRACT 6.4)."""
+        driver = Driver()
+        before = driver.machine.config
+        session = {"type": "realtime", "instructions": "new", "bogus": 1}
+        driver.client("session.update", session=session)
+        assert driver.types()[-1] == "error"
+        assert driver.machine.config == before
+
+    def test_leaves_merge_and_lists_are_replaced(self) -> None:
+        """CONTRACT 6.2 and 6.3."""
+        driver = Driver()
+        detection = {"type": "server_vad", "threshold": 0.7}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+        driver.client("session.update", session=session)
+        detection = {"type": "server_vad", "silence_duration_ms": 500}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+        driver.client("session.update", session=session)
+        shown = driver.last("session.updated")["session"]["audio"]["input"]["turn_detection"]
+        assert (shown["threshold"], shown["silence_duration_ms"]) == (0.7, 500)
+        semantic = {"type": "semantic_vad", "eagerness": "low"}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": semantic}}}
+        driver.client("session.update", session=session)
+        shown = driver.last("session.updated")["session"]["audio"]["input"]["turn_detection"]
+        assert shown == {**semantic, "create_response": True, "interrupt_response": True}
+
+    def test_model_is_kept_silently(self) -> None:
+        """A different value is ignored, the rest applied (CONTRACT 6.6)."""
+        driver = Driver()
+        session = {"type": "realtime", "model": "other", "instructions": "new"}
+        driver.client("session.update", session=session)
+        shown = driver.last("session.updated")["session"]
+        assert (shown["model"], shown["instructions"]) == ("gpt-realtime", "new")
+
+    def test_voice_is_fixed_once_heard(self) -> None:
+        """Another voice is refused as a whole, the same one accepted."""
+        driver = Driver()
+        driver.client("response.create")
+        driver.run()
+        audio = {"output": {"voice": "marin"}}
+        driver.client("session.update", session={"type": "realtime", "audio": audio})
+        assert driver.error()["code"] == "cannot_update_voice"
+        audio = {"output": {"voice": "alloy"}}
+        driver.client("session.update", session={"type": "realtime", "audio": audio})
+        assert driver.types()[-1] == "session.updated"
+
+    def test_other_session_type_is_refused(self) -> None:
+        """The sentence of CONTRACT 6.6."""
+        driver = Driver()
+        driver.client("session.update", session={"type": "transcription"})
+        assert driver.error()["message"] == (
+            "Passing a transcription session update event to a realtime session is not allowed."
+        )
+
+    def test_reasoning_needs_a_reasoning_model(self) -> None:
+        """CONTRACT 16."""
+        driver = Driver()
+        session = {"type": "realtime", "reasoning": {"effort": "low"}}
+        driver.client("session.update", session=session)
+        assert driver.error()["message"] == "Unsupported option for this model: 'session.reasoning'."
+
+
+class TestAdmission:
+    def test_order_holds_while_admission_is_asked(self) -> None:
+        """Later events wait, and a commit counts the audio it came after."""
+        driver = Driver(admit=False, traits=EngineTraits(needs_transcript=False, listens=False))
+        driver.client("session.update", session={"type": "realtime", "instructions": "x"})
+        driver.audio(200)
+        driver.client("input_audio_buffer.commit")
+        driver.audio(300)
+        driver.client("nope")
+        assert driver.types() == ["session.created"]
+        driver.give(Allowed(1))
+        assert driver.types()[1:] == [
+            "session.updated",
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+            "conversation.item.done",
+            "error",
+        ]
+        kept = [e for e in driver.effects if isinstance(e, fx.KeepAudio)]
+        assert kept[0].end == 200 * 24
+
+    def test_denied_event_gets_its_event_id(self) -> None:
+        """In a session a denial is an error for the event that asked (DECISIONS 2.2)."""
+        driver = Driver(admit=False)
+        driver.client("response.create", event_id="ask")
+        driver.give(Refused(1, PolicyDenied("No.")))
+        assert (driver.error()["code"], driver.error()["event_id"]) == ("policy_denied", "ask")
+
+    def test_denied_automatic_response_fails(self) -> None:
+        """`response.done` failed, and no error event."""
+        driver = Driver(admit=False)
+        driver.utterance()
+        driver.give(Refused(1, PolicyDenied("No.")))
+        assert driver.last("response.done")["response"]["status"] == "failed"
+        assert "error" not in driver.types()
+
+    def test_narrowed_tools_are_not_offered(self) -> None:
+        """Policy takes a tool away in mid-session."""
+        driver = Driver()
+        tools = [{"type": "function", "name": name} for name in ("pay", "look")]
+        driver.client("session.update", session={"type": "realtime", "tools": tools})
+        driver.give(Narrowed(frozenset({"pay"})))
+        driver.client("response.create")
+        (start,) = [e for e in driver.effects if isinstance(e, fx.StartBrain)]
+        assert [tool.name for tool in start.request.tools] == ["look"]
+
+    def test_revoked_session_ends(self) -> None:
+        """Error, close, and nothing afterwards."""
+        driver = Driver()
+        driver.give(Revoked(PolicyDenied("The key was revoked.")))
+        (close,) = [e for e in driver.effects if isinstance(e, fx.Close)]
+        assert (close.code, close.end_reason) == (3003, EndReason.REVOKED)
+        sent = len(driver.sent)
+        driver.client("response.create")
+        assert len(driver.sent) == sent
+
+
+class TestEnds:
+    def test_expiry_is_told_and_closes_1001(self) -> None:
+        """CONTRACT 4: the sentence is the reason."""
+        driver = Driver(limits=SessionLimits(max_duration_ms=60_000))
+        driver.run(until_ms=60_000)
+        assert driver.error()["code"] == "session_expired"
+        (close,) = [e for e in driver.effects if isinstance(e, fx.Close)]
+        assert (close.code, close.reason) == (
+            1001,
+            "Your session hit the maximum duration of 1 minutes.",
+        )
+
+    def test_shutdown_closes_out_what_is_live(self) -> None:
+        """Each response has its done, and no effect follows the close."""
+        driver = Driver(speech_ms=10_000)
+        driver.client("response.create")
+        driver.give(Shutdown(EndReason.SERVER_SHUTDOWN, 1012, "Service restart"))
+        assert driver.types()[-1] == "response.done"
+        assert isinstance(driver.effects[-1], fx.Close)

@@ -1,4 +1,4 @@
-"""Writes `docs/reference/configuration.md` from the settings: `python -m deploy.configuration [--check]`.
+"""Writes `docs/reference/configuration.md`: `python -m deploy.configuration [--check]`.
 
 The sections are the comments between the settings, so that code and document
 cannot be grouped differently.
@@ -25,11 +25,13 @@ _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
 INTRODUCTION = """\
 # Configuration
 
-Every setting, in the order of `gateway/settings.py`, the only reader of the environment. Settings are
-read once at start. This page is written by `make reference`, and `make check` compares it with the code.
+Every setting, in the order of `gateway/settings.py`, the only reader of the environment.
+Settings are read once at start. This page is written by `make reference`, and `make check`
+compares it with the code.
 
-A setting is given as an environment variable: `VOICEENGINE_` and its name in capitals. `HOST`, `PORT` and
-`TLS` are read without the prefix too. Lists are JSON. A value outside its bounds stops the start.
+A setting is given as an environment variable: `VOICEENGINE_` and its name in capitals. `HOST`,
+`PORT` and `TLS` are read without the prefix too. Lists are JSON. A value outside its bounds
+stops the start.
 """
 
 

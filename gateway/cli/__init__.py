@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "serve the API",
     "keys": "create, list and revoke project keys",
     "migrate": "bring the database up to date",
+    "config": "print every setting",
 }
 
 

@@ -184,11 +184,14 @@ class Identity:
             project_id=row["project_id"],
             key_id=parts.key_id,
         )
-        self._remember(parts.key_id, given, principal)
+        self._remember(principal, given, expires_at=row["expires_at"])
         return principal
 
-    def _remember(self, key_id: str, given: bytes, principal: Principal) -> None:
-        self._known[key_id] = (self._unix_s() + CACHE_S, given, principal)
+    def _remember(self, principal: Principal, given: bytes, *, expires_at: int | None) -> None:
+        until = self._unix_s() + CACHE_S
+        if expires_at is not None:
+            until = min(until, expires_at)
+        self._known[principal.key_id] = (until, given, principal)
         if len(self._known) > CACHE_KEYS:
             self._known.popitem(last=False)
 

@@ -3,6 +3,9 @@
 Nothing here waits: rows are queued and one task writes them in batches. At the
 bound, event rows are dropped and counted; rows of sessions, items and usage
 never are. Audio is never recorded: only what is said of it.
+
+A database that is away is tried again, in order; a row that the database
+refuses for what it holds is left out and counted, so that it holds up no other.
 """
 
 from __future__ import annotations
@@ -16,7 +19,13 @@ from typing import Any
 import orjson
 import structlog
 from sqlalchemy import update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from gateway.store.database import Database
 from gateway.store.tables import Base, Event, Item, RealtimeSession, Usage
@@ -64,20 +73,23 @@ class SessionRecorder:
         self._opened = opened
         self._queue = queue
         self._seq = 0
-        self._owner = {
+        self._origin_ms: int | None = None
+        self._tenant = {
             "organisation_id": opened.organisation_id,
             "project_id": opened.project_id,
-            "session_id": opened.session_id,
         }
+        self._owner = {**self._tenant, "session_id": opened.session_id}
         self._begun = False
 
     def event(self, direction: str, at_ms: int, kind: str, body: object) -> None:
-        """Record an event: a decoded client event or a sent frame."""
+        """Record an event: a decoded client event or a sent frame; times from the first one."""
         self._seq += 1
+        if self._origin_ms is None:
+            self._origin_ms = at_ms
         values = {
             **self._owner,
             "seq": self._seq,
-            "at_ms": at_ms,
+            "at_ms": at_ms - self._origin_ms,
             "direction": direction,
             "type": kind,
             "body": body,
@@ -86,17 +98,16 @@ class SessionRecorder:
 
     def config(self, config: SessionConfig) -> None:
         """Record the effective configuration; the first one begins the session's row."""
-        body = orjson.loads(orjson.dumps(config))
+        body = recordable(orjson.loads(orjson.dumps(config)))
         opened = self._opened
         if self._begun:
-            values = {"id": opened.session_id, "config": body}
+            values = {**self._tenant, "id": opened.session_id, "config": body}
             self._queue.put(_Row(RealtimeSession, values, change=True))
             return
         self._begun = True
         values = {
+            **self._tenant,
             "id": opened.session_id,
-            "organisation_id": opened.organisation_id,
-            "project_id": opened.project_id,
             "key_id": opened.key_id,
             "client_secret_id": opened.client_secret_id,
             "engine": opened.engine,
@@ -108,12 +119,12 @@ class SessionRecorder:
 
     def item(self, item: Any, previous_item_id: str | None) -> None:
         """Record an item in its final form."""
-        body = without_media(orjson.loads(orjson.dumps(item)))
+        body = recordable(orjson.loads(orjson.dumps(item)))
         self._put_item(item.id, previous_item_id=previous_item_id, body=body, deleted=False)
 
     def transcript(self, item_id: str, text: str) -> None:
         """Record what was said in an item."""
-        self._change_item(item_id, transcript=text)
+        self._change_item(item_id, transcript=recordable(text))
 
     def item_truncated(self, item_id: str, audio_end_ms: int) -> None:
         """Record where an item was cut."""
@@ -127,8 +138,7 @@ class SessionRecorder:
         self._queue.put(_Row(Item, {**self._owner, "item_id": item_id, **values}))
 
     def _change_item(self, item_id: str, **values: Any) -> None:
-        key = {"session_id": self._opened.session_id, "item_id": item_id}
-        self._queue.put(_Row(Item, {**key, **values}, change=True))
+        self._queue.put(_Row(Item, {**self._owner, "item_id": item_id, **values}, change=True))
 
     def usage(self, effect: RecordUsage) -> None:
         """Record a response's tokens."""
@@ -146,6 +156,7 @@ class SessionRecorder:
     def close(self, reason: EndReason) -> None:
         """Record the end."""
         values = {
+            **self._tenant,
             "id": self._opened.session_id,
             "ended_at": int(time.time()),
             "end_reason": reason.value,
@@ -185,6 +196,7 @@ class Recorder:
             while self._rows:
                 if not await self._write_batch():
                     if self._stopping:
+                        _log.error("record_lost", rows=len(self._rows))
                         return
                     await asyncio.sleep(RETRY_S)
             metrics.RECORDER_BACKLOG.set(len(self._rows))
@@ -197,15 +209,33 @@ class Recorder:
     async def _write_batch(self) -> bool:
         batch = self._batch()
         try:
-            async with self._database.transaction() as connection:
-                for rows in _runs(batch):
-                    await self._write(connection, rows)
+            await self._write_rows(batch)
         except (SQLAlchemyError, OSError) as error:
-            _log.error("record_failed", error=type(error).__name__, rows=len(batch))
-            return False
+            if not _refused(error):
+                _log.warning("record_delayed", error=type(error).__name__, rows=len(self._rows))
+                return False
+            return await self._write_singly(batch)
         for _ in batch:
             self._rows.popleft()
         return True
+
+    async def _write_singly(self, batch: list[_Row]) -> bool:
+        """Write a batch in which the database refuses something; leave that out."""
+        for row in batch:
+            try:
+                await self._write_rows([row])
+            except (SQLAlchemyError, OSError) as error:
+                if not _refused(error):
+                    return False
+                metrics.RECORDER_ROWS_DROPPED.inc()
+                _log.error("record_refused", error=type(error).__name__, table=_table(row))
+            self._rows.popleft()
+        return True
+
+    async def _write_rows(self, rows: list[_Row]) -> None:
+        async with self._database.transaction() as connection:
+            for run in _runs(rows):
+                await self._write(connection, run)
 
     def _batch(self) -> list[_Row]:
         return [self._rows[place] for place in range(min(BATCH_ROWS, len(self._rows)))]
@@ -220,7 +250,7 @@ class Recorder:
                 key = ("session_id", "item_id")
                 await upsert(connection, Item, [row.values], key=key)
         else:
-            values = [_recordable(row) for row in rows]
+            values = [_values(row) for row in rows]
             await insert_ignore(connection, first.table, values)
 
 
@@ -236,30 +266,50 @@ def _runs(rows: list[_Row]) -> list[list[_Row]]:
     return runs
 
 
-def _recordable(row: _Row) -> dict[str, Any]:
+def _refused(error: Exception) -> bool:
+    """Say whether the database refuses what a row holds, and would do so again."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    if isinstance(error, DBAPIError):
+        # asyncpg's data exceptions (SQLSTATE class 22) come as plain errors.
+        return str(getattr(error.orig, "sqlstate", "")).startswith("22")
+    return isinstance(error, StatementError)
+
+
+def _table(row: _Row) -> str:
+    return row.table.__tablename__
+
+
+def _values(row: _Row) -> dict[str, Any]:
     if row.table is not Event:
         return row.values
     body = row.values["body"]
     value = orjson.loads(body) if isinstance(body, str) else body
-    return {**row.values, "body": without_media(value)}
+    return {**row.values, "body": recordable(value)}
 
 
 async def _change(connection: Any, row: _Row) -> None:
-    key = {column.name for column in row.table.__table__.primary_key}
+    columns = row.table.__table__.primary_key
+    key = {column.name for column in columns} | {"organisation_id", "project_id"}
     where = [getattr(row.table, name) == row.values[name] for name in key]
     values = {name: value for name, value in row.values.items() if name not in key}
     await connection.execute(update(row.table).where(*where).values(**values))
 
 
-def without_media(value: Any) -> Any:
-    """Return a JSON value with audio and image data replaced by their lengths."""
+def recordable(value: Any) -> Any:
+    """Return a JSON value without media (only its length stays) and without NUL characters.
+
+    PostgreSQL takes no NUL, neither in text nor in JSON.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, dict):
         return {
-            key: f"<{len(part)} characters>"
+            recordable(key): f"<{len(part)} characters>"
             if key in LEFT_OUT and isinstance(part, str)
-            else without_media(part)
+            else recordable(part)
             for key, part in value.items()
         }
     if isinstance(value, list):
-        return [without_media(part) for part in value]
+        return [recordable(part) for part in value]
     return value

@@ -6,14 +6,15 @@ so that the edges cannot tell "not yours" from "does not exist".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Select, select
 
 from gateway.store.database import Database
 from gateway.store.tables import Event, Item, RealtimeSession, Usage
 
-Row = dict[str, Any]
+Row: TypeAlias = dict[str, Any]
+Recorded: TypeAlias = RealtimeSession | Item | Event | Usage
 MOST_ROWS = 1_000
 
 
@@ -55,9 +56,7 @@ class ProjectRepository:
         chosen = self._of(Usage).where(Usage.session_id == session_id)
         return await self._rows(chosen.order_by(Usage.created_at), limit)
 
-    def _of(
-        self, table: type[RealtimeSession | Item | Event | Usage]
-    ) -> Select[tuple[RealtimeSession | Item | Event | Usage]]:
+    def _of(self, table: type[Recorded]) -> Select[Any]:
         return select(table).where(
             table.organisation_id == self._organisation_id, table.project_id == self._project_id
         )

@@ -52,7 +52,8 @@ PART_RESTARTS = Counter(
     "voiceengine_part_restarts", "Restarts of supervised parts.", ["part"], registry=REGISTRY
 )
 RECORDER_ROWS_DROPPED = Counter(
-    "voiceengine_recorder_rows_dropped", "Event rows dropped at the recorder's bound.",
+    "voiceengine_recorder_rows_dropped",
+    "Rows not recorded: events at the recorder's bound, rows the database refused.",
     registry=REGISTRY,
 )  # fmt: skip
 RECORDER_BACKLOG = Gauge(

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.documents import OPENAPI
@@ -148,13 +148,13 @@ def _paths() -> Json:
 
 def _schemas() -> tuple[Json, list[str], list[str]]:
     """Return every schema, and the names of the client's and the server's events."""
-    clients = [*MODELS.values()]
-    shown = [(model, "validation") for model in clients]
-    shown += [
-        (model, "validation" if model is ClientSecretRequest else "serialization")
-        for model in MODELS_SHOWN
+    clients: list[type[BaseModel]] = [*MODELS.values()]
+    taken = [*clients, ClientSecretRequest]
+    shown: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (model, "validation" if model in taken else "serialization")
+        for model in (*clients, *MODELS_SHOWN)
     ]
-    _, found = models_json_schema(shown, ref_template=REFERENCE)  # type: ignore[arg-type]  # modes are literals
+    _, found = models_json_schema(shown, ref_template=REFERENCE)
     schemas: Json = dict(found["$defs"])
     servers = get_args(ServerEvent)
     for event in servers:

@@ -16,7 +16,8 @@ COMMANDS = {
     "serve": "serve the API",
     "keys": "create, list and revoke project keys",
     "migrate": "bring the database up to date",
-    "config": "print every setting",
+    "doctor": "probe every part and say what to do about each fault",
+    "call": "call a Realtime endpoint with text, a wav file or the microphone",
 }
 
 

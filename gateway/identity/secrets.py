@@ -70,11 +70,19 @@ class Pepper:
 
     @classmethod
     def load(cls, path: Path) -> Pepper:
-        """Read the pepper, making it on first use; readable by the owner only."""
+        """Read the pepper, making it on first use; readable by the owner only.
+
+        Raises:
+            ValueError: the file was cut off, which would weaken every key.
+        """
         try:
-            return cls(path.read_bytes())
+            found = path.read_bytes()
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            if len(found) != PEPPER_BYTES:
+                raise ValueError(f"{path} must hold {PEPPER_BYTES} bytes.")
+            return cls(found)
         value = secrets.token_bytes(PEPPER_BYTES)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

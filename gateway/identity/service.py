@@ -7,6 +7,7 @@ instance holds at most that long; one on this instance holds at once.
 from __future__ import annotations
 
 import hmac
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -128,7 +129,7 @@ class Identity:
         now = self._now()
         text = new_client_secret(now)
         row = {
-            "id": f"eks_{text[len(SECRET_PREFIX) :][:16]}",
+            "id": f"eks_{secrets.token_hex(8)}",
             "organisation_id": owner.organisation_id,
             "project_id": owner.project_id,
             "secret_hash": self._pepper.hash(text),

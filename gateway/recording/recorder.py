@@ -277,7 +277,7 @@ def _refused(error: Exception) -> bool:
 
 
 def _table(row: _Row) -> str:
-    return row.table.__tablename__
+    return str(row.table.__tablename__)
 
 
 def _values(row: _Row) -> dict[str, Any]:

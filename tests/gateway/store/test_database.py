@@ -30,10 +30,14 @@ class TestTransaction:
 
     async def test_error_takes_everything_back(self, database: Database) -> None:
         """A transaction that raises leaves nothing."""
-        with pytest.raises(RuntimeError):
+
+        async def fail() -> None:
             async with database.transaction() as connection:
                 await insert_ignore(connection, Organisation, [organisation(1)])
                 raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await fail()
         assert await count(database) == 0
 
     async def test_foreign_keys_are_enforced(self, database: Database) -> None:

@@ -112,8 +112,8 @@ def _get(operation: str, model: str, description: str, *faults: str, open_: bool
     return found | ({"security": []} if open_ else {})
 
 
-def _text(operation: str, media_type: str, description: str) -> Json:
-    content = {media_type: {"schema": {"type": "string"}}}
+def _text(operation: str, media_type: str, description: str, *, kind: str = "string") -> Json:
+    content = {media_type: {"schema": {"type": kind}}}
     responses = {"200": {"description": description, "content": content}}
     return {"operationId": operation, "security": [], "responses": responses}
 
@@ -142,7 +142,9 @@ def _paths() -> Json:
         "/healthz": {"get": _get("health", "Health", "It answers.", open_=True)},
         "/readyz": {"get": ready},
         "/metrics": {"get": _text("metrics", "text/plain", "Prometheus' text form.")},
-        "/openapi.yaml": {"get": _text("openapi", "application/yaml", "This document.")},
+        "/openapi.yaml": {
+            "get": _text("openapi", "application/yaml", "This document.", kind="object")
+        },
     }
 
 

@@ -1,0 +1,1 @@
+"""The official SDKs, unmodified: only URL, key and authority are ours."""

@@ -1,0 +1,188 @@
+"""The official Python SDK against any base URL (VOICEENGINE_URL, VOICEENGINE_KEY).
+
+Runs in an environment of its own (`requirements/conformance.lock`). Every
+event is validated strictly against the SDK's own types.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, AuthenticationError, BadRequestError
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+
+QUESTION = Path(__file__).parents[2] / "audio" / "what_time_is_it.wav"
+TIMEOUT_S = 30
+SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+TOOL = {
+    "type": "function",
+    "name": "forecast",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+}
+
+
+@pytest.fixture
+def client() -> AsyncOpenAI:
+    return AsyncOpenAI(
+        base_url=os.environ["VOICEENGINE_URL"], api_key=os.environ["VOICEENGINE_KEY"]
+    )
+
+
+def question() -> bytes:
+    with wave.open(str(QUESTION)) as file:
+        return file.readframes(file.getnframes())
+
+
+async def until(connection: Any, kind: str) -> list[Any]:
+    """Return validated events up to and with the first of a type."""
+    events: list[Any] = []
+    async with asyncio.timeout(TIMEOUT_S):
+        while not events or events[-1].type != kind:
+            raw = await connection.recv_bytes()
+            data = json.loads(raw)
+            if data["type"] == "conversation.item.added" and data["previous_item_id"] is None:
+                del data["previous_item_id"]  # the SDK's type knows it as absent only
+            events.append(SERVER_EVENT.validate_python(data))
+    return events
+
+
+async def append(connection: Any, audio: bytes) -> None:
+    for place in range(0, len(audio), 4_800):
+        piece = base64.b64encode(audio[place : place + 4_800]).decode()
+        await connection.input_audio_buffer.append(audio=piece)
+
+
+async def say(connection: Any, text: str) -> None:
+    content = [{"type": "input_text", "text": text}]
+    item = {"type": "message", "role": "user", "content": content}
+    await connection.conversation.item.create(item=item)
+
+
+async def test_models_are_listed(client: AsyncOpenAI) -> None:
+    """`models.list` knows the names the SDK sends by default."""
+    names = [model.id async for model in client.models.list()]
+    assert "gpt-realtime" in names
+
+
+async def test_wrong_key_raises_the_sdks_error(client: AsyncOpenAI) -> None:
+    """401 with the envelope becomes AuthenticationError."""
+    with pytest.raises(AuthenticationError) as refused:
+        await client.with_options(api_key="sk-wrong").realtime.client_secrets.create()
+    assert refused.value.code == "invalid_api_key"
+    assert refused.value.request_id
+
+
+async def test_bad_session_raises_the_sdks_error(client: AsyncOpenAI) -> None:
+    """400 names the parameter."""
+    with pytest.raises(BadRequestError) as refused:
+        await client.realtime.client_secrets.create(
+            session={"type": "realtime", "max_output_tokens": 0}
+        )
+    assert refused.value.param == "session.max_output_tokens"
+
+
+async def test_client_secret_opens_a_session(client: AsyncOpenAI) -> None:
+    """Minted by REST, used on the socket, with its configuration."""
+    secret = await client.realtime.client_secrets.create(
+        expires_after={"anchor": "created_at", "seconds": 60},
+        session={"type": "realtime", "model": "gpt-realtime", "instructions": "Be brief."},
+    )
+    guest = client.with_options(api_key=secret.value)
+    async with guest.realtime.connect(model="gpt-realtime") as connection:
+        (created,) = await until(connection, "session.created")
+    assert created.session.instructions == "Be brief."
+
+
+async def test_spoken_turn_by_voice_activity(client: AsyncOpenAI) -> None:
+    """A question pushed as a file is heard, answered and spoken."""
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        transcription = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
+        await connection.session.update(session={"type": "realtime", "audio": transcription})
+        await append(connection, question() + bytes(24_000))
+        events = await until(connection, "response.done")
+    kinds = [event.type for event in events]
+    for kind in ("speech_started", "speech_stopped", "committed"):
+        assert f"input_audio_buffer.{kind}" in kinds
+    heard = [e.transcript for e in events if e.type.endswith("transcription.completed")]
+    assert heard == ["what time is it"]
+    assert "response.output_audio.delta" in kinds
+    assert events[-1].response.status == "completed"
+
+
+async def test_spoken_turn_by_push_to_talk(client: AsyncOpenAI) -> None:
+    """Commit and create by hand."""
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        audio = {"input": {"turn_detection": None}}
+        await connection.session.update(session={"type": "realtime", "audio": audio})
+        await append(connection, question())
+        await connection.input_audio_buffer.commit()
+        await connection.response.create()
+        events = await until(connection, "response.done")
+    assert "input_audio_buffer.speech_started" not in [event.type for event in events]
+    assert events[-1].response.output[0].content[0].transcript
+
+
+async def test_function_call_and_its_output(client: AsyncOpenAI) -> None:
+    """A forced function is called; its output is spoken."""
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        await say(connection, "weather in Bern")
+        choice = {"type": "function", "name": "forecast"}
+        await connection.response.create(response={"tools": [TOOL], "tool_choice": choice})
+        done = (await until(connection, "response.done"))[-1]
+        call = done.response.output[0]
+        assert json.loads(call.arguments)["city"]
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny."}
+        await connection.conversation.item.create(item=output)
+        await connection.response.create()
+        spoken = (await until(connection, "response.done"))[-1]
+    assert "Sunny" in spoken.response.output[0].content[0].transcript
+
+
+async def test_items_are_retrieved_truncated_and_deleted(client: AsyncOpenAI) -> None:
+    """The SDK's item calls on an assistant's spoken item."""
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        await say(connection, "flip a coin")
+        await connection.response.create()
+        done = (await until(connection, "response.done"))[-1]
+        item_id = done.response.output[0].id
+        await connection.conversation.item.retrieve(item_id=item_id)
+        shown = (await until(connection, "conversation.item.retrieved"))[-1].item
+        assert shown.content[0].audio
+        await connection.conversation.item.truncate(
+            item_id=item_id, content_index=0, audio_end_ms=100
+        )
+        assert (await until(connection, "conversation.item.truncated"))[-1].audio_end_ms == 100
+        await connection.conversation.item.delete(item_id=item_id)
+        assert (await until(connection, "conversation.item.deleted"))[-1].item_id == item_id
+
+
+async def test_cancel_without_response_is_an_error_event(client: AsyncOpenAI) -> None:
+    """The benign race keeps its code, and the session goes on."""
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        await connection.response.cancel(event_id="mine")
+        error = (await until(connection, "error"))[-1].error
+        assert (error.code, error.event_id) == ("response_cancel_not_active", "mine")
+        await connection.input_audio_buffer.clear()
+        await until(connection, "input_audio_buffer.cleared")
+
+
+async def test_refused_update_is_told(client: AsyncOpenAI) -> None:
+    """One `error`, no `session.updated`."""
+    async with client.realtime.connect(model="gpt-realtime") as connection:
+        session: Any = {"type": "realtime", "bogus": 1}
+        await connection.send({"type": "session.update", "session": session})
+        events = await until(connection, "error")
+    assert [event.type for event in events] == ["session.created", "error"]
+    assert events[-1].error.param == "session.bogus"

@@ -17,8 +17,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway.api import routes as rest
-from gateway.api.faults import on_error, on_http_exception, on_wire_fault
-from gateway.api.middleware import BoundedBodies, PlatformHeaders
+from gateway.api.faults import on_http_exception, on_wire_fault
+from gateway.api.middleware import BoundedBodies, NothingInternal, PlatformHeaders
 from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
@@ -112,12 +112,16 @@ def build_app(services: Services, embedded: Embedded) -> Starlette:
                 expose_headers=list(EXPOSED_HEADERS),
                 max_age=600,
             ),
-            Middleware(BoundedBodies, most_bytes=settings.max_body_bytes),
+            Middleware(
+                BoundedBodies,
+                most_bytes=settings.max_body_bytes,
+                timeout_s=settings.body_timeout_s,
+            ),
+            Middleware(NothingInternal),
         ],
         exception_handlers={
             WireFault: on_wire_fault,
             HTTPException: on_http_exception,
-            Exception: on_error,
         },
         lifespan=_lifespan(services, embedded),
     )

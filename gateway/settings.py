@@ -51,6 +51,9 @@ class Settings(BaseSettings):
 
     # --- bounds ---
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="Largest body of a REST request.")
+    body_timeout_s: float = Field(
+        30.0, gt=0, description="Longest time the body of a REST request may take to arrive."
+    )
     ws_max_message_bytes: int = Field(
         22_020_096, ge=1_048_576, description="Largest WebSocket message; 15 MiB appends are legal."
     )
@@ -122,6 +125,9 @@ class Settings(BaseSettings):
     # --- operation ---
     drain_timeout_s: float = Field(
         10.0, ge=0, description="Time that sessions have to end after SIGTERM."
+    )
+    probe_timeout_s: float = Field(
+        2.0, gt=0, description="Longest wait for the database when `/readyz` asks it."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."

@@ -11,15 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.body import json_object
+from gateway.api.callers import project_caller
 from gateway.api.faults import json_response
 from gateway.api.middleware import REQUEST_ID
 from gateway.engines.registry import DEFAULT_MODEL
-from gateway.identity.headers import bearer
-from gateway.identity.principal import Principal
 from gateway.services import Services
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics
-from realtime.errors import InvalidModel, InvalidValue, WireFault
+from realtime.errors import InvalidModel, InvalidValue
 from realtime.events.base import Incoming
 from realtime.events.faults import fault_of
 from realtime.events.session import RealtimeSessionIn, SessionIn
@@ -43,27 +42,6 @@ class ClientSecretRequest(Incoming):
     session: SessionIn | None = None
 
 
-class KeyCannotMint(WireFault):
-    """An ephemeral key tries to make another."""
-
-    status = 401
-    code = "invalid_api_key"
-
-    def __init__(self) -> None:
-        super().__init__("Ephemeral keys cannot create client secrets. Use a project API key.")
-
-
-async def authenticated(services: Services, request: Request) -> Principal:
-    """Return the caller of a REST request.
-
-    Raises:
-        MissingCredential, InvalidApiKey: nobody we know.
-    """
-    principal = await services.identity.authenticate(bearer(request.headers))
-    request.state.organisation_id = principal.organisation_id
-    return principal
-
-
 class ClientSecrets:
     """The endpoint."""
 
@@ -72,9 +50,7 @@ class ClientSecrets:
 
     async def create(self, request: Request) -> Response:
         """Mint a secret bound to the effective session."""
-        principal = await authenticated(self._services, request)
-        if principal.kind != "api_key":
-            raise KeyCannotMint
+        principal = await project_caller(self._services, request)
         data = await json_object(request)
         asked = self._validated(data)
         config = self._config(asked)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import orjson
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from realtime.errors import ServerFault, WireFault
-
-_log = structlog.get_logger("api")
+from realtime.errors import WireFault
 
 
 class NotFound(WireFault):
@@ -42,6 +39,16 @@ class BodyTooLarge(WireFault):
 
     def __init__(self, most_bytes: int) -> None:
         super().__init__(f"Request body too large. The limit is {most_bytes} bytes.")
+
+
+class BodyTooSlow(WireFault):
+    """The body did not come in time."""
+
+    status = 408
+    code = "request_timeout"
+
+    def __init__(self) -> None:
+        super().__init__("The body of the request did not arrive in time.")
 
 
 class UnsupportedMediaType(WireFault):
@@ -110,9 +117,3 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
             fault = WireFault(str(error.detail))
             fault.status = status
     return envelope(fault, headers=error.headers)
-
-
-async def on_error(request: Request, error: Exception) -> Response:
-    """Answer what nobody caught; the log has the rest."""
-    _log.error("request_failed", path=request.url.path, exc_info=error)
-    return envelope(ServerFault())

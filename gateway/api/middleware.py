@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 
 import structlog
 from opentelemetry import trace
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.faults import BodyTooLarge, envelope
+from gateway.api.faults import BodyTooLarge, BodyTooSlow, envelope
 from gateway.telemetry import metrics, tracing
+from realtime.errors import ServerFault
 
 API_VERSION = "2020-10-01"
 REQUEST_ID = "request_id"
 
 _log = structlog.get_logger("access")
+_faults = structlog.get_logger("api")
 
 
 class PlatformHeaders:
@@ -71,16 +75,24 @@ class BoundedBodies:
 
     DRAIN_FACTOR = 8
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, most_bytes: int, timeout_s: float) -> None:
         self._app = app
         self._most = most_bytes
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await self._read(receive)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                body = await self._read(receive)
+        except TimeoutError:
+            await envelope(BodyTooSlow(), headers={"connection": "close"})(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
         if body is None:
             await envelope(BodyTooLarge(self._most))(scope, receive, send)
             return
@@ -96,10 +108,17 @@ class BoundedBodies:
         await self._app(scope, replay, send)
 
     async def _read(self, receive: Receive) -> bytes | None:
+        """Return the body, None if it is over the bound.
+
+        Raises:
+            ClientDisconnect: the client left in the middle of it.
+        """
         parts: list[bytes] = []
         size = 0
         while size <= self._most * self.DRAIN_FACTOR:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
             part = message.get("body", b"")
             size += len(part)
             if size <= self._most:
@@ -107,3 +126,32 @@ class BoundedBodies:
             if not message.get("more_body", False):
                 break
         return b"".join(parts) if size <= self._most else None
+
+
+class NothingInternal:
+    """Answers what nobody caught; stands innermost, so that the answer has every header."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception:
+            # The last line of defence of a request: the client gets the
+            # contract's sentence, and the log has the rest.
+            _faults.exception("request_failed", request_id=scope["state"][REQUEST_ID])
+            if started:
+                raise
+            await envelope(ServerFault())(scope, receive, send)

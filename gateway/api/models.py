@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.client_secrets import authenticated
+from gateway.api.callers import project_caller
 from gateway.api.faults import UnknownModel, json_response
 from gateway.services import Services
 
@@ -26,13 +26,13 @@ class Models:
 
     async def list(self, request: Request) -> Response:
         """List the models the key may use."""
-        await authenticated(self._services, request)
+        await project_caller(self._services, request)
         models = [_model(name) for name in self._services.registry.names()]
         return json_response({"object": "list", "data": models})
 
     async def retrieve(self, request: Request) -> Response:
         """Show one model."""
-        await authenticated(self._services, request)
+        await project_caller(self._services, request)
         name = request.path_params["model"]
         if name not in self._services.registry.names():
             raise UnknownModel(name)

@@ -1,1 +1,1 @@
-"""Measurements, each with the command that repeats it."""
+"""Measurements; see `python -m bench --help`."""

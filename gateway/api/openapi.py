@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from gateway import VERSION
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.documents import OPENAPI
 from realtime.events.client import MODELS
@@ -174,7 +175,7 @@ def document() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "VoiceEngine",
-            "version": "0.1.0",
+            "version": VERSION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "A self-hosted, drop-in replacement for the OpenAI Realtime API.",
         },

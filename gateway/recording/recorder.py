@@ -81,6 +81,11 @@ class SessionRecorder:
         self._owner = {**self._tenant, "session_id": opened.session_id}
         self._begun = False
 
+    @property
+    def session_id(self) -> str:
+        """The session's public id."""
+        return self._opened.session_id
+
     def event(self, direction: str, at_ms: int, kind: str, body: object) -> None:
         """Record an event: a decoded client event or a sent frame; times from the first one."""
         self._seq += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gateway.recording.recorder import SessionRecorder
 from gateway.sessions.admission import Denied
-from gateway.telemetry import metrics
+from gateway.telemetry import metrics, tracing
 from realtime.events.server import (
     ErrorEvent,
     ItemDeleted,
@@ -26,6 +26,7 @@ class SessionObserver:
 
     def __init__(self, recorder: SessionRecorder) -> None:
         self._recorder = recorder
+        self._spans = tracing.TurnSpans(recorder.session_id)
         self._turn_ended_s: float | None = None
         self._thinking_s: dict[str, float] = {}
         self._speaking_s: float | None = None
@@ -57,6 +58,11 @@ class SessionObserver:
         self._recorder.usage(effect)
         metrics.RESPONSES.labels(effect.status).inc()
         self._thinking_s.pop(effect.response_id, None)
+        about: tracing.Attributes = {
+            tracing.RESPONSE_ID: effect.response_id,
+            tracing.RESPONSE_STATUS: effect.status,
+        }
+        self._spans.finish(about)
 
     def denied(self, verdict: Denied) -> None:
         """Policy said no."""
@@ -65,10 +71,14 @@ class SessionObserver:
     def turn_ended(self, now_s: float) -> None:
         """The clock of turn latency starts."""
         self._turn_ended_s = now_s
+        self._spans.begin()
+        self._spans.begin_stage(tracing.STAGE_STT)
 
     def brain_started(self, response_id: str, now_s: float) -> None:
         """The brain was asked."""
         self._thinking_s[response_id] = now_s
+        self._spans.end_stage(tracing.STAGE_STT)
+        self._spans.begin_stage(tracing.STAGE_BRAIN)
         if self._turn_ended_s is not None:
             metrics.STAGE_SECONDS.labels("stt").observe(now_s - self._turn_ended_s)
 
@@ -78,6 +88,8 @@ class SessionObserver:
         if asked is not None:
             metrics.STAGE_SECONDS.labels("brain").observe(now_s - asked)
             self._speaking_s = now_s
+            self._spans.end_stage(tracing.STAGE_BRAIN)
+            self._spans.begin_stage(tracing.STAGE_TTS)
 
     def audio_sent(self, now_s: float, samples: int) -> None:
         """Audio went to the client; the first of a turn ends its latency."""
@@ -85,6 +97,7 @@ class SessionObserver:
         if self._speaking_s is not None:
             metrics.STAGE_SECONDS.labels("tts").observe(now_s - self._speaking_s)
             self._speaking_s = None
+            self._spans.end_stage(tracing.STAGE_TTS)
         if self._turn_ended_s is not None:
             metrics.TURN_LATENCY_SECONDS.observe(now_s - self._turn_ended_s)
             self._turn_ended_s = None

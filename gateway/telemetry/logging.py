@@ -31,14 +31,23 @@ _SECRETS = re.compile(r"(sk-|ek_|Bearer\s+|eyJ)[A-Za-z0-9._\-]{6,}")
 
 def censor(_logger: object, _name: str, event: EventDict) -> EventDict:
     """Drop denied keys and mask what looks like a credential, wherever it stands."""
-    return {
-        key: "<left out>" if key.lower() in DENIED else _masked(value)
-        for key, value in event.items()
-    }
+    return {key: _shown(key, value) for key, value in event.items()}
 
 
-def _masked(value: Any) -> Any:
-    return _SECRETS.sub(r"\1***", value) if isinstance(value, str) else value
+def _shown(key: object, value: Any) -> Any:
+    if isinstance(key, str) and key.lower() in DENIED:
+        return "<left out>"
+    match value:
+        case str():
+            return _SECRETS.sub(r"\1***", value)
+        case bytes():
+            return f"<{len(value)} bytes>"
+        case dict():
+            return {name: _shown(name, part) for name, part in value.items()}
+        case list() | tuple():
+            return [_shown(None, part) for part in value]
+        case _:
+            return value
 
 
 def _rendered(value: Any, **_options: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from gateway import VERSION
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 
@@ -59,3 +61,5 @@ RECORDER_ROWS_DROPPED = Counter(
 RECORDER_BACKLOG = Gauge(
     "voiceengine_recorder_backlog_rows", "Rows waiting for the database.", registry=REGISTRY
 )
+BUILD = Info("voiceengine_build", "Which version runs.", registry=REGISTRY)
+BUILD.info({"version": VERSION})

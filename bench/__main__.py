@@ -1,0 +1,170 @@
+"""Measures the figures the project states: `python -m bench [--seconds N] [--only NAME…]`.
+
+Starts its own servers on free ports and prints a table; results also go to
+`bench/results/latest.json`. A run is void (and says so) when the generator used
+more than 70 % of a core or sent less than 98 % of what was planned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import websockets
+
+from bench import messages, turns
+from tests.functional import server as servers
+from tests.functional.client import QUESTION
+from tests.functional.server import ROOT, Server
+
+IDLE_SESSIONS = 200
+SPEECH_PYTHON = ROOT / "var" / "venv" / "speech" / "bin" / "python"
+
+
+def start(folder: str, *, voice: bool) -> Server:
+    env = {"VOICEENGINE_SPEECH_PYTHON": str(SPEECH_PYTHON)}
+    if voice:
+        env |= {"VOICEENGINE_SPEECH": "true", "VOICEENGINE_SKILLS": "true"}
+    return servers.start(Path(folder), env=env)
+
+
+def void(found: dict[str, float]) -> str:
+    if found["generator_core"] > 0.7 or found["of_planned"] < 0.98:
+        return " (VOID: the generator was the bottleneck)"
+    return ""
+
+
+def bench_messages(options: argparse.Namespace) -> dict[str, object]:
+    """Echo engine without voice activity, and the floor, interleaved."""
+    rounds: dict[str, list[dict[str, float]]] = {"gateway": [], "floor": []}
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(folder, voice=False)
+        floor = subprocess.Popen(
+            [sys.executable, "-m", "bench.floor"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        server.wait_ready()
+        assert floor.stdout is not None
+        floor_url = f"ws://127.0.0.1:{floor.stdout.readline().strip()}"
+        update: dict[str, object] = {
+            "type": "realtime",
+            "audio": {"input": {"turn_detection": None}},
+        }
+        for _ in range(options.rounds):
+            for name, url, pid in (
+                ("floor", floor_url, floor.pid),
+                ("gateway", server.ws_url, server.process.pid),
+            ):
+                rounds[name].append(
+                    asyncio.run(
+                        messages.measure(
+                            url,
+                            server.key,
+                            [pid],
+                            sessions=options.sessions,
+                            seconds=options.seconds,
+                            update=update if name == "gateway" else None,
+                        )
+                    )  # fmt: skip
+                )
+        floor.kill()
+        server.stop()
+    medians = {
+        name: sorted(found, key=lambda r: r["us_per_message"])[len(found) // 2]
+        for name, found in rounds.items()
+    }
+    for name, found in medians.items():
+        print(
+            f"{name:10} {found['us_per_message']:6.1f} us per message, "
+            f"{found['messages_per_s']:.0f} messages/s{void(found)}"
+        )
+    ratio = medians["gateway"]["us_per_message"] / medians["floor"]["us_per_message"]
+    print(f"gateway / floor {ratio:.2f}")
+    return {**medians, "ratio": ratio}
+
+
+def bench_idle(_options: argparse.Namespace) -> dict[str, object]:
+    """Memory per idle session."""
+
+    async def hold(url: str, key: str, pid: int) -> float:
+        headers = {"Authorization": f"Bearer {key}"}
+
+        async def one() -> websockets.ClientConnection:
+            return await websockets.connect(
+                f"{url}?model=echo", additional_headers=headers, compression=None
+            )
+
+        warm = [await one() for _ in range(20)]
+        before = messages.memory_kib(pid)
+        sockets = [await one() for _ in range(IDLE_SESSIONS)]
+        await asyncio.sleep(2)
+        after = messages.memory_kib(pid)
+        for socket in [*sockets, *warm]:
+            await socket.close()
+        return (after - before) / IDLE_SESSIONS
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(folder, voice=False)
+        server.wait_ready()
+        kib = asyncio.run(hold(server.ws_url, server.key, server.process.pid))
+        server.stop()
+    print(f"idle       {kib:6.1f} KiB per session ({IDLE_SESSIONS} sessions)")
+    return {"kib_per_session": kib}
+
+
+def bench_turns(options: argparse.Namespace) -> dict[str, object]:
+    """Latency of a spoken question, readiness, and CPU with voice activity."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        server = start(folder, voice=True)
+        server.wait_ready()
+        ready_s = time.monotonic() - began
+        found = asyncio.run(
+            turns.measure(server.ws_url, server.url[:-3], server.key, QUESTION, times=options.turns)
+        )
+        worker = subprocess.run(
+            ["pgrep", "-P", str(server.process.pid), "-f", "ovos_bridge.speech.worker"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        pids = [server.process.pid, int(worker.stdout.split()[0])]
+        listening = asyncio.run(
+            messages.measure(
+                server.ws_url, server.key, pids, sessions=20, seconds=options.seconds,
+                model="gpt-realtime",
+            )
+        )  # fmt: skip
+        server.stop()
+    print(f"ready      {ready_s:6.1f} s from start to /readyz 200")
+    stages = ", ".join(f"{name} {ms:.0f}" for name, ms in found["stages_ms"].items())  # type: ignore[attr-defined]
+    print(f"turn       p50 {found['p50_ms']:.0f} ms, p95 {found['p95_ms']:.0f} ms ({stages} ms)")
+    print(
+        f"listening  {listening['us_per_message']:6.1f} us per append, gateway plus worker, "
+        f"{listening['ms_cpu_per_session_s']:.1f} ms of CPU per session and second{void(listening)}"
+    )
+    return {"ready_s": ready_s, "turns": found, "listening": listening}
+
+
+BENCHES = {"messages": bench_messages, "idle": bench_idle, "turns": bench_turns}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=list(BENCHES), choices=list(BENCHES))
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sessions", type=int, default=30)
+    parser.add_argument("--turns", type=int, default=20)
+    options = parser.parse_args()
+    results = {name: BENCHES[name](options) for name in options.only}
+    folder = ROOT / "bench" / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / "latest.json").write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

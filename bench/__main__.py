@@ -70,7 +70,7 @@ def bench_messages(options: argparse.Namespace) -> dict[str, object]:
                             seconds=options.seconds,
                             update=update if name == "gateway" else None,
                         )
-                    )  # fmt: skip
+                    )
                 )
         floor.kill()
         server.stop()
@@ -129,15 +129,21 @@ def bench_turns(options: argparse.Namespace) -> dict[str, object]:
         )
         worker = subprocess.run(
             ["pgrep", "-P", str(server.process.pid), "-f", "ovos_bridge.speech.worker"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         pids = [server.process.pid, int(worker.stdout.split()[0])]
         listening = asyncio.run(
             messages.measure(
-                server.ws_url, server.key, pids, sessions=20, seconds=options.seconds,
+                server.ws_url,
+                server.key,
+                pids,
+                sessions=20,
+                seconds=options.seconds,
                 model="gpt-realtime",
             )
-        )  # fmt: skip
+        )
         server.stop()
     print(f"ready      {ready_s:6.1f} s from start to /readyz 200")
     stages = ", ".join(f"{name} {ms:.0f}" for name, ms in found["stages_ms"].items())  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ import urllib.request
 import wave
 from pathlib import Path
 
+import numpy as np
 import websockets
 
 PIECE_BYTES = 960
@@ -19,8 +20,6 @@ RATE_BYTES = 48_000
 
 def speech_end(audio: bytes) -> int:
     """Return the byte after the last sample louder than 2 % of full scale."""
-    import numpy as np
-
     loud = np.nonzero(np.abs(np.frombuffer(audio, dtype="<i2")) > 650)[0]
     return int(loud[-1] + 1) * 2
 

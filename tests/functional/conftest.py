@@ -21,9 +21,7 @@ def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def voice_server(
-    tmp_path_factory: pytest.TempPathFactory, skills_python: Path
-) -> Iterator[Server]:
+def voice_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) -> Iterator[Server]:
     """A server with the real speech worker and real OVOS skills."""
     env = {
         "VOICEENGINE_SPEECH": "true",

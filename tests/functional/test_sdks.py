@@ -44,7 +44,13 @@ def run(argv: list[str], server: Server, **variables: str) -> None:
     """Run a suite; its output is the failure's text."""
     env = {**os.environ, "VOICEENGINE_URL": server.url, "VOICEENGINE_KEY": server.key, **variables}
     done = subprocess.run(
-        argv, env=env, cwd=ROOT, capture_output=True, text=True, timeout=SUITE_TIMEOUT_S, check=False
+        argv,
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SUITE_TIMEOUT_S,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
 

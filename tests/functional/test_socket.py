@@ -64,9 +64,7 @@ class TestHandshake:
     @pytest.mark.parametrize(
         ("query", "code"), [("?model=gpt-nope", "invalid_model"), ("", "missing_model")]
     )
-    async def test_bad_model_closes_4000(
-        self, plain_server: Server, query: str, code: str
-    ) -> None:
+    async def test_bad_model_closes_4000(self, plain_server: Server, query: str, code: str) -> None:
         """An unknown or absent model ends the connection."""
         headers = {"Authorization": f"Bearer {plain_server.key}"}
         error, closed, reason = await first_and_close(
@@ -214,9 +212,7 @@ class TestBounds:
             events = await client.until("conversation.item.done")
         assert types(events)[0] == "input_audio_buffer.committed"
 
-    async def test_malformed_messages_leave_the_session_usable(
-        self, plain_server: Server
-    ) -> None:
+    async def test_malformed_messages_leave_the_session_usable(self, plain_server: Server) -> None:
         """A thousand bad messages of every kind each get an error, and a turn still works."""
         choose = random.Random(7)
         async with connected(plain_server) as client:
@@ -273,8 +269,10 @@ def _malformed(choose: random.Random, number: int) -> str | bytes:
         lambda: json.dumps({"type": "response.cancel", "extra": 1}),
         lambda: json.dumps({"type": "response.create", "response": []}),
         lambda: '{"type":"response.create","response":' + "[" * 300 + "]" * 300 + "}",
-        lambda: '{"type":"session.update","session":{"type":"realtime","audio":{"output":'
-        '{"speed":1e999}}}}',
+        lambda: (
+            '{"type":"session.update","session":{"type":"realtime","audio":{"output":'
+            '{"speed":1e999}}}}'
+        ),
         lambda: '{"type":"response.create","event_id":"\\ud800"}',
         lambda: json.dumps({"type": "output_audio_buffer.clear"}),
         lambda: json.dumps({"type": "input_audio_buffer.commit", "event_id": "e" * 600}),

@@ -65,7 +65,9 @@ class TestSpokenQuestion:
             events = await spoken_turn(client)
         found = types(events)
         assert found[:6] == TURN
-        heard = [event for event in events if str(event["type"]).endswith("transcription.completed")]
+        heard = [
+            event for event in events if str(event["type"]).endswith("transcription.completed")
+        ]
         assert [event["transcript"] for event in heard] == ["what time is it"]
         assert sum(event["type"] == "response.output_audio.delta" for event in events) > 2
         assert CLOCK.search(answer_of(events[-2])), answer_of(events[-2])
@@ -127,7 +129,9 @@ class TestSpokenQuestion:
 
 def part_pids(server: Server, part: str) -> list[int]:
     """Return the processes of one part of a server."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+    )
     found = []
     for line in listed.stdout.splitlines()[1:]:
         pid, ppid, args = line.split(None, 2)
@@ -154,9 +158,7 @@ class TestKills:
             async with connected(voice_server, model="gpt-realtime") as client:
                 await self._one_kill(voice_server, client, part, choose.random() * 2.4)
 
-    async def _one_kill(
-        self, server: Server, client: Client, part: str, after_s: float
-    ) -> None:
+    async def _one_kill(self, server: Server, client: Client, part: str, after_s: float) -> None:
         asking = asyncio.create_task(client.say(silence_ms=1_500))
         await asyncio.sleep(after_s)
         for pid in part_pids(server, part):

@@ -89,9 +89,7 @@ class TestTextTurn:
         theirs_once = [
             event
             for place, event in enumerate(theirs)
-            if not (
-                event["type"].endswith(".delta") and theirs[place - 1]["type"] == event["type"]
-            )
+            if not (event["type"].endswith(".delta") and theirs[place - 1]["type"] == event["type"])
         ]
         assert driver.types() == [event["type"] for event in theirs_once]
         for event, other in zip(driver.sent, theirs_once, strict=True):
@@ -117,7 +115,7 @@ class TestErrors:
             ):
                 continue
             driver = Driver()
-            driver.client(**{"kind": sent.pop("type")}, **sent)
+            driver.client(kind=sent.pop("type"), **sent)
             ours, theirs = driver.error(), case["ev"]["error"]
             assert list(ours) == list(theirs)
             assert {**ours, "message": ""} == {**theirs, "message": ""}

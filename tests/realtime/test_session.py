@@ -22,6 +22,7 @@ from realtime.engine import (
     SpeechFailed,
     TranscriptFinal,
 )
+from realtime.errors import PolicyDenied
 from realtime.session import effects as fx
 from realtime.session.inputs import (
     Allowed,
@@ -33,7 +34,6 @@ from realtime.session.inputs import (
     SessionLimits,
     Shutdown,
 )
-from realtime.errors import PolicyDenied
 from tests.realtime.driver import Driver, say, text_item
 
 AUDIO_TAIL = [
@@ -348,7 +348,9 @@ class TestItems:
         """Front, after an item, and at the end (CONTRACT 9.2)."""
         driver = Driver()
         driver.client("conversation.item.create", item=text_item("b", id="b"))
-        driver.client("conversation.item.create", previous_item_id="root", item=text_item("a", id="a"))
+        driver.client(
+            "conversation.item.create", previous_item_id="root", item=text_item("a", id="a")
+        )
         driver.client("conversation.item.create", previous_item_id="a", item=text_item("m", id="m"))
         driver.client("conversation.item.create", previous_item_id="", item=text_item("z", id="z"))
         added = [e["previous_item_id"] for e in driver.sent if e["type"].endswith("item.added")]
@@ -512,7 +514,9 @@ class TestUpdates:
         driver = Driver()
         session = {"type": "realtime", "reasoning": {"effort": "low"}}
         driver.client("session.update", session=session)
-        assert driver.error()["message"] == "Unsupported option for this model: 'session.reasoning'."
+        assert (
+            driver.error()["message"] == "Unsupported option for this model: 'session.reasoning'."
+        )
 
 
 class TestAdmission:

@@ -50,13 +50,18 @@ class Worker:
         self.log = folder / "speech.log"
         self._plan = plan.speech_plan(state, python, ["--socket", self.socket, *arguments])
         self._process: subprocess.Popen[bytes] | None = None
+        self._env = dict(self._plan.env)
+
+    def add_path(self, folder: Path) -> None:
+        """Let it import from a folder too."""
+        self._env["PYTHONPATH"] += f":{folder}"
 
     def start(self) -> None:
         """Start it."""
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 self._plan.argv,
-                env=dict(self._plan.env),
+                env=self._env,
                 cwd=self._plan.cwd,
                 stdout=out,
                 stderr=out,

@@ -1,0 +1,79 @@
+"""The voices of the real worker."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import pytest
+
+from conformance.contracts.synthesiser import LONG, Speaking
+from ovos_bridge.speech.client import SpeechClient
+from realtime.engine import SAMPLE_RATE, SpeechFailed, SpeechFinished
+
+pytestmark = pytest.mark.real
+
+CONTRACT_VOICES = {
+    "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar",
+}  # fmt: skip
+
+
+async def test_voices_of_the_contract_are_all_different(client: SpeechClient) -> None:
+    """Each of the contract's ten names is a voice of its own."""
+    assert set(client.synthesiser.voices()) == CONTRACT_VOICES
+    speaking = Speaking(client.synthesiser)
+    for voice in CONTRACT_VOICES:
+        speaking.say(voice, voice=voice)
+    await speaking.whole(len(CONTRACT_VOICES))
+    prints = {hashlib.sha256(speaking.audio(voice)).digest() for voice in CONTRACT_VOICES}
+    assert len(prints) == len(CONTRACT_VOICES)
+    speaking.session.close()
+
+
+async def test_speed_changes_the_duration(client: SpeechClient) -> None:
+    """Faster is shorter, in about the proportion that was asked for."""
+    speaking = Speaking(client.synthesiser)
+    for speed in (0.5, 1.0, 1.5):
+        speaking.say(str(speed), speed=speed)
+    await speaking.whole(3)
+    slow, usual, fast = (len(speaking.audio(str(speed))) for speed in (0.5, 1.0, 1.5))
+    assert 1.6 < slow / usual < 2.4
+    assert 1.3 < usual / fast < 1.7
+    speaking.session.close()
+
+
+async def test_language_of_the_request_is_spoken(client: SpeechClient) -> None:
+    """The same text sounds different in another language; one nobody knows is no failure."""
+    speaking = Speaking(client.synthesiser)
+    for language in ("en-US", "de-DE", "xx-YY"):
+        speaking.say(language, language=language)
+    await speaking.whole(3)
+    assert speaking.audio("de-DE") != speaking.audio("en-US")
+    assert speaking.audio("xx-YY")
+    speaking.session.close()
+
+
+async def test_long_text_is_heard_before_it_is_spoken(client: SpeechClient) -> None:
+    """The first piece is short, and a cancelled text is never spoken to its end."""
+    speaking = Speaking(client.synthesiser)
+    speaking.say("seg_whole", LONG)
+    await speaking.whole()
+    whole = len(speaking.audio("seg_whole"))
+    assert len(speaking.pieces[0][1]) < SAMPLE_RATE * 2 // 5
+    speaking.say("seg_cut", LONG)
+    await speaking.until(lambda: bool(speaking.audio("seg_cut")))
+    speaking.session.cancel("resp_1")
+    await asyncio.sleep(0.5)
+    assert len(speaking.audio("seg_cut")) < whole // 2
+    speaking.session.close()
+
+
+async def test_text_that_cannot_be_encoded_fails_alone(client: SpeechClient) -> None:
+    """Half a character fails its segment, and the next is spoken."""
+    speaking = Speaking(client.synthesiser)
+    speaking.say("seg_broken", "half \ud800")
+    speaking.say("seg_next")
+    await speaking.until(lambda: len(speaking.ends) == 2)
+    assert isinstance(speaking.ends[0], SpeechFailed)
+    assert speaking.ends[1] == SpeechFinished("seg_next")
+    speaking.session.close()

@@ -50,12 +50,13 @@ class SileroModel:
     def judge(self, rows: list[SileroRow], windows: list[Samples]) -> list[float]:
         """Return the speech probability of one window per caller; advances the rows."""
         batch = np.stack(
-            [np.concatenate([row.context, window]) for row, window in zip(rows, windows, strict=True)]
+            [
+                np.concatenate([row.context, window])
+                for row, window in zip(rows, windows, strict=True)
+            ]
         )
         state = np.stack([row.state for row in rows], axis=1)
-        made, after = self._session.run(
-            None, {"input": batch, "state": state, "sr": self._rate}
-        )
+        made, after = self._session.run(None, {"input": batch, "state": state, "sr": self._rate})
         for place, row in enumerate(rows):
             row.state = after[:, place]
             row.context = batch[place, -CONTEXT:]

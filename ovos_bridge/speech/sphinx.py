@@ -71,7 +71,7 @@ class SphinxRecogniser:
         self._bytes = 0
 
     def set_phrases(self, phrases: Iterable[str]) -> int:
-        """Use these phrases as the grammar; those with unknown words are left out. Return how many."""
+        """Use these phrases as the grammar, but for those with unknown words; return how many."""
         known = sorted({p for p in map(_plain, phrases) if p and self._spoken(p)})[:MAX_PHRASES]
         self._phrases = frozenset(known)
         if not known:

@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.ingress.websocket.protocol import LettingGo
 from gateway.sessions.directory import Directory
 from gateway.settings import Settings
 
@@ -55,7 +56,7 @@ async def serve(
         app,
         host=settings.host,
         port=settings.port,
-        ws="websockets-sansio",
+        ws=LettingGo,
         ws_max_size=settings.ws_max_message_bytes,
         ws_ping_interval=settings.ws_ping_interval_s,
         ws_ping_timeout=settings.ws_ping_timeout_s,

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,13 @@ async def connected(
         client = Client(socket)
         assert (await client.receive())["type"] == "session.created"
         yield client
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something is so; it must be within the timeout."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not holds():
+            await asyncio.sleep(0.1)
 
 
 def user_text(text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import websockets
 
-from tests.functional.client import connected, types, user_text
+from tests.functional.client import connected, types, until, user_text
 from tests.functional.server import Server
 
 TEXT_TURN = [
@@ -225,18 +225,22 @@ class TestBounds:
             events = await client.until("response.done")
         assert events[-1]["response"]["status"] == "completed"
 
-    async def test_slow_reader_is_closed(self, plain_server: Server) -> None:
-        """A client that does not read is closed, and the server goes on."""
-        async with connected(plain_server, max_queue=1) as slow:
-            for _ in range(60):
-                audio = base64.b64encode(bytes(1_500_000)).decode()
-                await slow.send(type="input_audio_buffer.append", audio=audio)
-                await slow.send(type="input_audio_buffer.commit", event_id="c")
-            for _ in range(200):
-                await slow.send(type="conversation.item.create", item=user_text("x" * 200_000))
-                if slow.socket.state.name != "OPEN":
-                    break
-                await asyncio.sleep(0)
+    async def test_slow_reader_is_dropped(self, plain_server: Server) -> None:
+        """A client that stops reading loses its session; nothing of it stays."""
+        before = plain_server.metric("voiceengine_slow_readers_total")
+        async with connected(plain_server) as slow:
+            audio = base64.b64encode(bytes(1_500_000)).decode()
+            await slow.send(type="input_audio_buffer.append", audio=audio)
+            await slow.send(type="input_audio_buffer.commit")
+            item_id = (await slow.until("conversation.item.done"))[-1]["item"]["id"]
+            slow.socket.transport.pause_reading()
+            for _ in range(30):  # 2 MB of answers each
+                await slow.send(type="conversation.item.retrieve", item_id=item_id)
+            await until(lambda: plain_server.metric("voiceengine_slow_readers_total") == before + 1)
+            await until(lambda: plain_server.metric("voiceengine_sessions") == 0)
+            slow.socket.transport.resume_reading()
+            with pytest.raises(websockets.ConnectionClosed):
+                await slow.until("nothing of this type")
         async with connected(plain_server) as client:
             await client.send(type="input_audio_buffer.clear")
             assert (await client.receive())["type"] == "input_audio_buffer.cleared"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.identity.principal import Principal
 from gateway.ingress.websocket.codec import append_audio, decoded, event_of
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
+from gateway.ingress.websocket.protocol import ABORT
 from gateway.ingress.websocket.socket import Socket
 from gateway.services import Services
 from gateway.sessions.encoding import frame
@@ -58,7 +59,7 @@ class RealtimeSocket:
         except WireFault as fault:
             await self._refuse(send, fault)
             return
-        await self._serve(opened, receive, send)
+        await self._serve(opened, receive, send, scope["extensions"][ABORT])
 
     async def _deny_unknown_call(self, send: Send) -> None:
         """A sideband to a call that is not there: 404 on the upgrade (CONTRACT 4)."""
@@ -100,7 +101,9 @@ class RealtimeSocket:
             raise InvalidModel(model)
         return await open_session(self._services, principal, model=model, engine=engine)
 
-    async def _serve(self, opened: OpenedSession, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, opened: OpenedSession, receive: Receive, send: Send, abort: Callable[[], None]
+    ) -> None:
         settings = self._services.settings
         async with asyncio.TaskGroup() as tasks:
             runner = opened.start(tasks.create_task)
@@ -109,6 +112,7 @@ class RealtimeSocket:
                 queue_bytes=settings.send_queue_bytes,
                 send_timeout_s=settings.send_timeout_s,
                 too_slow=lambda: _too_slow(opened),
+                abort=abort,
             )
             writer = tasks.create_task(socket.write())
             controller = runner.controllers.add(socket)

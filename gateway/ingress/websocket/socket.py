@@ -1,8 +1,10 @@
 """One connected WebSocket as a controller: a bounded queue and one writer task.
 
-Rule for slow readers: a client whose unsent frames exceed `queue_bytes` is
-closed with 1008; nothing is dropped silently. A frame that takes longer than
-the send timeout counts as the same.
+Rule for slow readers: a client for which more than `queue_bytes` already wait
+when another frame comes, or which takes longer than the send timeout over one
+frame, is closed with 1008; where even that cannot be sent within
+CLOSE_GRACE_S, the connection is dropped. No frame is left out silently. One
+frame may be larger than the bound: a retrieved item with its audio is.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from starlette.types import Message, Send
 
 TOO_SLOW_CODE = 1008
 TOO_SLOW_REASON = "The client reads too slowly."
+CLOSE_GRACE_S = 1.0
 
 
 class Socket:
@@ -30,8 +33,10 @@ class Socket:
         queue_bytes: int,
         send_timeout_s: float,
         too_slow: Callable[[], None],
+        abort: Callable[[], None],
     ) -> None:
         self._send = send
+        self._abort = abort
         self._most = queue_bytes
         self._timeout_s = send_timeout_s
         self._too_slow = too_slow
@@ -41,16 +46,18 @@ class Socket:
         self._wake: asyncio.Future[None] | None = None
         self._closing: tuple[int, str] | None = None
         self._broken = False
+        self._dropping: asyncio.TimerHandle | None = None
 
     def send(self, text: str) -> None:
         """Queue a frame."""
         if self._closing is not None or self._broken:
             return
+        if self._bytes > self._most:
+            self.overflow()
+            return
         self._frames.append(text)
         self._bytes += len(text)
         self._wake_writer()
-        if self._bytes > self._most:
-            self.overflow()
 
     def overflow(self) -> None:
         """The client does not keep up: forget its frames and end the session."""
@@ -59,6 +66,7 @@ class Socket:
         self._broken = True
         self._frames.clear()
         self._closing = (TOO_SLOW_CODE, TOO_SLOW_REASON)
+        self._dropping = self._loop.call_later(CLOSE_GRACE_S, self._abort)
         self._wake_writer()
         self._too_slow()
 
@@ -96,6 +104,8 @@ class Socket:
         finally:
             if watch is not None:
                 watch.cancel()
+            if self._dropping is not None:
+                self._dropping.cancel()
 
     async def _close_now(self, code: int, reason: str) -> None:
         message: Message = {"type": "websocket.close", "code": code, "reason": reason}

@@ -128,3 +128,8 @@ def build_app(services: Services, embedded: Embedded) -> Starlette:
         },
         lifespan=_lifespan(services, embedded),
     )
+
+
+def build_internal_app(services: Services) -> Starlette:
+    """Build what the internal port serves; whoever reaches it is trusted to read metrics."""
+    return Starlette(routes=rest.internal_routes(services))

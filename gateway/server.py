@@ -16,7 +16,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.ingress.websocket.protocol import LettingGo
+from gateway.ingress.websocket.protocol import FramedWebSocket
 from gateway.sessions.directory import Directory
 from gateway.settings import Settings
 
@@ -43,20 +43,66 @@ class _Uvicorn(uvicorn.Server):
             self._tell(self.servers[0].sockets[0].getsockname()[1])
 
 
-async def serve(
-    app: ASGIApp,
-    settings: Settings,
-    directory: Directory,
-    *,
-    certificate: tuple[Path, Path] | None,
-    started: Callable[[int], None],
-) -> None:
-    """Serve until SIGINT or SIGTERM; a second signal ends the drain."""
-    config = uvicorn.Config(
+class Server:
+    """The API's port and, where one is set, the internal one."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        *,
+        certificate: tuple[Path, Path] | None,
+        started: Callable[[int], None],
+    ) -> None:
+        config = _config(app, settings, port=settings.port)
+        config.lifespan = "on"
+        if certificate is not None:
+            config.ssl_certfile, config.ssl_keyfile = (str(path) for path in certificate)
+        self._servers = [_Uvicorn(config, started)]
+        self._settings = settings
+
+    def add_internal(self, app: ASGIApp, port: int, started: Callable[[int], None]) -> None:
+        """Serve another application on a port of its own."""
+        config = _config(app, self._settings, port=port)
+        self._servers.append(_Uvicorn(config, started))
+
+    async def run(self, directory: Directory) -> None:
+        """Serve until SIGINT or SIGTERM; a second signal ends the drain."""
+        stop = asyncio.Event()
+        signals = 0
+
+        def on_signal() -> None:
+            nonlocal signals
+            signals += 1
+            stop.set()
+            directory.draining = True
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on_signal)
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(server.serve()) for server in self._servers]
+            stopping = tasks.create_task(stop.wait())
+            await asyncio.wait([*running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            deadline = loop.time() + self._settings.drain_timeout_s
+            while len(directory) and loop.time() < deadline and signals < 2:
+                if any(task.done() for task in running):
+                    break
+                await asyncio.sleep(POLL_S)
+            directory.shut_down()
+            await asyncio.sleep(POLL_S)
+            for server in self._servers:
+                server.should_exit = True
+        _log.info("stopped")
+
+
+def _config(app: ASGIApp, settings: Settings, *, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.host,
-        port=settings.port,
-        ws=LettingGo,
+        port=port,
+        ws=FramedWebSocket,
         ws_max_size=settings.ws_max_message_bytes,
         ws_ping_interval=settings.ws_ping_interval_s,
         ws_ping_timeout=settings.ws_ping_timeout_s,
@@ -65,33 +111,6 @@ async def serve(
         date_header=True,
         access_log=False,
         log_config=None,
-        lifespan="on",
+        lifespan="off",
         timeout_graceful_shutdown=5,
-        ssl_certfile=None if certificate is None else str(certificate[0]),
-        ssl_keyfile=None if certificate is None else str(certificate[1]),
     )
-    server = _Uvicorn(config, started)
-    stop = asyncio.Event()
-    signals = 0
-
-    def on_signal() -> None:
-        nonlocal signals
-        signals += 1
-        stop.set()
-        directory.draining = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(server.serve())
-        stopping = tasks.create_task(stop.wait())
-        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        deadline = loop.time() + settings.drain_timeout_s
-        while len(directory) and loop.time() < deadline and signals < 2 and not running.done():
-            await asyncio.sleep(POLL_S)
-        directory.shut_down()
-        await asyncio.sleep(POLL_S)
-        server.should_exit = True
-    _log.info("stopped")

@@ -29,6 +29,14 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("PORT", PREFIX + "PORT", "port"),
         description="TCP port of the API; 0 takes a free one. Also read from `PORT`.",
     )
+    internal_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        validation_alias=AliasChoices("INTERNAL_PORT", PREFIX + "INTERNAL_PORT", "internal_port"),
+        description="Moves `/metrics` to a port of its own, without TLS; 0 takes a free one. "
+        "Also read from `INTERNAL_PORT`.",
+    )
     tls: bool = Field(
         False,
         validation_alias=AliasChoices("TLS", PREFIX + "TLS", "tls"),

@@ -12,15 +12,30 @@ from gateway.services import Services
 
 
 def routes(services: Services) -> list[BaseRoute]:
-    """Return the REST routes."""
-    secrets, models = ClientSecrets(services), Models(services)
-    operations, documents = Operations(services), Documents()
+    """Return the REST routes of the API's port."""
+    secrets, models, documents = ClientSecrets(services), Models(services), Documents()
     return [
         Route("/v1/realtime/client_secrets", secrets.create, methods=["POST"]),
         Route("/v1/models", models.list, methods=["GET"]),
         Route("/v1/models/{model}", models.retrieve, methods=["GET"]),
+        Route("/openapi.yaml", documents.openapi, methods=["GET"]),
+        *_health(services),
+        *([] if services.settings.internal_port is not None else _internal(services)),
+    ]
+
+
+def internal_routes(services: Services) -> list[BaseRoute]:
+    """Return the routes of the internal port, where one is set."""
+    return [*_health(services), *_internal(services)]
+
+
+def _health(services: Services) -> list[BaseRoute]:
+    operations = Operations(services)
+    return [
         Route("/healthz", operations.health, methods=["GET"]),
         Route("/readyz", operations.ready, methods=["GET"]),
-        Route("/metrics", operations.metrics, methods=["GET"]),
-        Route("/openapi.yaml", documents.openapi, methods=["GET"]),
     ]
+
+
+def _internal(services: Services) -> list[BaseRoute]:
+    return [Route("/metrics", Operations(services).metrics, methods=["GET"])]

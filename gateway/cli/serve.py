@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.app import build_app, build_services
+from gateway.app import build_app, build_internal_app, build_services
 from gateway.identity.service import Identity
-from gateway.server import serve
+from gateway.server import Server
 from gateway.services import Services
 from gateway.settings import Settings
 from gateway.store import migrate
@@ -62,11 +62,22 @@ async def _serve(settings: Settings, *, quiet: bool) -> None:
     app = build_app(services, embedded)
 
     def started(port: int) -> None:
-        (settings.data_dir / "port").write_text(str(port))
+        _keep(settings.data_dir / "port", port)
         if not quiet:
             print(_banner(services, key, port, authority), file=sys.stdout, flush=True)
 
-    await serve(app, settings, services.directory, certificate=certificate, started=started)
+    server = Server(app, settings, certificate=certificate, started=started)
+    if settings.internal_port is not None:
+        server.add_internal(
+            build_internal_app(services),
+            settings.internal_port,
+            lambda port: _keep(settings.data_dir / "internal_port", port),
+        )
+    await server.run(services.directory)
+
+
+def _keep(path: Path, port: int) -> None:
+    path.write_text(str(port))
 
 
 def _certificate(settings: Settings) -> tuple[tuple[Path, Path] | None, Path | None]:

@@ -57,11 +57,13 @@ class Server:
         except OSError:
             return {"ready": False, "parts": []}
 
-    def metric(self, name: str) -> float:
-        """Return the sum of a metric's samples."""
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that have these labels."""
         with urllib.request.urlopen(f"{self.url[:-3]}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         found = [line for line in lines if line.split("{")[0].split(" ")[0] == name]
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        found = [line for line in found if all(text in line for text in wanted)]
         return sum(float(line.rsplit(" ", 1)[1]) for line in found)
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> float:

@@ -225,6 +225,24 @@ class TestBounds:
             events = await client.until("response.done")
         assert events[-1]["response"]["status"] == "completed"
 
+    async def test_client_that_vanishes_is_told_from_one_that_leaves(
+        self, plain_server: Server
+    ) -> None:
+        """A connection that ends without a CLOSE is a vanished client."""
+        ended = "voiceengine_sessions_ended_total"
+        left, gone = {"reason": "client_closed"}, {"reason": "client_vanished"}
+        before = (plain_server.metric(ended, **left), plain_server.metric(ended, **gone))
+        async with connected(plain_server):
+            pass
+        async with connected(plain_server) as client:
+            client.socket.transport.abort()
+        after = (before[0] + 1, before[1] + 1)
+        await until(
+            lambda: (
+                (plain_server.metric(ended, **left), plain_server.metric(ended, **gone)) == after
+            )
+        )
+
     async def test_slow_reader_is_dropped(self, plain_server: Server) -> None:
         """A client that stops reading loses its session; nothing of it stays."""
         before = plain_server.metric("voiceengine_slow_readers_total")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.identity.principal import Principal
-from gateway.ingress.websocket.codec import append_audio, decoded, event_of
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
-from gateway.ingress.websocket.protocol import ABORT
+from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
+from gateway.ingress.websocket.reading import Reading
 from gateway.ingress.websocket.socket import Socket
 from gateway.services import Services
 from gateway.sessions.encoding import frame
@@ -21,19 +20,13 @@ from gateway.sessions.opening import OpenedSession, open_session
 from gateway.telemetry import metrics
 from realtime.errors import (
     BetaShapeDisabled,
-    InvalidEvent,
     InvalidModel,
     InvalidValue,
     MissingModel,
-    ServerFault,
     WireFault,
 )
-from realtime.events.client import event_id_of
 from realtime.events.server import ErrorBody, ErrorEvent
-from realtime.session.inputs import EndReason, FromClient, InvalidFromClient, Opened
-
-LAG_POLL_S = 0.02
-"""While a session is overloaded its socket is looked at this often."""
+from realtime.session.inputs import EndReason, Opened
 
 
 class RealtimeSocket:
@@ -59,7 +52,7 @@ class RealtimeSocket:
         except WireFault as fault:
             await self._refuse(send, fault)
             return
-        await self._serve(opened, receive, send, scope["extensions"][ABORT])
+        await self._serve(opened, scope["extensions"][FRAMES], receive, send)
 
     async def _deny_unknown_call(self, send: Send) -> None:
         """A sideband to a call that is not there: 404 on the upgrade (CONTRACT 4)."""
@@ -102,7 +95,11 @@ class RealtimeSocket:
         return await open_session(self._services, principal, model=model, engine=engine)
 
     async def _serve(
-        self, opened: OpenedSession, receive: Receive, send: Send, abort: Callable[[], None]
+        self,
+        opened: OpenedSession,
+        connection: FramedWebSocket,
+        receive: Receive,
+        send: Send,
     ) -> None:
         settings = self._services.settings
         async with asyncio.TaskGroup() as tasks:
@@ -112,60 +109,28 @@ class RealtimeSocket:
                 queue_bytes=settings.send_queue_bytes,
                 send_timeout_s=settings.send_timeout_s,
                 too_slow=lambda: _too_slow(opened),
-                abort=abort,
+                connection=connection,
             )
             writer = tasks.create_task(socket.write())
             controller = runner.controllers.add(socket)
-            reader = tasks.create_task(self._read(opened, controller, receive))
+            leaving = tasks.create_task(self._await_end(opened, connection, receive))
             runner.post(Opened(controller))
+            reading = Reading(opened, controller, connection, lag_ms=settings.detection_lag_ms)
+            connection.listen(reading.take)
             await runner.ended.wait()
+            reading.close()
             await writer
-            reader.cancel()
+            leaving.cancel()
         await opened.finish()
 
-    async def _read(self, opened: OpenedSession, controller: int, receive: Receive) -> None:
-        """Read frames until the client is gone; stop reading while the session is overloaded."""
-        runner, lag_ms = opened.runner, self._services.settings.detection_lag_ms
-        while not runner.closed:
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                code = message.get("code")
-                normal = code in (1000, 1001, 1005)
-                runner.shutdown(
-                    EndReason.CLIENT_CLOSED if normal else EndReason.CLIENT_VANISHED, code=1000
-                )
-                return
-            self._take(opened, controller, message)
-            while runner.overloaded(lag_ms=lag_ms) and not runner.closed:
-                await asyncio.sleep(LAG_POLL_S)
-
-    def _take(self, opened: OpenedSession, controller: int, message: Message) -> None:
-        runner = opened.runner
-        text = message.get("text")
-        data: Any = None
-        try:
-            if text is None:
-                raise InvalidEvent(
-                    "Expected a text WebSocket message; binary frames are not supported."
-                )
-            data = decoded(text)
-            audio = append_audio(data)
-            if audio is None:
-                event = event_of(data)
-                if isinstance(event, bytes):
-                    audio = event
-                else:
-                    opened.observer.received(event.type, data, runner.now_ms())
-                    runner.post(FromClient(controller, event))
-                    return
-            runner.append(audio)
-        except WireFault as fault:
-            runner.post(InvalidFromClient(controller, fault, event_id_of(data)))
-        except Exception:
-            # The last line of defence of a session: a fault of ours in one
-            # event is told as a server fault, logged, and the session goes on.
-            opened.log.exception("event_failed")
-            runner.post(InvalidFromClient(controller, ServerFault(), event_id_of(data)))
+    async def _await_end(
+        self, opened: OpenedSession, connection: FramedWebSocket, receive: Receive
+    ) -> None:
+        """Wait until the client is gone; its frames go the short way."""
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        reason = EndReason.CLIENT_CLOSED if connection.left else EndReason.CLIENT_VANISHED
+        opened.runner.shutdown(reason, code=1000)
 
 
 def _too_slow(opened: OpenedSession) -> None:

@@ -1,4 +1,7 @@
-"""One connected WebSocket as a controller: a bounded queue and one writer task.
+"""One connected WebSocket as a controller.
+
+A frame goes out at once while the client keeps up; otherwise it waits in a
+bounded queue that one writer task empties.
 
 Rule for slow readers: a client for which more than `queue_bytes` already wait
 when another frame comes, or which takes longer than the send timeout over one
@@ -15,6 +18,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.types import Message, Send
+
+from gateway.ingress.websocket.protocol import FramedWebSocket
 
 TOO_SLOW_CODE = 1008
 TOO_SLOW_REASON = "The client reads too slowly."
@@ -33,10 +38,10 @@ class Socket:
         queue_bytes: int,
         send_timeout_s: float,
         too_slow: Callable[[], None],
-        abort: Callable[[], None],
+        connection: FramedWebSocket,
     ) -> None:
         self._send = send
-        self._abort = abort
+        self._connection = connection
         self._most = queue_bytes
         self._timeout_s = send_timeout_s
         self._too_slow = too_slow
@@ -49,8 +54,10 @@ class Socket:
         self._dropping: asyncio.TimerHandle | None = None
 
     def send(self, text: str) -> None:
-        """Queue a frame."""
+        """Send a frame, or queue it."""
         if self._closing is not None or self._broken:
+            return
+        if not self._bytes and self._connection.write(text):
             return
         if self._bytes > self._most:
             self.overflow()
@@ -66,7 +73,7 @@ class Socket:
         self._broken = True
         self._frames.clear()
         self._closing = (TOO_SLOW_CODE, TOO_SLOW_REASON)
-        self._dropping = self._loop.call_later(CLOSE_GRACE_S, self._abort)
+        self._dropping = self._loop.call_later(CLOSE_GRACE_S, self._connection.abort)
         self._wake_writer()
         self._too_slow()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -23,12 +23,11 @@ SECRETS = [
 
 
 @pytest.fixture
-def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """JSON logs, and what was before put back after the test."""
+def configure() -> Iterator[Callable[[], None]]:
+    """What turns JSON logs on (pytest's stderr is another one in a fixture's set-up)."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    logs.configure(level="info", form="json")
-    yield
+    yield lambda: logs.configure(level="info", form="json")
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
 
@@ -64,9 +63,10 @@ class TestLines:
     """What comes out."""
 
     def test_line_is_json_with_its_bound_ids(
-        self, configured: None, capsys: pytest.CaptureFixture[str]
+        self, configure: Callable[[], None], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Time, level, event and what the logger is bound to."""
+        configure()
         structlog.get_logger("x").bind(session_id="sess_1").info("session_started", n=1)
         line = json.loads(capsys.readouterr().err)
         assert (line["event"], line["level"], line["session_id"]) == (
@@ -75,18 +75,20 @@ class TestLines:
         assert line["ts"].endswith("Z")
 
     def test_libraries_go_the_same_way(
-        self, configured: None, capsys: pytest.CaptureFixture[str]
+        self, configure: Callable[[], None], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """A library's line is JSON too, and masked."""
+        configure()
         logging.getLogger("sqlalchemy").warning("key %s", SECRETS[0])
         line = json.loads(capsys.readouterr().err)
         assert line["level"] == "warning"
         assert SECRETS[0] not in line["event"]
 
     def test_exception_is_one_masked_line(
-        self, configured: None, capsys: pytest.CaptureFixture[str]
+        self, configure: Callable[[], None], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """A traceback stays in its line and shows no credential."""
+        configure()
         try:
             raise RuntimeError(SECRETS[1])
         except RuntimeError:
@@ -96,8 +98,9 @@ class TestLines:
         assert SECRETS[1] not in text
 
     def test_uvicorn_writes_no_access_line(
-        self, configured: None, capsys: pytest.CaptureFixture[str]
+        self, configure: Callable[[], None], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Its access log holds query strings."""
+        configure()
         logging.getLogger("uvicorn.access").info("GET /v1/realtime?model=x")
         assert capsys.readouterr().err == ""

@@ -40,39 +40,38 @@ def void(found: dict[str, float]) -> str:
     return ""
 
 
+REFERENCES = {"websockets": "bench.floor", "uvicorn": "bench.stack"}
+"""Servers that decode and answer, no more, in the same run as the gateway."""
+
+
 def bench_messages(options: argparse.Namespace) -> dict[str, object]:
-    """Echo engine without voice activity, and the floor, interleaved."""
-    rounds: dict[str, list[dict[str, float]]] = {"gateway": [], "floor": []}
+    """Echo engine without voice activity, beside the references, interleaved."""
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in (*REFERENCES, "gateway")}
+    update: dict[str, object] = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
     with tempfile.TemporaryDirectory() as folder:
         server = start(folder, voice=False)
-        floor = subprocess.Popen(
-            [sys.executable, "-m", "bench.floor"], stdout=subprocess.PIPE, text=True, cwd=ROOT
-        )
-        server.wait_ready()
-        assert floor.stdout is not None
-        floor_url = f"ws://127.0.0.1:{floor.stdout.readline().strip()}"
-        update: dict[str, object] = {
-            "type": "realtime",
-            "audio": {"input": {"turn_detection": None}},
+        references = {
+            name: subprocess.Popen(
+                [sys.executable, "-m", module], stdout=subprocess.PIPE, text=True, cwd=ROOT
+            )
+            for name, module in REFERENCES.items()
         }
+        server.wait_ready()
+        targets = {name: (_url(process), process.pid) for name, process in references.items()}
+        targets["gateway"] = (server.ws_url, server.process.pid)
         for _ in range(options.rounds):
-            for name, url, pid in (
-                ("floor", floor_url, floor.pid),
-                ("gateway", server.ws_url, server.process.pid),
-            ):
-                rounds[name].append(
-                    asyncio.run(
-                        messages.measure(
-                            url,
-                            server.key,
-                            [pid],
-                            sessions=options.sessions,
-                            seconds=options.seconds,
-                            update=update if name == "gateway" else None,
-                        )
-                    )
+            for name, (url, pid) in targets.items():
+                measuring = messages.measure(
+                    url,
+                    server.key,
+                    [pid],
+                    sessions=options.sessions,
+                    seconds=options.seconds,
+                    update=update if name == "gateway" else None,
                 )
-        floor.kill()
+                rounds[name].append(asyncio.run(measuring))
+        for process in references.values():
+            process.kill()
         server.stop()
     medians = {
         name: sorted(found, key=lambda r: r["us_per_message"])[len(found) // 2]
@@ -83,9 +82,15 @@ def bench_messages(options: argparse.Namespace) -> dict[str, object]:
             f"{name:10} {found['us_per_message']:6.1f} us per message, "
             f"{found['messages_per_s']:.0f} messages/s{void(found)}"
         )
-    ratio = medians["gateway"]["us_per_message"] / medians["floor"]["us_per_message"]
-    print(f"gateway / floor {ratio:.2f}")
-    return {**medians, "ratio": ratio}
+    own = medians["gateway"]["us_per_message"]
+    ratios = {name: own / medians[name]["us_per_message"] for name in REFERENCES}
+    print("gateway /  " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()))
+    return {**medians, "ratios": ratios}
+
+
+def _url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return f"ws://127.0.0.1:{process.stdout.readline().strip()}/v1/realtime"
 
 
 def bench_idle(_options: argparse.Namespace) -> dict[str, object]:

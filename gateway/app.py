@@ -50,9 +50,24 @@ RECORDER_FLUSH_S = 5.0
 _BYTE_TO_CHARACTER = {byte: ord(ALPHABET[byte % len(ALPHABET)]) for byte in range(256)}
 
 
-def random_text(length: int) -> str:
-    """Return random characters for public ids; one look-up, since every delta bears an id."""
-    return secrets.token_bytes(length).decode("latin-1").translate(_BYTE_TO_CHARACTER)
+class RandomText:
+    """Random characters for public ids, drawn in stock, since every delta bears an id."""
+
+    STOCK = 16_384
+
+    def __init__(self) -> None:
+        self._stock = ""
+        self._used = 0
+
+    def __call__(self, length: int) -> str:
+        """Return characters that nobody else gets."""
+        start = self._used
+        self._used += length
+        if self._used > len(self._stock):
+            drawn = secrets.token_bytes(self.STOCK)
+            self._stock = drawn.decode("latin-1").translate(_BYTE_TO_CHARACTER)
+            start, self._used = 0, length
+        return self._stock[start : self._used]
 
 
 def build_services(settings: Settings) -> tuple[Services, Embedded]:
@@ -66,7 +81,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     )
     services = Services(
         settings=settings,
-        ids=RandomIds(unix_s=lambda: int(time.time()), choose=random_text),
+        ids=RandomIds(unix_s=lambda: int(time.time()), choose=RandomText()),
         database=database,
         identity=Identity(database, Pepper.load(settings.data_dir / "pepper")),
         admission=LocalAdmission(),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from realtime.engine import (
     SAMPLE_RATE,
@@ -26,7 +28,7 @@ from realtime.engine import (
 from realtime.ports import SpeechSink
 
 PIECE_MS = 40
-TONE_TEXT = "tone:"
+_TONE = re.compile(r"tone:([0-9]{1,8})")
 """A text that is spoken as a tone of so many ms, in real time: `tone:5000`."""
 
 _MS_PER_CHARACTER = 50
@@ -36,6 +38,9 @@ def _tone(ms: int) -> bytes:
     count = SAMPLE_RATE * ms // 1000
     wave = array("h", (int(8_000 * math.sin(place * 0.115)) for place in range(count)))
     return wave.tobytes()
+
+
+_PIECE = _tone(PIECE_MS)
 
 
 class EchoRun:
@@ -86,58 +91,100 @@ class EchoBrain:
         return EchoSession()
 
 
+class Ticker:
+    """One timer for all streamed tones, so that a thousand of them wake the process once a step."""
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self._calls: dict[str, Callable[[], None]] = {}
+        self._handle: asyncio.TimerHandle | None = None
+
+    def add(self, key: str, call: Callable[[], None]) -> None:
+        """Call at every step, until removed."""
+        self._calls[key] = call
+        if self._handle is None:
+            loop = asyncio.get_running_loop()
+            self._handle = loop.call_at(loop.time(), self._tick, loop.time())
+
+    def remove(self, key: str) -> None:
+        """Call no more; an unknown key is nothing."""
+        self._calls.pop(key, None)
+
+    def _tick(self, due: float) -> None:
+        for call in list(self._calls.values()):
+            call()
+        self._handle = None
+        if self._calls:
+            due += self._step_s
+            self._handle = asyncio.get_running_loop().call_at(due, self._tick, due)
+
+
+@dataclass(slots=True)
+class _Segment:
+    response_id: str
+    pieces: int
+
+
 class ToneSession:
     """Speaks tones: 50 ms a character at once, or `tone:<ms>` at the pace of real time."""
 
     def __init__(
-        self, audio: SpeechSink, sink: Callable[[SpeechFinished | SpeechFailed], None]
+        self,
+        ticker: Ticker,
+        audio: SpeechSink,
+        sink: Callable[[SpeechFinished | SpeechFailed], None],
     ) -> None:
+        self._ticker = ticker
         self._audio = audio
         self._sink = sink
-        self._loop = asyncio.get_running_loop()
-        self._timers: dict[str, tuple[str, asyncio.Handle]] = {}
-        self._piece = _tone(PIECE_MS)
+        self._segments: dict[str, _Segment] = {}
 
     def speak(self, request: SpeechRequest) -> None:
         """Begin a segment."""
-        streamed = request.text.startswith(TONE_TEXT)
-        length_ms = (
-            int(request.text[len(TONE_TEXT) :])
-            if streamed
-            else len(request.text) * _MS_PER_CHARACTER
-        )
-        pieces = max(length_ms // PIECE_MS, 1)
-        due = self._loop.time()
-        self._schedule(request, pieces, due, PIECE_MS / 1000 if streamed else 0.0)
+        wanted = _TONE.fullmatch(request.text)
+        streamed = wanted is not None
+        length_ms = int(wanted[1]) if wanted else len(request.text) * _MS_PER_CHARACTER
+        segment_id = request.segment_id
+        self._segments[segment_id] = _Segment(request.response_id, max(length_ms // PIECE_MS, 1))
+        if streamed:
+            self._ticker.add(segment_id, lambda: self._next(segment_id))
+        else:
+            asyncio.get_running_loop().call_soon(self._all, segment_id)
 
-    def _schedule(self, request: SpeechRequest, pieces: int, due: float, step_s: float) -> None:
-        handle = self._loop.call_at(due, self._next, request, pieces, due, step_s)
-        self._timers[request.segment_id] = (request.response_id, handle)
+    def _all(self, segment_id: str) -> None:
+        while segment_id in self._segments:
+            self._next(segment_id)
 
-    def _next(self, request: SpeechRequest, pieces: int, due: float, step_s: float) -> None:
-        del self._timers[request.segment_id]
-        if pieces == 0:
-            self._sink(SpeechFinished(request.segment_id))
+    def _next(self, segment_id: str) -> None:
+        segment = self._segments[segment_id]
+        if segment.pieces == 0:
+            self._drop(segment_id)
+            self._sink(SpeechFinished(segment_id))
             return
-        self._schedule(request, pieces - 1, due + step_s, step_s)
-        self._audio(request.segment_id, self._piece)
+        segment.pieces -= 1
+        self._audio(segment_id, _PIECE)
+
+    def _drop(self, segment_id: str) -> None:
+        del self._segments[segment_id]
+        self._ticker.remove(segment_id)
 
     def cancel(self, response_id: str) -> None:
         """Drop the response's segments."""
-        for segment_id, (owner, handle) in list(self._timers.items()):
-            if owner == response_id:
-                handle.cancel()
-                del self._timers[segment_id]
+        for segment_id, segment in list(self._segments.items()):
+            if segment.response_id == response_id:
+                self._drop(segment_id)
 
     def close(self) -> None:
         """Drop everything."""
-        for _, handle in self._timers.values():
-            handle.cancel()
-        self._timers.clear()
+        for segment_id in list(self._segments):
+            self._drop(segment_id)
 
 
 class ToneSynthesiser:
     """Speaks tones."""
+
+    def __init__(self) -> None:
+        self._ticker = Ticker(PIECE_MS / 1000)
 
     def open(
         self,
@@ -147,7 +194,7 @@ class ToneSynthesiser:
         sink: Callable[[SpeechFinished | SpeechFailed], None],
     ) -> ToneSession:
         """Serve a session."""
-        return ToneSession(audio, sink)
+        return ToneSession(self._ticker, audio, sink)
 
     def voices(self) -> Sequence[str]:
         """One tone."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 from pybase64 import b64encode_as_string
 
+from gateway.sessions.audio import OutputEncoder
 from realtime.events.server import ServerEvent
-from realtime.session.effects import SendAudio
+from realtime.session.effects import AudioLane, SendAudio
 
 
 def frame(event: ServerEvent) -> str:
@@ -14,14 +15,31 @@ def frame(event: ServerEvent) -> str:
     return orjson.dumps(event).decode()
 
 
-def audio_frame(effect: SendAudio, audio: bytes) -> str:
-    """Return the frame of `response.output_audio.delta`; no object is built per delta."""
+class AudioFrames:
+    """Makes the `response.output_audio.delta` frames of one response, without an object each."""
+
+    def __init__(self, encoder: OutputEncoder) -> None:
+        self._encoder = encoder
+        self._lane: AudioLane | None = None
+        self._middle = ""
+
+    def frame(self, effect: SendAudio, audio: bytes) -> str:
+        """Return the frame of the next audio (canonical)."""
+        if effect.lane is not self._lane:
+            self._lane = effect.lane
+            self._middle = _middle(effect.lane)
+        return (
+            '{"type":"response.output_audio.delta","event_id":"' + effect.event_id
+            + self._middle + b64encode_as_string(self._encoder.encode(audio))
+            + '"}'
+        )  # fmt: skip
+
+
+def _middle(lane: AudioLane) -> str:
     return (
-        '{"type":"response.output_audio.delta","event_id":"' + effect.event_id
-        + '","response_id":"' + effect.response_id
-        + '","item_id":"' + effect.item_id
-        + '","output_index":' + str(effect.output_index)
-        + ',"content_index":' + str(effect.content_index)
-        + ',"delta":"' + b64encode_as_string(audio)
-        + '"}'
+        '","response_id":"' + lane.response_id
+        + '","item_id":"' + lane.item_id
+        + '","output_index":' + str(lane.output_index)
+        + ',"content_index":' + str(lane.content_index)
+        + ',"delta":"'
     )  # fmt: skip

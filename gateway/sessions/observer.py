@@ -30,6 +30,7 @@ class SessionObserver:
         self._turn_ended_s: float | None = None
         self._thinking_s: dict[str, float] = {}
         self._speaking_s: float | None = None
+        self._audio_out = 0
 
     def received(self, kind: str, body: object, at_ms: int) -> None:
         """A client event came."""
@@ -57,6 +58,8 @@ class SessionObserver:
         """A response is over."""
         self._recorder.usage(effect)
         metrics.RESPONSES.labels(effect.status).inc()
+        metrics.AUDIO_OUT_SAMPLES.inc(self._audio_out)
+        self._audio_out = 0
         self._thinking_s.pop(effect.response_id, None)
         about: tracing.Attributes = {
             tracing.RESPONSE_ID: effect.response_id,
@@ -93,7 +96,7 @@ class SessionObserver:
 
     def audio_sent(self, now_s: float, samples: int) -> None:
         """Audio went to the client; the first of a turn ends its latency."""
-        metrics.AUDIO_OUT_SAMPLES.inc(samples)
+        self._audio_out += samples
         if self._speaking_s is not None:
             metrics.STAGE_SECONDS.labels("tts").observe(now_s - self._speaking_s)
             self._speaking_s = None

@@ -20,7 +20,7 @@ from gateway.engines.engine import Engine
 from gateway.sessions.admission import Admission, Denied, Verdict
 from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAudio, OutputEncoder
 from gateway.sessions.controllers import Controllers
-from gateway.sessions.encoding import audio_frame, frame
+from gateway.sessions.encoding import AudioFrames, frame
 from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
@@ -69,7 +69,7 @@ class SessionRunner:
         self._hearing = Hearing(engine, self._ring, self.post)
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
         self._decoder: InputDecoder | None = None
-        self._encoders: dict[str, OutputEncoder] = {}
+        self._frames: dict[str, AudioFrames] = {}
         self._perform = self._effect_table()
 
     def now_ms(self) -> int:
@@ -195,16 +195,17 @@ class SessionRunner:
         self._observer.sent(effect.event, text, self.now_ms())
         if isinstance(effect.event, ResponseCreated):
             response = effect.event.response
-            self._encoders[response.id] = OutputEncoder(response.audio.output.format)
+            encoder = OutputEncoder(response.audio.output.format)
+            self._frames[response.id] = AudioFrames(encoder)
         elif isinstance(effect.event, ResponseDone):
-            self._encoders.pop(effect.event.response.id, None)
+            self._frames.pop(effect.event.response.id, None)
             self._speaking.finished(effect.event.response.id)
 
     def _send_audio(self, effect: fx.SendAudio) -> None:
-        audio = self._waiting.take(effect.response_id, effect.samples)
-        self._items.add(effect.item_id, audio)
-        wire = self._encoders[effect.response_id].encode(audio)
-        self.controllers.send_audio(audio_frame(effect, wire))
+        lane = effect.lane
+        audio = self._waiting.take(lane.response_id, effect.samples)
+        self._items.add(lane.item_id, audio)
+        self.controllers.send_audio(self._frames[lane.response_id].frame(effect, audio))
         self._observer.audio_sent(self._loop.time(), effect.samples)
 
     def _send_retrieved(self, effect: fx.SendRetrieved) -> None:

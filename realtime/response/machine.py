@@ -19,6 +19,10 @@ from realtime.engine import (
     BrainText,
     BrainUsage,
     EngineFault,
+    SpeechFailed,
+    SpeechFinished,
+    SpeechProduced,
+    SpeechReport,
     SpeechRequest,
 )
 from realtime.events.items import Item, ItemStatus
@@ -74,6 +78,8 @@ class LiveResponse:
         )
         self._pacer = pacer
         self._outputs: list[Output] = []
+        self._segments: dict[str, MessageOutput] = {}
+        """Who is spoken by the segments whose speech has not ended."""
         self._shown: list[Item] = []
         self._thinking = True
         self._brain_usage: BrainUsage | None = None
@@ -123,7 +129,8 @@ class LiveResponse:
         if not text.strip():
             return
         segment_id = self._outbox.ids("seg")
-        output.segments.add(segment_id)
+        output.segments += 1
+        self._segments[segment_id] = output
         self._outbox.do(
             Speak(
                 SpeechRequest(
@@ -190,27 +197,20 @@ class LiveResponse:
 
     # --- reports of synthesis ---
 
-    def speech_made(self, segment_id: str, samples: int) -> None:
-        """More audio of a segment is there."""
-        output = self._speaking(segment_id)
-        if output is not None:
-            output.waiting_samples += samples
-
-    def speech_ended(self, segment_id: str) -> None:
-        """A segment is spoken to its end."""
-        output = self._speaking(segment_id)
-        if output is not None:
-            output.segments.discard(segment_id)
-
-    def _speaking(self, segment_id: str) -> MessageOutput | None:
-        for output in self._outputs:
-            if isinstance(output, MessageOutput) and segment_id in output.segments:
-                return output
-        return None
-
-    def owns_segment(self, segment_id: str) -> bool:
-        """Say whether the segment is one of this response's."""
-        return self._speaking(segment_id) is not None
+    def speech_reported(self, report: SpeechReport) -> bool:
+        """Take a report of synthesis; return False if the segment is none of this response's."""
+        output = self._segments.get(report.segment_id)
+        if output is None:
+            return False
+        match report:
+            case SpeechProduced():
+                output.waiting_samples += report.samples
+            case SpeechFinished():
+                del self._segments[report.segment_id]
+                output.segments -= 1
+            case SpeechFailed():
+                self.fail(report.fault)
+        return True
 
     # --- towards the wire ---
 
@@ -270,16 +270,15 @@ class LiveResponse:
 
     def _over_limit(self) -> bool:
         limit = self.settings.output_limit
-        return (
-            limit is not None
-            and self._output_details().text_tokens + (assistant_audio_tokens(self._pacer.sent))
-            > limit
-        )
+        if limit is None:
+            return False
+        spent = self._output_details().text_tokens + assistant_audio_tokens(self._pacer.sent)
+        return spent > limit
 
     def deadline(self) -> int | None:
         """Return when `advance` has more to send, if it depends on time alone."""
         output = self._current()
-        if self.done or not isinstance(output, MessageOutput):
+        if self.done or type(output) is not MessageOutput or not output.waiting_samples:
             return None
         return self._pacer.due_ms(output.waiting_samples, last=output.last_samples)
 

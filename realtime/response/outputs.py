@@ -6,7 +6,7 @@ in line collects, and is opened when the one before it is done.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from realtime.events.items import (
@@ -32,8 +32,8 @@ class MessageOutput:
     """Text on the wire: the transcript, or the written answer."""
     unspoken: str = ""
     """Text not yet handed to synthesis."""
-    segments: set[str] = field(default_factory=set)
-    """Segments whose speech has not ended."""
+    segments: int = 0
+    """How many segments' speech has not ended."""
     waiting_samples: int = 0
     sent_samples: int = 0
     text_ended: bool = False

@@ -22,7 +22,7 @@ from realtime.events.server import (
     TranscriptDone,
 )
 from realtime.response.outputs import CallOutput, MessageOutput, Output
-from realtime.session.effects import SendAudio
+from realtime.session.effects import AudioLane, SendAudio
 from realtime.session.outbox import Outbox
 
 
@@ -33,6 +33,7 @@ class ResponseStream:
         self._response_id = response_id
         self._outbox = outbox
         self._conversation = conversation
+        self._lane: AudioLane | None = None
 
     def open(self, output: Output) -> None:
         """Announce an item; a message with its one content part."""
@@ -88,16 +89,15 @@ class ResponseStream:
             entry = self._conversation.get(output.item_id)
             if entry is not None and not entry.truncated:
                 entry.audio_samples = output.sent_samples
-        self._outbox.do(
-            SendAudio(
-                event_id=self._outbox.event_id(),
+        lane = self._lane
+        if lane is None or lane.item_id != output.item_id:
+            lane = self._lane = AudioLane(
                 response_id=self._response_id,
                 item_id=output.item_id,
                 output_index=output.index,
                 content_index=0,
-                samples=samples,
             )
-        )
+        self._outbox.do(SendAudio(self._outbox.event_id(), lane, samples))
 
     def arguments(self, output: CallOutput, delta: str) -> None:
         """Send more arguments."""

@@ -7,7 +7,6 @@ is forgotten, so that late reports find nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from realtime.conversation import Conversation, Entry, context_item
 from realtime.engine import (
@@ -22,9 +21,6 @@ from realtime.engine import (
     BrainText,
     ContextItem,
     EngineFault,
-    SpeechFailed,
-    SpeechFinished,
-    SpeechProduced,
     SpeechReport,
 )
 from realtime.errors import ActiveResponse, CancelNotActive, InvalidValue, WireFault
@@ -58,11 +54,12 @@ class Answers:
         self._window = TokenWindow(limit=state.limits.tokens_per_minute)
         self._playing_until_ms: int | None = None
 
-    def live(self) -> Iterator[LiveResponse]:
-        """Yield the live responses, the conversation's first."""
-        if self._default is not None:
-            yield self._default
-        yield from list(self._others.values())
+    def live(self) -> tuple[LiveResponse, ...]:
+        """Return the live responses, the conversation's first."""
+        if self._others:
+            others = tuple(self._others.values())
+            return others if self._default is None else (self._default, *others)
+        return () if self._default is None else (self._default,)
 
     @property
     def default_id(self) -> str | None:
@@ -193,14 +190,7 @@ class Answers:
     def speech_reported(self, report: SpeechReport) -> None:
         """Hand a report to the response that owns the segment; a stale one is ignored."""
         for response in self.live():
-            if response.owns_segment(report.segment_id):
-                match report:
-                    case SpeechProduced():
-                        response.speech_made(report.segment_id, report.samples)
-                    case SpeechFinished():
-                        response.speech_ended(report.segment_id)
-                    case SpeechFailed():
-                        response.fail(report.fault)
+            if response.speech_reported(report):
                 return
 
     def _by_id(self, response_id: str) -> LiveResponse | None:
@@ -243,10 +233,12 @@ class Answers:
 
     def deadline(self) -> int | None:
         """Return when `advance` has something to do, if it depends on time alone."""
-        dues = [due for response in self.live() if (due := response.deadline()) is not None]
-        if self._playing_until_ms is not None:
-            dues.append(self._playing_until_ms)
-        return min(dues, default=None)
+        earliest = self._playing_until_ms
+        for response in self.live():
+            due = response.deadline()
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
 
     # --- ends ---
 

@@ -26,14 +26,21 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendAudio:
-    """The next `samples` of a response's synthesised audio, for the media owner."""
+class AudioLane:
+    """Where audio belongs on the wire: one object for all deltas of a content part."""
 
-    event_id: str
     response_id: str
     item_id: str
     output_index: int
     content_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    """The next `samples` of a response's synthesised audio, for the media owner."""
+
+    event_id: str
+    lane: AudioLane
     samples: int
 
 

@@ -135,8 +135,8 @@ class Driver:
                 case fx.SendAudio():
                     shown = {
                         "type": "response.output_audio.delta",
-                        "response_id": effect.response_id,
-                        "item_id": effect.item_id,
+                        "response_id": effect.lane.response_id,
+                        "item_id": effect.lane.item_id,
                         "samples": effect.samples,
                     }
                     self.sent.append(shown)

@@ -3,7 +3,9 @@
 The short way: uvicorn hands each message over through a queue to a waiting
 task, and pauses and resumes the transport around it (two epoll calls a
 message); a session takes frames synchronously, so `listen` gives them to it as
-they are parsed, and `write` sends one without waking a task.
+they are parsed, and `write` sends one without waking a task. Whole text frames
+are unmasked here; every other frame, and whatever is wrong with one, goes to
+the library's parser, which is given whole frames only.
 
 The end: uvicorn ends a connection with `transport.close()`, which first
 flushes what is unsent. A peer that reads nothing, or is gone without a FIN,
@@ -14,6 +16,7 @@ section 7.1.7, lets an endpoint that fails a connection drop it).
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
@@ -21,8 +24,19 @@ from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without the C part
+    from websockets.utils import apply_mask
+
 FRAMES = "voiceengine.frames"
 """The ASGI extension under which an application finds its connection."""
+
+WHOLE_TEXT = 0x81
+"""The first byte of a text frame that is a whole message: FIN, no extension bits."""
+
+SMALLEST_FRAME = 6
+"""Bytes of an empty frame of a client: two, and its mask."""
 
 LINGER_S = 5.0
 """How long a connection may take to flush after its session ended."""
@@ -31,11 +45,23 @@ Frame: TypeAlias = str | bytes
 """A whole message: text as str, binary as bytes."""
 
 
+def _text_head(length: int) -> bytes:
+    """Return the header of an unmasked, unfragmented text frame (RFC 6455, section 5.2)."""
+    if length < 126:
+        return bytes((0x81, length))
+    if length < 65_536:
+        return struct.pack("!BBH", 0x81, 126, length)
+    return struct.pack("!BBQ", 0x81, 127, length)
+
+
 class FramedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's own socket class, as a session uses it."""
 
     _take: Callable[[Frame], None] | None = None
     _linger: asyncio.TimerHandle | None = None
+    _framing = False
+    _rest: bytearray | None = None
+    """The beginning of a frame whose end has not come; at most a message and one read long."""
 
     def handle_connect(self, event: Request) -> None:
         """Offer the extension to the application."""
@@ -60,23 +86,71 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         self._take = take
         self.resume()
 
+    def data_received(self, data: bytes) -> None:
+        """Take what the network brought."""
+        if not self._framing:
+            super().data_received(data)
+            # With nothing behind the handshake the next byte begins a frame.
+            self._framing = self.handshake_initiated and data.endswith(b"\r\n\r\n")
+            return
+        if self._rest is not None:
+            self._rest += data
+            self._take_frames(self._rest)
+        else:
+            self._take_frames(data)
+
+    def _take_frames(self, data: bytes | bytearray) -> None:
+        """Take the whole frames of `data` (RFC 6455, section 5.2), keep the rest."""
+        place, size = 0, len(data)
+        while size - place >= SMALLEST_FRAME:
+            length = data[place + 1] & 0x7F
+            start = place + SMALLEST_FRAME
+            if length >= 126:  # the length follows, in 2 or in 8 bytes
+                start += 2 if length == 126 else 8
+                length = int.from_bytes(data[place + 2 : start - 4], "big")
+            end = start + length
+            if data[place + 1] < 0x80 or length > self.config.ws_max_size:
+                super().data_received(bytes(data[place:]))  # it knows how to refuse
+                self._rest = None
+                return
+            if end > size:
+                break
+            if data[place] == WHOLE_TEXT and self._short:
+                self._text(apply_mask(data[start:end], data[start - 4 : start]))
+            else:
+                super().data_received(bytes(data[place:end]))
+                if self.transport.is_closing():
+                    break
+            place = end
+        if place or data is not self._rest:
+            self._rest = bytearray(data[place:]) if place < size else None
+
+    @property
+    def _short(self) -> bool:
+        """A text frame may go the short way: somebody listens, no message is in pieces."""
+        return self._take is not None and self.conn.current_size is None and not self.close_sent
+
     def send_receive_event_to_app(self) -> None:
-        """Hand a whole message over."""
+        """Hand a message over that the library has put together."""
         if self._take is None or self.close_sent:
             super().send_receive_event_to_app()
             return
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
-        if self.curr_msg_data_type != "text":
+        if self.curr_msg_data_type == "text":
+            self._text(data)
+        else:
             self._take(bytes(data))
-            return
+
+    def _text(self, data: bytes | bytearray) -> None:
         try:
             text = str(data, "utf-8")
         except UnicodeDecodeError:
             self.conn.send_close(1007)
             self.handle_parser_exception()
             return
-        self._take(text)
+        if self._take is not None:
+            self._take(text)
 
     def pause(self) -> None:
         """Read no more for now; what was read already still comes."""
@@ -94,8 +168,8 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         """Send a text message at once; return False if the peer must be waited for."""
         if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
             return False
-        self.conn.send_text(text.encode())
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        payload = text.encode()
+        self.transport.write(_text_head(len(payload)) + payload)
         return True
 
     # --- the end ---

@@ -31,6 +31,7 @@ from gateway.recording.recorder import Recorder
 from gateway.services import Services
 from gateway.sessions.admission import LocalAdmission
 from gateway.sessions.directory import Directory
+from gateway.sessions.revocation import RevocationWatch
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.telemetry import tracing
@@ -103,7 +104,12 @@ def _lifespan(
         services.readiness.set("database", PartState.READY, services.database.dialect)
         async with embedded, asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(services.recorder.run())
+            watch = RevocationWatch(
+                services.identity, services.directory, poll_s=services.settings.revocation_poll_s
+            )
+            watching = tasks.create_task(watch.run())
             yield
+            watching.cancel()
             services.directory.shut_down()
             services.recorder.stop()
             await asyncio.wait([writer], timeout=RECORDER_FLUSH_S)

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     send_timeout_s: float = Field(
         20.0, gt=0, description="Longest time one frame may take to be taken by a client."
     )
+    revocation_poll_s: float = Field(
+        5.0, gt=0, description="How often the keys of live sessions are looked at for revocation."
+    )
     input_ring_bytes: int = Field(
         33_554_432,
         ge=1_048_576,

@@ -278,6 +278,15 @@ class InvalidApiKey(WireFault):
         )
 
 
+class KeyRevoked(WireFault):
+    """The key of a live session was revoked; our sentence, the code of any void key."""
+
+    close_code = 3000
+
+    def __init__(self) -> None:
+        super().__init__("The API key of this session was revoked.", code="invalid_api_key")
+
+
 class MissingCredential(WireFault):
     """No credential at all."""
 

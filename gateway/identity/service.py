@@ -10,7 +10,7 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import select, update
@@ -119,6 +119,15 @@ class Identity:
             )
         self._known.pop(key_id, None)
         return bool(result.rowcount)
+
+    async def revoked_among(self, key_ids: Collection[str]) -> list[str]:
+        """Return which of the keys are revoked; they are remembered no more."""
+        statement = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_not(None))
+        async with self._database.transaction() as connection:
+            revoked = list(await connection.scalars(statement))
+        for key_id in revoked:
+            self._known.pop(key_id, None)
+        return revoked
 
     # --- client secrets ---
 

@@ -26,6 +26,10 @@ class Directory:
         """A session ended."""
         self._live.pop(session_id, None)
 
+    def keys(self) -> set[str]:
+        """Return the keys that live sessions began with."""
+        return {who.key_id for who, _ in self._live.values()}
+
     def revoke_key(self, key_id: str, fault: WireFault) -> int:
         """End the sessions of a key; return how many there were."""
         runners = [runner for who, runner in self._live.values() if who.key_id == key_id]

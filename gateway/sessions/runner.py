@@ -14,17 +14,20 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from pybase64 import b64encode_as_string
 
 from gateway.engines.engine import Engine
 from gateway.sessions.admission import Admission, Denied, Verdict
 from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAudio, OutputEncoder
 from gateway.sessions.controllers import Controllers
+from gateway.sessions.deadline import Deadline
 from gateway.sessions.encoding import AudioFrames, frame
 from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
 from realtime.engine import SAMPLE_RATE, SessionFacts
+from realtime.errors import ServerFault
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
 from realtime.events.server import ItemRetrieved, ResponseCreated, ResponseDone
@@ -33,6 +36,10 @@ from realtime.session.handler import SessionHandler
 from realtime.session.inputs import Allowed, AudioAppended, EndReason, Input, Refused, Shutdown
 
 RETRIEVED_FORMAT = "pcm16"
+BROKEN_CODE = 1011
+"""Closes a session that a fault of ours broke; SDKs connect anew (CONTRACT 4)."""
+
+_log = structlog.get_logger("session")
 
 
 class SessionRunner:
@@ -52,12 +59,14 @@ class SessionRunner:
         item_audio_bytes: int,
     ) -> None:
         self._handler = handler
+        self._facts = facts
         self._admission = admission
         self._principal_facts = principal_facts
         self._observer = observer
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self._loop, self._expire)
+        self._broken = False
         self._inbox: deque[Input] = deque()
         self._handling = False
         self.controllers = Controllers()
@@ -79,7 +88,7 @@ class SessionRunner:
     @property
     def closed(self) -> bool:
         """True once the session ended."""
-        return self._handler.closed
+        return self._broken or self._handler.closed
 
     def overloaded(self, *, lag_ms: int) -> bool:
         """Say whether the socket should not be read for now (DECISIONS 1.11)."""
@@ -101,52 +110,57 @@ class SessionRunner:
         self._hearing.audio_came()
 
     def post(self, given: Input) -> None:
-        """Apply an input and everything that follows from it."""
+        """Apply an input and everything that follows from it.
+
+        A fault of ours ends this session and no other: the caller may be the
+        connection to a part that serves them all.
+        """
+        if self._broken:
+            return
         if self._handling:
             self._inbox.append(given)
             return
+        try:
+            self._settle(given)
+        except Exception:
+            _log.exception("session_failed", session_id=self._facts.session_id)
+            self._break_off()
+
+    def _expire(self) -> None:
+        try:
+            # The timer may fire within the clock's resolution before the instant.
+            self._handler.expire(max(self.now_ms(), self._handler.deadline() or 0))
+            self._settle(None)
+        except Exception:
+            _log.exception("session_failed", session_id=self._facts.session_id)
+            self._break_off()
+
+    def _settle(self, given: Input | None) -> None:
         self._handling = True
         try:
-            self._handle(given)
+            if given is None:
+                self._carry_out()
+            else:
+                self._handle(given)
             while self._inbox:
                 self._handle(self._inbox.popleft())
         finally:
             self._handling = False
-        self._arm()
+        self._deadline.move(self._handler.deadline())
 
     def _handle(self, given: Input) -> None:
         self._handler.receive(given, self.now_ms())
+        self._carry_out()
+
+    def _carry_out(self) -> None:
         for effect in self._handler.effects():
             self._perform[type(effect)](effect)
 
-    def _arm(self) -> None:
-        due = self._handler.deadline()
-        if due is None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            return
-        when = due / 1000
-        if self._timer is not None:
-            if self._timer.when() == when:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        self._handling = True
-        try:
-            # The timer may fire within the clock's resolution before the instant.
-            due = self._handler.deadline()
-            self._handler.expire(max(self.now_ms(), due or 0))
-            for effect in self._handler.effects():
-                self._perform[type(effect)](effect)
-            while self._inbox:
-                self._handle(self._inbox.popleft())
-        finally:
-            self._handling = False
-        self._arm()
+    def _break_off(self) -> None:
+        self._broken = True
+        self._inbox.clear()
+        if not self.ended.is_set():
+            self._over(EndReason.SERVER_FAULT, BROKEN_CODE, ServerFault().message)
 
     def shutdown(self, reason: EndReason, *, code: int = 1001, text: str = "") -> None:
         """End the session from outside; does nothing once it ended."""
@@ -259,8 +273,12 @@ class SessionRunner:
             self.post(Allowed(question))
 
     def _close(self, effect: fx.Close) -> None:
-        self.end_reason = effect.end_reason
+        self._over(effect.end_reason, effect.code, effect.reason)
+
+    def _over(self, reason: EndReason, code: int, text: str) -> None:
+        self.end_reason = reason
+        self._deadline.move(None)
+        self.controllers.close(code, text)
+        self.ended.set()
         self._hearing.close()
         self._speaking.close()
-        self.controllers.close(effect.code, effect.reason)
-        self.ended.set()

@@ -14,6 +14,10 @@ SESSIONS = Gauge("voiceengine_sessions", "Live sessions.", ["kind"], registry=RE
 SESSIONS_ENDED = Counter(
     "voiceengine_sessions_ended", "Sessions by end reason.", ["reason"], registry=REGISTRY
 )
+SESSIONS_REVOKED = Counter(
+    "voiceengine_sessions_revoked", "Sessions ended because their key was revoked.",
+    registry=REGISTRY,
+)  # fmt: skip
 RESPONSES = Counter(
     "voiceengine_responses", "Responses by final status.", ["status"], registry=REGISTRY
 )

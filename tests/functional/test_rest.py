@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import pytest
+import websockets
 
+from tests.functional import server as servers
 from tests.functional.client import connected
-from tests.functional.server import Server
+from tests.functional.server import ROOT, Server
 
 
 def request(
@@ -180,3 +186,49 @@ class TestOperations:
             text = answer.read().decode()
         assert "voiceengine_sessions" in text
         assert "sess_" not in text
+
+    def test_internal_port_takes_the_metrics_along(self, tmp_path: Path) -> None:
+        """With INTERNAL_PORT the API's port shows none, the other shows them and no API."""
+        server = servers.start(tmp_path, env={"INTERNAL_PORT": "0"})
+        try:
+            server.wait_ready()
+            internal = f"http://127.0.0.1:{(tmp_path / 'internal_port').read_text()}"
+            assert request(server, "/metrics")[0] == 404
+            with urllib.request.urlopen(f"{internal}/metrics") as answer:
+                assert "voiceengine_sessions" in answer.read().decode()
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"{internal}/v1/models")
+        finally:
+            assert server.stop() == 0
+
+
+class TestRevocation:
+    """A key is made void by another process: the command line."""
+
+    async def test_revoked_key_ends_its_live_session(self, plain_server: Server) -> None:
+        """An `error`, then CLOSE 3000; the key opens nothing any more."""
+        key = keys(plain_server, "create", "--name", "guest")
+        (key_id,) = [
+            shown["id"]
+            for shown in json.loads(keys(plain_server, "list", "--json"))
+            if shown["name"] == "guest"
+        ]
+        async with connected(plain_server, key=key) as client:
+            keys(plain_server, "revoke", key_id)
+            error = (await client.until("error"))[-1]["error"]
+            assert error["code"] == "invalid_api_key"
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await client.receive()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 3000
+        assert request(plain_server, "/v1/models", key=key)[0] == 401
+
+
+def keys(server: Server, *arguments: str) -> str:
+    """Run `voiceengine keys` on the server's data; return what it prints."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "VOICEENGINE_DATA_DIR": str(server.data_dir)}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "keys", *arguments],
+        env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()

@@ -27,8 +27,9 @@ TURN = [
 ]
 CLOCK = re.compile(r"\b(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b")
 RECOVERY_S = 20
-KILLS = int(os.environ.get("VOICEENGINE_KILLS", "1"))
-"""Kills per part: one in an ordinary run, five in `make soak`."""
+KILLS = 5
+"""Kills per part, each at another instant of a conversation."""
+SEED = int(os.environ.get("VOICEENGINE_SEED", time.time_ns()))
 
 
 def answer_of(event: dict[str, object]) -> str:
@@ -152,11 +153,45 @@ class TestKills:
         self, voice_server: Server, part: str
     ) -> None:
         """No `error` event; the same session's next turn works at most 20 s later."""
-        choose = random.Random(part)
+        choose = random.Random(SEED)
+        print(f"VOICEENGINE_SEED={SEED}")
         for _ in range(KILLS):
             await asyncio.to_thread(voice_server.wait_ready, 60)
             async with connected(voice_server, model="gpt-realtime") as client:
                 await self._one_kill(voice_server, client, part, choose.random() * 2.4)
+
+    @pytest.mark.parametrize("part", PARTS)
+    async def test_response_under_way_fails_with_the_part_it_needs(
+        self, voice_server: Server, part: str
+    ) -> None:
+        """The part is frozen first, so that the response is surely waiting for it when it dies."""
+        await asyncio.to_thread(voice_server.wait_ready, 60)
+        async with connected(voice_server, model="gpt-realtime") as client:
+            for pid in part_pids(voice_server, part):
+                os.kill(pid, signal.SIGSTOP)
+            await client.send(type="conversation.item.create", item=user_text("what time is it"))
+            await client.send(type="response.create")
+            await client.until("response.created")
+            for pid in part_pids(voice_server, part):
+                os.kill(pid, signal.SIGKILL)
+            killed = time.monotonic()
+            events = await client.until("response.done")
+            assert "error" not in types(events)
+            response = events[-1]["response"]
+            assert response["status"] == "failed"
+            assert response["status_details"]["type"] == "failed"
+            assert response["status_details"]["error"]["type"] == "server_error"
+            await self._until_answered(client, killed)
+
+    async def _until_answered(self, client: Client, killed: float) -> None:
+        """Ask again until the same session answers; it must within the promised time."""
+        while True:
+            await client.send(type="response.create")
+            done = (await client.until("response.done"))[-1]["response"]
+            if done["status"] == "completed" and CLOCK.search(answer_of({"response": done})):
+                break
+            await asyncio.sleep(0.5)
+        assert time.monotonic() - killed < RECOVERY_S
 
     async def _one_kill(self, server: Server, client: Client, part: str, after_s: float) -> None:
         asking = asyncio.create_task(client.say(silence_ms=1_500))

@@ -1,0 +1,205 @@
+"""The runner around a handler: timers, order, and what a fault of ours costs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from gateway.engines.echo import EchoBrain, ToneSynthesiser
+from gateway.engines.engine import Engine
+from gateway.sessions.admission import LocalAdmission
+from gateway.sessions.deadline import Deadline
+from gateway.sessions.runner import SessionRunner
+from realtime.engine import SessionFacts, SpeechFinished
+from realtime.session.effects import Close, Effect
+from realtime.session.inputs import EndReason, Input, Shutdown
+
+
+class Handler:
+    """A handler that does what a test tells it."""
+
+    def __init__(self, *, breaks_on: type | None = None) -> None:
+        self.closed = False
+        self.congested = False
+        self.received: list[Input] = []
+        self.expired_ms: list[int] = []
+        self.due_ms: int | None = None
+        self._breaks_on = breaks_on
+        self._effects: list[Effect] = []
+
+    def receive(self, given: Input, now_ms: int) -> None:
+        if self._breaks_on is not None and isinstance(given, self._breaks_on):
+            raise RuntimeError("a fault of ours")
+        self.received.append(given)
+        if isinstance(given, Shutdown):
+            self.closed = True
+            self._effects.append(Close(given.close_code, given.close_reason, given.reason))
+
+    def effects(self) -> list[Effect]:
+        made, self._effects = self._effects, []
+        return made
+
+    def deadline(self) -> int | None:
+        return self.due_ms
+
+    def expire(self, now_ms: int) -> None:
+        self.expired_ms.append(now_ms)
+        self.due_ms = None
+        if self._breaks_on is Deadline:
+            raise RuntimeError("a fault of ours")
+
+
+class Client:
+    """A controller that remembers."""
+
+    wants_audio = True
+
+    def __init__(self) -> None:
+        self.closed: tuple[int, str] | None = None
+
+    def send(self, text: str) -> None:
+        """Nothing is sent here."""
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+
+class Observer:
+    """Of no interest here."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+def runner_of(handler: Handler) -> tuple[SessionRunner, Client]:
+    """Return a runner and its one client."""
+    engine = Engine(name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser())
+    runner = SessionRunner(
+        handler,
+        engine,
+        facts=SessionFacts(session_id="sess_1"),
+        admission=LocalAdmission(),
+        principal_facts={},
+        observer=Observer(),  # type: ignore[arg-type]
+        spawn=lambda _: None,
+        input_ring_bytes=1_000,
+        item_audio_bytes=1_000,
+    )
+    client = Client()
+    runner.controllers.add(client)
+    return runner, client
+
+
+class TestFaults:
+    """What breaks in one session ends that session only."""
+
+    async def test_report_that_breaks_the_session_ends_it_alone(self) -> None:
+        """The engine's connection, which made the report, sees nothing of it."""
+        runner, client = runner_of(Handler(breaks_on=SpeechFinished))
+        runner.post(SpeechFinished("seg_1"))
+        assert client.closed is not None
+        assert client.closed[0] == 1011
+        assert "fault of ours" not in client.closed[1]
+        assert runner.closed
+        assert runner.ended.is_set()
+        assert runner.end_reason is EndReason.SERVER_FAULT
+
+    async def test_deadline_that_breaks_the_session_ends_it(self) -> None:
+        """A session must not hang because its timer died."""
+        handler = Handler(breaks_on=Deadline)
+        runner, client = runner_of(handler)
+        handler.due_ms = runner.now_ms()
+        runner.post(SpeechFinished("seg_1"))
+        async with asyncio.timeout(5):
+            await runner.ended.wait()
+        assert client.closed is not None
+        assert client.closed[0] == 1011
+
+    async def test_session_that_broke_takes_nothing_more(self) -> None:
+        """Its end is told once."""
+        handler = Handler(breaks_on=SpeechFinished)
+        runner, client = runner_of(handler)
+        runner.post(SpeechFinished("seg_1"))
+        client.closed = None
+        runner.shutdown(EndReason.SERVER_SHUTDOWN)
+        runner.post(SpeechFinished("seg_2"))
+        assert client.closed is None
+        assert runner.end_reason is EndReason.SERVER_FAULT
+
+
+async def wait_for(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Runs a coroutine on a loop of either kind; their timers differ."""
+
+    def run_it(made: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(made)
+
+    return run_it
+
+
+class TestDeadline:
+    """The one timer."""
+
+    def test_instant_that_is_past_may_be_moved(
+        self, run: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> None:
+        """Being due already makes no other kind of timer."""
+
+        async def scenario() -> None:
+            calls: list[str] = []
+            loop = asyncio.get_running_loop()
+            deadline = Deadline(loop, lambda: calls.append("due"))
+            now_ms = int(loop.time() * 1000)
+            deadline.move(now_ms - 1_000)
+            deadline.move(now_ms - 500)
+            deadline.move(now_ms - 500)
+            await wait_for(lambda: bool(calls))
+            assert calls == ["due"]
+
+        run(scenario())
+
+    def test_instant_taken_back_is_not_called(
+        self, run: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> None:
+        """Nor the one it was moved from."""
+
+        async def scenario() -> None:
+            calls: list[str] = []
+            loop = asyncio.get_running_loop()
+            deadline = Deadline(loop, lambda: calls.append("early"))
+            deadline.move(int(loop.time() * 1000))
+            deadline.move(None)
+            later: list[str] = []
+            second = Deadline(loop, lambda: later.append("due"))
+            second.move(int(loop.time() * 1000) + 1)
+            await wait_for(lambda: bool(later))
+            assert calls == []
+
+        run(scenario())
+
+    def test_session_expires_on_either_loop(
+        self, run: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> None:
+        """The handler is told no instant before its deadline."""
+
+        async def scenario() -> None:
+            handler = Handler()
+            runner, _ = runner_of(handler)
+            due = handler.due_ms = runner.now_ms() - 5
+            runner.post(SpeechFinished("seg_1"))
+            runner.post(SpeechFinished("seg_2"))
+            await wait_for(lambda: bool(handler.expired_ms))
+            assert handler.expired_ms[0] >= due
+
+        run(scenario())

@@ -52,9 +52,9 @@ bench: ## measure; prints figures and how they were made
 	@$(PYTHON) deploy/bootstrap.py dev gateway speech
 	$(DEV)/python -m bench
 
-soak: ## the long and heavy tests
+soak: ## the long and heavy tests (half an hour)
 	@$(PYTHON) deploy/bootstrap.py dev gateway speech
-	VOICEENGINE_SOAK=1 $(DEV)/python -m pytest tests/soak $(TESTS)
+	VOICEENGINE_SOAK=1 $(DEV)/python -m pytest -s -o faulthandler_timeout=3700 tests/soak tests/functional/test_voice.py
 
 provision:
 	@sh deploy/provision.sh

@@ -62,12 +62,43 @@ ToolChoice: TypeAlias = Literal["none", "auto", "required"] | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRoute:
+    """Who carries a tool's calls out, and what the client sees of them (DECISIONS 1.8).
+
+    A tool the gateway runs is never shown as `function_call`: SDKs answer
+    functions they do not know themselves (DECISIONS 2.8).
+    """
+
+    executor: Literal["client", "gateway", "mcp", "skill"] = "client"
+    shown_as: Literal["function_call", "mcp_call", "nothing"] = "function_call"
+    approval: Literal["not_needed", "client", "operator"] = "not_needed"
+    deadline_ms: int | None = None
+    """How long a call may take; None where the client takes its own time."""
+
+
+CLIENT_TOOL = ToolRoute()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSpec:
     """A function tool as the brain sees it. `parameters` is a JSON schema."""
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    route: ToolRoute = CLIENT_TOOL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A call that the brain made, whole; `arguments` is JSON as the brain wrote it."""
+
+    call_id: str
+    response_id: str
+    item_id: str
+    name: str
+    arguments: str
+    route: ToolRoute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

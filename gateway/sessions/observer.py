@@ -9,6 +9,7 @@ from __future__ import annotations
 from gateway.recording.recorder import SessionRecorder
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics, tracing
+from realtime.engine import ToolCall
 from realtime.events.server import (
     ErrorEvent,
     ItemDeleted,
@@ -66,6 +67,10 @@ class SessionObserver:
             tracing.RESPONSE_STATUS: effect.status,
         }
         self._spans.finish(about)
+
+    def tool_called(self, call: ToolCall) -> None:
+        """The brain made a call; so far every call is the client's to carry out."""
+        metrics.TOOL_CALLS.labels(call.route.executor).inc()
 
     def denied(self, verdict: Denied) -> None:
         """Policy said no."""

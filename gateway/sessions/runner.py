@@ -197,6 +197,7 @@ class SessionRunner:
             fx.CancelSpeech: lambda e: speaking.cancel_speech(e.response_id),
             fx.ReportPlayback: lambda e: speaking.playback(playing=e.playing),
             fx.Ask: self._ask,
+            fx.CallTool: lambda e: self._observer.tool_called(e.call),
             fx.RecordUsage: self._observer.usage,
             fx.RecordConfig: self._configured,
             fx.TurnEnded: lambda e: self._observer.turn_ended(self._loop.time()),

@@ -21,6 +21,10 @@ SESSIONS_REVOKED = Counter(
 RESPONSES = Counter(
     "voiceengine_responses", "Responses by final status.", ["status"], registry=REGISTRY
 )
+TOOL_CALLS = Counter(
+    "voiceengine_tool_calls", "Tool calls by who carries them out.", ["executor"],
+    registry=REGISTRY,
+)  # fmt: skip
 TURN_LATENCY_SECONDS = Histogram(
     "voiceengine_turn_latency_seconds",
     "From the detected end of a turn to the first audio of its answer.",

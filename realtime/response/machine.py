@@ -7,10 +7,12 @@ not; items follow one another (CONTRACT 8).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from realtime.conversation import Conversation
 from realtime.engine import (
+    CLIENT_TOOL,
     BrainCallArguments,
     BrainCallFinished,
     BrainCallStarted,
@@ -24,6 +26,7 @@ from realtime.engine import (
     SpeechProduced,
     SpeechReport,
     SpeechRequest,
+    ToolRoute,
 )
 from realtime.events.items import Item, ItemStatus
 from realtime.events.server import (
@@ -38,7 +41,7 @@ from realtime.pacing import Pacer
 from realtime.response.outputs import CallOutput, MessageOutput, Output
 from realtime.response.settings import ResponseSettings
 from realtime.response.stream import ResponseStream
-from realtime.session.effects import CancelBrain, CancelSpeech, RecordUsage, Speak
+from realtime.session.effects import CallTool, CancelBrain, CancelSpeech, RecordUsage, Speak
 from realtime.session.outbox import Outbox
 from realtime.usage import (
     BYTES_PER_TOKEN,
@@ -70,6 +73,8 @@ class LiveResponse:
         """The utterances whose transcripts the brain needs first."""
         self.thinking_since: int | None = None
         """When the brain was asked (ms), None before."""
+        self.routes: Mapping[str, ToolRoute] = {}
+        """Who carries out the calls of each function the brain may call."""
         self.input_usage = InputDetails()
         self._outbox = outbox
         self._conversation_id = conversation_id if settings.in_conversation else None
@@ -159,6 +164,7 @@ class LiveResponse:
                 index=len(self._outputs),
                 call_id=report.call_id,
                 name=report.name,
+                route=self.routes.get(report.name, CLIENT_TOOL),
             )
         )
 
@@ -225,7 +231,10 @@ class LiveResponse:
             self._flush(output, now_ms)
             if self.done or not output.finished:
                 return
-            self._shown.append(self._stream.close(output, self._item_status(output)))
+            status = self._item_status(output)
+            self._shown.append(self._stream.close(output, status))
+            if isinstance(output, CallOutput) and status == "completed":
+                self._outbox.do(CallTool(output.call(self.id)))
         if not self.done and not self._thinking:
             self._finish()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from realtime.engine import ToolCall, ToolRoute
 from realtime.events.items import (
     FunctionCallItem,
     ItemStatus,
@@ -72,6 +73,7 @@ class CallOutput:
     index: int
     call_id: str
     name: str
+    route: ToolRoute
     opened: bool = False
     waiting_arguments: str = ""
     arguments: str = ""
@@ -81,6 +83,17 @@ class CallOutput:
     def finished(self) -> bool:
         """Everything there will be is on the wire."""
         return self.ended and not self.waiting_arguments
+
+    def call(self, response_id: str) -> ToolCall:
+        """Return the call for its executor."""
+        return ToolCall(
+            call_id=self.call_id,
+            response_id=response_id,
+            item_id=self.item_id,
+            name=self.name,
+            arguments=self.arguments,
+            route=self.route,
+        )
 
     def item(self, status: ItemStatus) -> FunctionCallItem:
         """Return the item as shown; arguments are empty until the call is done."""

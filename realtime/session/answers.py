@@ -144,6 +144,7 @@ class Answers:
         context = settings.context
         response.input_usage = _input_usage(settings, state.conversation)
         response.thinking_since = now_ms
+        response.routes = {tool.name: tool.route for tool in tools}
         request = BrainRequest(
             response_id=response.id,
             items=state.conversation.context() if context is None else context,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from realtime.engine import BrainRequest, RecognitionRequest, SpeechRequest
+from realtime.engine import BrainRequest, RecognitionRequest, SpeechRequest, ToolCall
 from realtime.events.items import RetrievedItem
 from realtime.events.server import ServerEvent
 from realtime.session.config import AudioFormat, SessionConfig
@@ -234,6 +234,13 @@ class RecordUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTool:
+    """A call is complete: its executor's turn. The client's own are only counted."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class RecordConfig:
     """The effective configuration changed."""
 
@@ -282,6 +289,7 @@ Effect: TypeAlias = (
     | CancelSpeech
     | ReportPlayback
     | Ask
+    | CallTool
     | RecordUsage
     | RecordConfig
     | TurnEnded

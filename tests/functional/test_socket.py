@@ -216,9 +216,9 @@ class TestBounds:
         """A thousand bad messages of every kind each get an error, and a turn still works."""
         choose = random.Random(7)
         async with connected(plain_server) as client:
-            reader = asyncio.create_task(_count_errors(client, 1_000))
+            reader = asyncio.create_task(count_errors(client, 1_000))
             for number in range(1_000):
-                await client.socket.send(_malformed(choose, number))
+                await client.socket.send(malformed(choose, number))
             assert await reader == 1_000
             await client.send(type="conversation.item.create", item=user_text("still here"))
             await client.send(type="response.create")
@@ -264,7 +264,7 @@ class TestBounds:
             assert (await client.receive())["type"] == "input_audio_buffer.cleared"
 
 
-async def _count_errors(client: Any, wanted: int) -> int:
+async def count_errors(client: Any, wanted: int) -> int:
     count = 0
     while count < wanted:
         event = await client.receive()
@@ -273,7 +273,7 @@ async def _count_errors(client: Any, wanted: int) -> int:
     return count
 
 
-def _malformed(choose: random.Random, number: int) -> str | bytes:
+def malformed(choose: random.Random, number: int) -> str | bytes:
     kinds: list[Any] = [
         lambda: bytes(choose.randrange(50)),
         lambda: "".join(choose.choice(string.printable) for _ in range(20)) + "{",

@@ -171,13 +171,18 @@ def check_samples(driver: Driver) -> None:
     assert 0 <= listening.pending <= listening.appended
 
 
+WALKS = st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 12)), max_size=60)
+
+
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 12)), max_size=60),
-    st.booleans(),
-)
+@given(WALKS, st.booleans())
 def test_random_walk_keeps_every_invariant(walk: list[tuple[int, int]], scripted: bool) -> None:
     """Whatever happens, in whatever order, the events stay lawful."""
+    take_walk(walk, scripted=scripted)
+
+
+def take_walk(walk: list[tuple[int, int]], *, scripted: bool) -> None:
+    """Take the steps and check every event."""
     driver = Driver() if scripted else Driver(brain=lambda _: [], transcript=None, speech_ms=0)
     watch = Watch()
     seen = 0

@@ -208,6 +208,28 @@ class TestResponses:
         assert (done["name"], done["call_id"], done["arguments"]) == ("lookup", "call_1", '{"q":1}')
         assert len(driver.last("response.done")["response"]["output"]) == 2
 
+    def test_complete_call_goes_to_its_executor_once(self) -> None:
+        """A function of the client's is the client's to carry out (DECISIONS 1.8)."""
+        driver = Driver(brain=calls("lookup", '{"q":1}'))
+        driver.client(
+            "response.create", response={"tools": [{"type": "function", "name": "lookup"}]}
+        )
+        driver.run()
+        made = [effect.call for effect in driver.effects if isinstance(effect, fx.CallTool)]
+        assert [(call.call_id, call.name, call.arguments) for call in made] == [
+            ("call_1", "lookup", '{"q":1}')
+        ]
+        assert (made[0].route.executor, made[0].route.shown_as) == ("client", "function_call")
+
+    def test_call_that_was_cut_is_nobodys(self) -> None:
+        """Half an argument list must not be run."""
+        driver = Driver(brain=lambda request: calls("lookup", '{"q":')(request)[:3])
+        driver.client("response.create")
+        driver.run()
+        driver.client("response.cancel")
+        assert driver.last("response.done")["response"]["status"] == "cancelled"
+        assert not [effect for effect in driver.effects if isinstance(effect, fx.CallTool)]
+
     def test_second_response_is_refused(self) -> None:
         """One live response per conversation."""
         driver = Driver(speech_ms=10_000)

@@ -7,18 +7,18 @@ OpenAPI 3.1. The socket's events stand under `components/schemas`, listed by
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway import VERSION
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.documents import OPENAPI
 from realtime.events.client import MODELS
-from realtime.events.server import ServerEvent
-from realtime.session.config import SessionConfig
+from realtime.events.schemas import server_event_schemas
+from realtime.session.config import AnySessionConfig
 
 REFERENCE = "#/components/schemas/{model}"
 Json = dict[str, Any]
@@ -44,7 +44,7 @@ class ClientSecretResponse(BaseModel):
 
     value: str
     expires_at: int
-    session: SessionConfig
+    session: AnySessionConfig
 
 
 class ModelObject(BaseModel):
@@ -159,13 +159,9 @@ def _schemas() -> tuple[Json, list[str], list[str]]:
     ]
     _, found = models_json_schema(shown, ref_template=REFERENCE)
     schemas: Json = dict(found["$defs"])
-    servers = get_args(ServerEvent)
-    for event in servers:
-        schema = TypeAdapter(event).json_schema(ref_template=REFERENCE, mode="serialization")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[event.__name__] = schema
+    events, shared = server_event_schemas(REFERENCE)
     client_names = [model.__name__ for model in clients]
-    return schemas, client_names, [event.__name__ for event in servers]
+    return {**schemas, **shared, **events}, client_names, list(events)
 
 
 def document() -> Json:

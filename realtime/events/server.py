@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from realtime.events.items import Item, RetrievedItem
-from realtime.session.config import AudioFormat, SessionConfig
+from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.usage import Usage
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -23,7 +23,7 @@ class SessionCreated:
 
     type: Literal["session.created"] = "session.created"
     event_id: str
-    session: SessionConfig
+    session: AnySessionConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class SessionUpdated:
 
     type: Literal["session.updated"] = "session.updated"
     event_id: str
-    session: SessionConfig
+    session: AnySessionConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,6 +134,9 @@ class ReasoningSessionConfig(SessionConfig):
     parallel_tool_calls: bool = True
 
 
+AnySessionConfig: TypeAlias = SessionConfig | ReasoningSessionConfig
+
+
 def is_reasoning_model(model: str) -> bool:
     """Say whether the model takes `reasoning`."""
     return model.startswith(REASONING_MODELS)

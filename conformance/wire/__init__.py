@@ -1,0 +1,1 @@
+"""Scenarios of our own over a raw WebSocket, against any base URL."""

@@ -1,0 +1,71 @@
+"""Every scenario, then every event that came: our schema, our form, the SDK's types."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import conformance.wire.answers
+import conformance.wire.faults
+import conformance.wire.handshake
+import conformance.wire.items
+import conformance.wire.sessions
+import conformance.wire.speech  # noqa: F401 -- scenarios add themselves to the list
+from conformance import sdk_types
+from conformance.schemas import EventForms, EventSchemas
+from conformance.wire.endpoint import Endpoint, Frame
+from conformance.wire.scenario import SCENARIOS, Outcome, Scenario, play
+
+SHOWN_FINDINGS = 12
+Told = Callable[[Outcome], None]
+
+
+async def run(
+    endpoint: Endpoint, told: Told, scenarios: Iterable[Scenario] = SCENARIOS
+) -> tuple[list[Outcome], list[Frame]]:
+    """Run scenarios one after another; each outcome is told at once."""
+    outcomes: list[Outcome] = []
+    frames: list[Frame] = []
+    for chosen in scenarios:
+        outcome, seen = await play(chosen, endpoint)
+        told(outcome)
+        outcomes.append(outcome)
+        frames += seen
+    return outcomes, frames
+
+
+def validate(frames: Sequence[Frame]) -> list[Outcome]:
+    """Hold every event to each of the validators."""
+    schemas, forms = EventSchemas(), EventForms()
+    count = f"{len(frames)} events of {len({frame.event['type'] for frame in frames})} types"
+    outcomes = [
+        judge(f"our schema: {count}", frames, lambda frame: schemas.faults(frame.event)),
+        judge(f"wire form: {count}", frames, lambda frame: forms.faults(frame.raw, frame.event)),
+    ]
+    rule = f"types of the Python SDK: {count}"
+    if sdk_types.available():
+        types = sdk_types.SdkTypes()
+        outcomes.append(judge(rule, frames, lambda frame: types.faults(frame.event)))
+    else:
+        outcomes.append(Outcome("events", rule, "not run", "the SDK is not installed here"))
+    return outcomes
+
+
+def judge(rule: str, frames: Iterable[Frame], faults: Callable[[Frame], list[str]]) -> Outcome:
+    """Return one outcome for all events; the same finding is told once, with its count."""
+    found: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for frame in frames:
+        for fault in faults(frame):
+            text = f"{frame.event['type']} {fault}"
+            found[text] += 1
+            first.setdefault(text, frame.scenario)
+    if not found:
+        return Outcome("events", rule, "pass")
+    lines = [
+        f"{text} ({times} times, first in: {first[text]})"
+        for text, times in found.most_common(SHOWN_FINDINGS)
+    ]
+    if len(found) > SHOWN_FINDINGS:
+        lines.append(f"and {len(found) - SHOWN_FINDINGS} more findings")
+    return Outcome("events", rule, "fail", "\n".join(lines))

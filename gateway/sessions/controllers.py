@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gateway.sessions.projection import Projection
 from realtime.session.inputs import ControllerId
 
 
 class Controller(Protocol):
     """One connected client: a socket now, a data channel or a sideband later."""
 
-    wants_audio: bool
-    """Gets `response.output_audio.delta` (a WebSocket does, a data channel does not)."""
+    projection: Projection
+    """How it sees the session."""
 
     def send(self, text: str) -> None:
         """Queue a frame; never blocks. A client that reads too slowly is closed."""
@@ -42,14 +43,15 @@ class Controllers:
         """Send to one client, or to all."""
         if to is None:
             for controller in self._by_id.values():
-                controller.send(text)
+                controller.send(controller.projection.frame(text))
         elif to in self._by_id:
-            self._by_id[to].send(text)
+            controller = self._by_id[to]
+            controller.send(controller.projection.frame(text))
 
     def send_audio(self, text: str) -> None:
         """Send to those who get audio in events."""
         for controller in self._by_id.values():
-            if controller.wants_audio:
+            if controller.projection.audio:
                 controller.send(text)
 
     def close(self, code: int, reason: str) -> None:

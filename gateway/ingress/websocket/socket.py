@@ -20,6 +20,7 @@ from contextlib import suppress
 from starlette.types import Message, Send
 
 from gateway.ingress.websocket.protocol import FramedWebSocket
+from gateway.sessions.projection import PLAIN
 
 TOO_SLOW_CODE = 1008
 TOO_SLOW_REASON = "The client reads too slowly."
@@ -29,7 +30,7 @@ CLOSE_GRACE_S = 1.0
 class Socket:
     """The sending side of a WebSocket."""
 
-    wants_audio = True
+    projection = PLAIN
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.engine import Engine
 from gateway.sessions.admission import LocalAdmission
 from gateway.sessions.deadline import Deadline
+from gateway.sessions.projection import PLAIN
 from gateway.sessions.runner import SessionRunner
 from realtime.engine import SessionFacts, SpeechFinished
 from realtime.session.effects import Close, Effect
@@ -56,7 +57,7 @@ class Handler:
 class Client:
     """A controller that remembers."""
 
-    wants_audio = True
+    projection = PLAIN
 
     def __init__(self) -> None:
         self.closed: tuple[int, str] | None = None

@@ -19,6 +19,9 @@ SPEECH_TIMEOUT_S = 30.0
 QUIET_S = 0.3
 """Time in which a session that may not report gets its chance to break the rule."""
 
+MOST_VARIATION = 0.05
+"""By how much the same sentence may differ in length: many voices are never twice the same."""
+
 SENTENCE = "It is half past nine in the evening."
 LONG = " ".join([SENTENCE] * 40)
 
@@ -169,6 +172,7 @@ async def sessions_at_once_stay_apart(synthesiser: Synthesiser) -> None:
     for number, speaking in enumerate(together):
         await speaking.whole()
         assert {name for name, _ in speaking.pieces} == {f"seg_{number}"}
-        assert len(speaking.audio(f"seg_{number}")) == len(alone.audio("seg_0"))
+        length = len(speaking.audio(f"seg_{number}")) / len(alone.audio("seg_0"))
+        assert abs(length - 1) < MOST_VARIATION
         speaking.session.close()
     alone.session.close()

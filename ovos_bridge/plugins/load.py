@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ovos_bridge.plugins.caller_vad import PluginPerCaller
+from ovos_bridge.speech.listening import VoiceActivityModel
 from ovos_bridge.speech.recognising import RATE_HZ, UtteranceRecogniser
-from ovos_bridge.speech.silero import SileroModel
 from ovos_bridge.speech.voicing import Voice
 from realtime.media.resample import Resampler
 
@@ -49,16 +50,11 @@ def voice_maker(name: str) -> Callable[[], Voice]:
     return streaming if streaming is not None else lambda: WholeFile(plugin({"lang": "en-US"}))
 
 
-def voice_activity_model(name: str) -> SileroModel:
-    """Return the batched model of a voice activity plugin.
-
-    Raises:
-        PluginMissing: the plugin has none.
-    """
-    batched = getattr(_plugin("vad", name), "batched_model", None)
-    if batched is None:
-        raise PluginMissing(f"OVOS vad plugin {name!r} cannot judge many callers at once")
-    model: SileroModel = batched()
+def voice_activity_model(name: str) -> VoiceActivityModel:
+    """Return the batched model of a voice activity plugin, or one instance of it per caller."""
+    plugin = _plugin("vad", name)
+    batched = getattr(plugin, "batched_model", None)
+    model: VoiceActivityModel = PluginPerCaller(plugin) if batched is None else batched()
     return model
 
 

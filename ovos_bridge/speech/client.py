@@ -57,6 +57,11 @@ LOST = EngineFault("speech_unavailable", "Speech stopped working and is being re
 SLOW = EngineFault("speech_timeout", "Speech did not answer in time.")
 
 
+def _fault(payload: bytes) -> EngineFault:
+    told = json.loads(payload)
+    return EngineFault(told["code"], told["message"])
+
+
 class _Detection:
     """Voice activity of one session."""
 
@@ -68,22 +73,32 @@ class _Detection:
         self._position = at_sample
         self.stream = client.next_stream()
         self.lost = False
+        self._dropped = False
         self._closed = False
 
     def begin(self) -> None:
         """(Re)open at the worker, at the position reached."""
-        self.lost = False
+        self.lost = self._dropped = False
         self._client.send(Ask.VAD_OPEN, self.stream, POSITION.pack(self._position))
 
     def feed(self, audio: Audio) -> None:
-        self._position += len(audio) // BYTES_PER_SAMPLE
         if not self.lost:
-            self._client.send(Ask.VAD_AUDIO, self.stream, bytes(audio), droppable=True)
-        else:
+            self._pass_on(bytes(audio))
+        self._position += len(audio) // BYTES_PER_SAMPLE
+        if self.lost:
             # Nobody judges this audio: it passes as silence, so that it is not waited for.
             # A sink is never called from inside `feed` (realtime.ports).
             passed = SpeechProbability(self._position, 0.0)
             asyncio.get_running_loop().call_soon(self._report, passed)
+
+    def _pass_on(self, audio: bytes) -> None:
+        if self._dropped:
+            # The worker counts what it gets: after a gap it is told where the audio goes on.
+            place = POSITION.pack(self._position)
+            self._dropped = not self._client.send(Ask.VAD_OPEN, self.stream, place, droppable=True)
+        if not self._dropped:
+            sent = self._client.send(Ask.VAD_AUDIO, self.stream, audio, droppable=True)
+            self._dropped = not sent
 
     def _report(self, report: SpeechProbability) -> None:
         if not self._closed:
@@ -95,15 +110,21 @@ class _Detection:
         self._client.send(Ask.VAD_CLOSE, self.stream)
 
     def told(self, kind: int, payload: bytes) -> None:
-        """Report the probabilities of a frame."""
+        """Report the probabilities of a frame, or that there will be no more."""
+        if kind == Tell.VAD_LOST:
+            self._lose(_fault(payload))
+            return
         for at_sample, chance in PROBABILITY.iter_unpack(payload):
             self._sink(SpeechProbability(at_sample, chance))
 
     def broken(self) -> None:
         """The worker is gone."""
+        self._lose(LOST)
+
+    def _lose(self, fault: EngineFault) -> None:
         if not self.lost:
             self.lost = True
-            self._sink(DetectionLost(LOST))
+            self._sink(DetectionLost(fault))
             self._sink(SpeechProbability(self._position, 0.0))
 
 
@@ -121,7 +142,7 @@ class _Recognition:
         self._sink = sink
         self._failed: EngineFault | None = None
         self._committed = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self.stream = client.next_stream()
 
     def feed(self, audio: Audio) -> None:
@@ -140,7 +161,7 @@ class _Recognition:
         self._committed = True
         loop = asyncio.get_running_loop()
         if self._failed is not None:
-            loop.call_soon(self._fail, self._failed)
+            self._timer = loop.call_soon(self._fail, self._failed)
             return
         self._client.send(Ask.STT_COMMIT, self.stream)
         self._timer = loop.call_later(self._client.recognition_timeout_s, self._fail, SLOW)
@@ -166,8 +187,7 @@ class _Recognition:
             self._end()
             self._sink(TranscriptFinal(self._id, payload.decode()))
         elif kind == Tell.STT_FAILED:
-            told = json.loads(payload)
-            self._failed = EngineFault(told["code"], told["message"])
+            self._failed = _fault(payload)
             if self._committed:
                 self._fail(self._failed)
 
@@ -195,8 +215,7 @@ class _Segment:
         elif kind == Tell.TTS_DONE:
             self._session.ended(self, SpeechFinished(self.request.segment_id))
         elif kind == Tell.TTS_FAILED:
-            told = json.loads(payload)
-            self.failed(EngineFault(told["code"], told["message"]))
+            self.failed(_fault(payload))
 
     def failed(self, fault: EngineFault) -> None:
         """Report that it cannot be spoken."""
@@ -432,6 +451,9 @@ class SpeechClient:
     def _disconnected(self) -> None:
         self._writer = None
         self._queued.clear()
+        for asked in self._pongs.values():
+            if not asked.done():
+                asked.set_exception(ConnectionError("the speech worker is gone"))
         for owner in list(self._streams.values()):
             owner.broken()
         self._on_change(False)

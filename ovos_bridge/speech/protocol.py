@@ -20,7 +20,7 @@ MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 class Ask(IntEnum):
     """What the gateway sends."""
 
-    VAD_OPEN = 1  # POSITION of the first sample
+    VAD_OPEN = 1  # POSITION of the first sample; of an open stream: its audio goes on there
     VAD_AUDIO = 2
     VAD_CLOSE = 3
     STT_OPEN = 10  # JSON {language}
@@ -39,6 +39,7 @@ class Tell(IntEnum):
     """What the worker sends."""
 
     VAD_PROBABILITIES = 1  # PROBABILITY, repeated
+    VAD_LOST = 2  # JSON {code, message}; the stream is judged no more
     STT_PARTIAL = 10  # text
     STT_FINAL = 11  # text
     STT_FAILED = 12  # JSON {code, message}

@@ -32,6 +32,8 @@ class SileroRow:
 class SileroModel:
     """The shared model; one thread, not spinning."""
 
+    window_samples = WINDOW
+
     def __init__(self) -> None:
         import onnxruntime
 
@@ -46,6 +48,13 @@ class SileroModel:
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
         self._rate = np.array(RATE_HZ, dtype=np.int64)
+
+    def begin(self) -> SileroRow:
+        """Return what is remembered of one caller."""
+        return SileroRow()
+
+    def end(self, row: SileroRow) -> None:
+        """Forget a caller; a row is all there is of one."""
 
     def judge(self, rows: list[SileroRow], windows: list[Samples]) -> list[float]:
         """Return the speech probability of one window per caller; advances the rows."""

@@ -68,6 +68,7 @@ class SphinxRecogniser:
         self._yard = _phones()
         self._grammar: Any = None
         self._phrases: frozenset[str] = frozenset()
+        self._started: list[Any] = []
         self._bytes = 0
 
     def set_phrases(self, phrases: Iterable[str]) -> int:
@@ -92,23 +93,28 @@ class SphinxRecogniser:
         return [d for d in (self._grammar, self._full, self._yard) if d is not None]
 
     def start(self) -> None:
-        """Begin an utterance."""
+        """Begin an utterance; one that was not finished is void."""
+        self._end()
         self._bytes = 0
         for decoder in self._decoders():
             decoder.start_utt()
+            self._started.append(decoder)
+
+    def _end(self) -> None:
+        while self._started:
+            self._started.pop().end_utt()
 
     def hear(self, audio: bytes) -> None:
         """Take 16 kHz PCM of the utterance."""
         self._bytes += len(audio)
         for place in range(0, len(audio), STEP_BYTES):
             piece = audio[place : place + STEP_BYTES]
-            for decoder in self._decoders():
+            for decoder in self._started:
                 decoder.process_raw(piece)
 
     def finish(self) -> str:
         """End the utterance and return its words, "" for none."""
-        for decoder in self._decoders():
-            decoder.end_utt()
+        self._end()
         full = _result(self._full)
         known = _result(self._grammar) if self._grammar is not None else None
         if known is not None and known[0] in self._phrases and self._fits(known, full):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+PROBE = "hello"
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +44,22 @@ class Segment:
     cancelled: bool = False
 
 
+class VoiceSilent(Exception):
+    """A voice said nothing where it should have said a word."""
+
+
+def _probe(voice: Voice) -> None:
+    heard = bytearray()
+
+    def emit(audio: bytes) -> bool:
+        heard.extend(audio)
+        return True
+
+    voice.speak(PROBE, voice="alloy", speed=1.0, language=None, emit=emit)
+    if not any(heard):
+        raise VoiceSilent("the voice made no sound when it was tried")
+
+
 class Mouth:
     """The thread."""
 
@@ -49,22 +67,33 @@ class Mouth:
         self._make = make
         self._loop = loop
         self._waiting: queue.SimpleQueue[Segment] = queue.SimpleQueue()
-        self._loaded = threading.Event()
+        self._loaded: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="voice", daemon=True)
 
     def start(self) -> None:
-        """Start and wait until the voice is loaded; blocking."""
+        """Start and wait until the voice has spoken a word; blocking.
+
+        Raises:
+            VoiceSilent: it made no sound.
+            Exception: whatever the voice raises.
+        """
         self._thread.start()
-        self._loaded.wait()
+        fault = self._loaded.get()
+        if fault is not None:
+            raise fault
 
     def speak(self, segment: Segment) -> None:
         """Queue a segment."""
         self._waiting.put(segment)
 
     def _run(self) -> None:
-        voice = self._make()
-        voice.speak("hello", voice="alloy", speed=1.0, language=None, emit=lambda _: True)
-        self._loaded.set()
+        try:
+            voice = self._make()
+            _probe(voice)
+        except Exception as fault:  # whatever a plugin raises is told to whoever started it
+            self._loaded.put(fault)
+            return
+        self._loaded.put(None)
         while True:
             segment = self._waiting.get()
             if not segment.cancelled:

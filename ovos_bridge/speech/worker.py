@@ -35,7 +35,12 @@ class Parts:
         self.mouth = Mouth(voice_maker(options.tts), loop)
 
     def load(self) -> None:
-        """Load models; blocking."""
+        """Load models and try each: who finds the socket finds parts that work; blocking.
+
+        Raises:
+            Exception: whatever a plugin raises that does not work.
+        """
+        self.activity.load()
         self.mouth.start()
         self.slots.start()
 
@@ -80,9 +85,15 @@ class Connection:
 
     def _vad_open(self, stream: int, payload: bytes) -> None:
         (at_sample,) = POSITION.unpack(payload)
-        self._callers[stream] = self._parts.activity.open(
-            at_sample, lambda report: self._tell(Tell.VAD_PROBABILITIES, stream, report)
-        )
+        self._vad_close(stream, b"")
+
+        def report(found: bytes) -> None:
+            self._tell(Tell.VAD_PROBABILITIES, stream, found)
+
+        def lost() -> None:
+            self._fault(Tell.VAD_LOST, stream, "detection_failed", "Speech cannot be detected.")
+
+        self._callers[stream] = self._parts.activity.open(at_sample, report, lost)
 
     def _vad_audio(self, stream: int, payload: bytes) -> None:
         if stream in self._callers:
@@ -105,19 +116,19 @@ class Connection:
 
         utterance = Utterance(final, failed, self._parts.loop)
         self._utterances[stream] = utterance
-        self._parts.slots.open(utterance, self._parts.loop)
+        self._parts.slots.open(utterance)
 
     def _stt_audio(self, stream: int, payload: bytes) -> None:
         if stream in self._utterances:
-            self._utterances[stream].feed(payload)
+            self._parts.slots.feed(self._utterances[stream], payload)
 
     def _stt_commit(self, stream: int, _payload: bytes) -> None:
         if stream in self._utterances:
-            self._utterances[stream].end()
+            self._parts.slots.end(self._utterances[stream])
 
     def _stt_close(self, stream: int, _payload: bytes) -> None:
         if stream in self._utterances:
-            self._utterances.pop(stream).close()
+            self._parts.slots.close(self._utterances.pop(stream))
 
     # --- synthesis ---
 
@@ -164,7 +175,7 @@ class Connection:
         for caller in self._callers.values():
             self._parts.activity.close(caller)
         for utterance in self._utterances.values():
-            utterance.close()
+            self._parts.slots.close(utterance)
         for segment in self._segments.values():
             segment.cancelled = True
 

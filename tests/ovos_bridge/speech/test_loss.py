@@ -116,7 +116,6 @@ async def test_worker_that_hangs_is_given_up_in_time(own_worker: Worker, questio
         assert speaking.pieces == []
 
 
-@pytest.mark.xfail(reason="a failure that commit has scheduled is reported although close came")
 async def test_utterance_closed_after_failing_is_silent(tmp_path: Path) -> None:
     """Nothing is reported after `close`, also of an utterance that had failed before."""
     async with linked(str(tmp_path / "nobody")) as (client, _link):
@@ -127,10 +126,6 @@ async def test_utterance_closed_after_failing_is_silent(tmp_path: Path) -> None:
         assert hearing.reports == []
 
 
-@pytest.mark.xfail(
-    reason="dropped audio moves the client's position but not the worker's, for the rest"
-    " of the session",
-)
 async def test_overflow_of_detection_keeps_positions_true(
     own_worker: Worker, question: bytes
 ) -> None:
@@ -152,7 +147,6 @@ async def test_overflow_of_detection_keeps_positions_true(
         assert watching.found[-1].at_sample > own_end - MOST_PENDING_SAMPLES
 
 
-@pytest.mark.xfail(reason="a question to a worker that dies is waited for to its time-out (60 s)")
 async def test_teaching_a_worker_that_dies_fails_at_once(own_worker: Worker) -> None:
     """Whoever waits for the worker's answer hears at once that none will come."""
     async with linked(own_worker.socket) as (client, link):

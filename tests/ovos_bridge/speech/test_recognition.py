@@ -81,10 +81,6 @@ async def test_grammar_without_usable_phrases_leaves_the_full_model(
     assert await heard(client, question) == QUESTION_TEXT
 
 
-@pytest.mark.xfail(
-    reason="an utterance holds a slot from open to commit: two callers who never commit"
-    " take recognition from everybody",
-)
 async def test_callers_who_never_commit_do_not_stop_the_others(
     client: SpeechClient, question: bytes
 ) -> None:
@@ -101,9 +97,6 @@ async def test_callers_who_never_commit_do_not_stop_the_others(
         await asyncio.wait_for(client.probe(), 10)
 
 
-@pytest.mark.xfail(
-    reason="a closed utterance is still decoded to its end, and those behind it give up",
-)
 async def test_closed_utterances_free_their_slots(own_worker: Worker, question: bytes) -> None:
     """What nobody wants any more is not decoded while others wait."""
     async with linked(own_worker.socket) as (client, link):

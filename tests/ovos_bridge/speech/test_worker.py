@@ -46,9 +46,6 @@ async def test_nonsense_from_one_client_leaves_the_worker_working(
         writer.close()
 
 
-@pytest.mark.xfail(
-    reason="what one caller's audio raises in the detection thread ends the whole worker",
-)
 async def test_half_a_sample_for_detection_leaves_the_worker_working(own_worker: Worker) -> None:
     """Audio that cannot be judged costs its own stream, not every caller's engine."""
     async with linked(own_worker.socket) as (client, link):
@@ -63,9 +60,6 @@ async def test_half_a_sample_for_detection_leaves_the_worker_working(own_worker:
         assert (await client.probe())["voices"] == 10
 
 
-@pytest.mark.xfail(
-    reason="a recogniser that failed in the middle of an utterance can begin none any more",
-)
 async def test_utterance_that_failed_costs_only_itself(own_worker: Worker, question: bytes) -> None:
     """The slot that heard a failed utterance hears the next one."""
     async with linked(own_worker.socket) as (client, link):

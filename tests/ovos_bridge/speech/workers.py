@@ -72,6 +72,11 @@ class Worker:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def ended(self) -> int:
+        """Wait until it ends by itself; return its exit code."""
+        assert self._process is not None
+        return self._process.wait(CONNECT_TIMEOUT_S)
+
     def kill(self) -> None:
         """Kill -9 and wait."""
         assert self._process is not None

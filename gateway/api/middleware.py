@@ -18,6 +18,7 @@ from realtime.errors import ServerFault
 
 API_VERSION = "2020-10-01"
 REQUEST_ID = "request_id"
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _log = structlog.get_logger("access")
 _faults = structlog.get_logger("api")
@@ -61,9 +62,9 @@ class PlatformHeaders:
             span.set_attribute(tracing.STATUS, status)
         route = getattr(scope.get("route"), "path", "unknown")
         metrics.HTTP_REQUESTS.labels(route, str(status)).inc()
-        _log.info(
-            "request", request_id=request_id, method=scope["method"], route=route, status=status
-        )
+        # Probes come every few seconds for ever; a line each would bury the rest.
+        tell = _log.debug if route in PROBES else _log.info
+        tell("request", request_id=request_id, method=scope["method"], route=route, status=status)
 
 
 class BoundedBodies:

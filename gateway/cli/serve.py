@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from gateway.app import build_app, build_internal_app, build_services
+from gateway.cli.progress import tell_progress
 from gateway.identity.service import Identity
 from gateway.server import Server
 from gateway.services import Services
@@ -73,7 +74,15 @@ async def _serve(settings: Settings, *, quiet: bool) -> None:
             settings.internal_port,
             lambda port: _keep(settings.data_dir / "internal_port", port),
         )
-    await server.run(services.directory)
+    async with asyncio.TaskGroup() as tasks:
+        telling = tasks.create_task(_tell(services, quiet=quiet))
+        await server.run(services.directory)
+        telling.cancel()
+
+
+async def _tell(services: Services, *, quiet: bool) -> None:
+    if not quiet:
+        await tell_progress(services.readiness, lambda line: print(line, flush=True))
 
 
 def _keep(path: Path, port: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ class Server:
     process: subprocess.Popen[bytes]
     data_dir: Path
     scheme: str
+    trust: Path | None = None
+    """The authority to trust, where the server speaks TLS with one of its own."""
 
     @property
     def port(self) -> int:
@@ -47,10 +50,18 @@ class Server:
         """The development key."""
         return (self.data_dir / "dev.key").read_text().strip()
 
+    def _open(self, path: str) -> Any:
+        context = (
+            None
+            if self.trust is None or not self.trust.exists()
+            else ssl.create_default_context(cafile=str(self.trust))
+        )
+        return urllib.request.urlopen(self.url[:-3] + path, timeout=5, context=context)
+
     def readiness(self) -> dict[str, Any]:
         """Return what `/readyz` says."""
         try:
-            with urllib.request.urlopen(f"{self.url[:-3]}/readyz", timeout=5) as answer:
+            with self._open("/readyz") as answer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             return dict(json.load(error))
@@ -59,7 +70,7 @@ class Server:
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that have these labels."""
-        with urllib.request.urlopen(f"{self.url[:-3]}/metrics", timeout=5) as answer:
+        with self._open("/metrics") as answer:
             lines = answer.read().decode().splitlines()
         found = [line for line in lines if line.split("{")[0].split(" ")[0] == name]
         wanted = [f'{label}="{value}"' for label, value in labels.items()]

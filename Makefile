@@ -3,6 +3,7 @@ PYTHON ?= python3
 DATA ?= var
 DEV := var/venv/dev/bin
 GATEWAY := var/venv/gateway/bin
+CONFORMANCE_OPTIONS := $(if $(AUTHORITY),--authority $(AUTHORITY)) $(if $(MODEL),--model $(MODEL))
 RUN_OPTIONS := $(if $(filter 1,$(TLS)),--tls)
 
 .DEFAULT_GOAL := help
@@ -44,9 +45,9 @@ migrate: ## bring the database of the local run up to date
 	@$(PYTHON) deploy/bootstrap.py gateway
 	$(GATEWAY)/python -m gateway migrate up
 
-conformance: ## run the official SDKs against URL= (with KEY_FILE=)
+conformance: ## hold URL= to the contract (KEY_FILE=, AUTHORITY=, MODEL=)
 	@$(PYTHON) deploy/bootstrap.py dev conformance
-	$(DEV)/python -m conformance $(URL) --key-file $(KEY_FILE)
+	$(DEV)/python -m conformance $(URL) --key-file $(KEY_FILE) $(CONFORMANCE_OPTIONS)
 
 bench: ## measure; prints figures and how they were made
 	@$(PYTHON) deploy/bootstrap.py dev gateway speech

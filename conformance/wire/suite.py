@@ -5,29 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-import conformance.wire.answers
-import conformance.wire.faults
-import conformance.wire.handshake
-import conformance.wire.items
-import conformance.wire.sessions
-import conformance.wire.speech  # noqa: F401 -- scenarios add themselves to the list
 from conformance import sdk_types
 from conformance.schemas import EventForms, EventSchemas
+from conformance.wire import answers, faults, handshake, items, sessions, speech
 from conformance.wire.endpoint import Endpoint, Frame
 from conformance.wire.scenario import SCENARIOS, Outcome, Scenario, play
+
+GROUPS = (handshake, sessions, answers, speech, items, faults)
+"""Scenarios add themselves to the list when these are imported; this is the report's order."""
 
 SHOWN_FINDINGS = 12
 Told = Callable[[Outcome], None]
 
 
+def scenarios() -> list[Scenario]:
+    """Return every scenario, group by group."""
+    order = [group.__name__ for group in GROUPS]
+    return sorted(SCENARIOS, key=lambda entry: order.index(entry.body.__module__))
+
+
 async def run(
-    endpoint: Endpoint, told: Told, scenarios: Iterable[Scenario] = SCENARIOS
+    endpoint: Endpoint, told: Told, chosen: Iterable[Scenario]
 ) -> tuple[list[Outcome], list[Frame]]:
     """Run scenarios one after another; each outcome is told at once."""
     outcomes: list[Outcome] = []
     frames: list[Frame] = []
-    for chosen in scenarios:
-        outcome, seen = await play(chosen, endpoint)
+    for entry in chosen:
+        outcome, seen = await play(entry, endpoint)
         told(outcome)
         outcomes.append(outcome)
         frames += seen
@@ -51,12 +55,12 @@ def validate(frames: Sequence[Frame]) -> list[Outcome]:
     return outcomes
 
 
-def judge(rule: str, frames: Iterable[Frame], faults: Callable[[Frame], list[str]]) -> Outcome:
+def judge(rule: str, frames: Iterable[Frame], findings: Callable[[Frame], list[str]]) -> Outcome:
     """Return one outcome for all events; the same finding is told once, with its count."""
     found: Counter[str] = Counter()
     first: dict[str, str] = {}
     for frame in frames:
-        for fault in faults(frame):
+        for fault in findings(frame):
             text = f"{frame.event['type']} {fault}"
             found[text] += 1
             first.setdefault(text, frame.scenario)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from conformance import sdk_suites
+from conformance.wire.endpoint import Endpoint
+from conformance.wire.scenario import Outcome
 from tests.conftest import missing
 from tests.functional import server as servers
-from tests.functional.server import ROOT, Server
-
-PYTHON_SUITE = ROOT / "conformance" / "sdk" / "python"
-JS_SUITE = ROOT / "conformance" / "sdk" / "js"
-SUITE_TIMEOUT_S = 150
+from tests.functional.server import Server
 
 pytestmark = pytest.mark.real
 
@@ -40,38 +37,27 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) ->
         del os.environ["SSL_CERT_FILE"]
 
 
-def run(argv: list[str], server: Server, **variables: str) -> None:
-    """Run a suite; its output is the failure's text."""
-    env = {**os.environ, "VOICEENGINE_URL": server.url, "VOICEENGINE_KEY": server.key, **variables}
-    done = subprocess.run(
-        argv,
-        env=env,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=SUITE_TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
+def passed(outcomes: list[Outcome]) -> None:
+    """Fail with the reasons; say loudly what could not be run."""
+    for outcome in outcomes:
+        if outcome.state == "not run":
+            missing(outcome.suite, outcome.reason)
+    failed = [
+        f"{outcome.rule}: {outcome.reason}" for outcome in outcomes if outcome.state == "fail"
+    ]
+    assert failed == []
+    assert outcomes
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_python_sdk_works_unmodified(voice_server: Server) -> None:
     """REST and WebSocket; every event passes the SDK's own types."""
-    python = ROOT / "var" / "venv" / "conformance" / "bin" / "python"
-    if not python.exists():
-        missing("the Python SDK", "Run `python3 deploy/bootstrap.py conformance`.")
-    run([str(python), "-m", "pytest", "-q", str(PYTHON_SUITE)], voice_server)
+    passed(sdk_suites.python_sdk(Endpoint(voice_server.url, voice_server.key)))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_javascript_sdk_works_unmodified_over_tls(tls_server: Server) -> None:
     """It always dials wss, so the server speaks TLS."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        missing("Node.js", "Install nodejs and npm.")
-    if not (JS_SUITE / "node_modules" / "openai").exists():
-        subprocess.run([str(npm), "ci", "--silent"], cwd=JS_SUITE, check=True, timeout=120)
-    authority = str(tls_server.data_dir / "tls" / "authority.pem")
-    suite = str(JS_SUITE / "realtime.test.mjs")
-    run([str(node), "--test", suite], tls_server, NODE_EXTRA_CA_CERTS=authority)
+    authority = tls_server.data_dir / "tls" / "authority.pem"
+    endpoint = Endpoint(tls_server.url, tls_server.key, authority=authority)
+    passed(sdk_suites.javascript_sdk(endpoint))

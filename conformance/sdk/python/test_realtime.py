@@ -1,4 +1,4 @@
-"""The official Python SDK against any base URL (VOICEENGINE_URL, VOICEENGINE_KEY).
+"""The official Python SDK against any base URL (VOICEENGINE_URL, _KEY, _MODEL).
 
 Runs in an environment of its own (`requirements/conformance.lock`). Every
 event is validated strictly against the SDK's own types.
@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import wave
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 QUESTION = Path(__file__).parents[2] / "audio" / "what_time_is_it.wav"
+MODEL = os.environ.get("VOICEENGINE_MODEL", "gpt-realtime")
 TIMEOUT_S = 30
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 TOOL = {
@@ -45,16 +47,18 @@ def question() -> bytes:
         return file.readframes(file.getnframes())
 
 
+def words(text: str) -> str:
+    """Return a transcript without case and punctuation."""
+    return " ".join(re.findall(r"[a-z']+", text.lower()))
+
+
 async def until(connection: Any, kind: str) -> list[Any]:
     """Return validated events up to and with the first of a type."""
     events: list[Any] = []
     async with asyncio.timeout(TIMEOUT_S):
         while not events or events[-1].type != kind:
             raw = await connection.recv_bytes()
-            data = json.loads(raw)
-            if data["type"] == "conversation.item.added" and data["previous_item_id"] is None:
-                del data["previous_item_id"]  # the SDK's type knows it as absent only
-            events.append(SERVER_EVENT.validate_python(data))
+            events.append(SERVER_EVENT.validate_json(raw))
     return events
 
 
@@ -73,7 +77,7 @@ async def say(connection: Any, text: str) -> None:
 async def test_models_are_listed(client: AsyncOpenAI) -> None:
     """`models.list` knows the names the SDK sends by default."""
     names = [model.id async for model in client.models.list()]
-    assert "gpt-realtime" in names
+    assert MODEL in names
 
 
 async def test_wrong_key_raises_the_sdks_error(client: AsyncOpenAI) -> None:
@@ -97,17 +101,17 @@ async def test_client_secret_opens_a_session(client: AsyncOpenAI) -> None:
     """Minted by REST, used on the socket, with its configuration."""
     secret = await client.realtime.client_secrets.create(
         expires_after={"anchor": "created_at", "seconds": 60},
-        session={"type": "realtime", "model": "gpt-realtime", "instructions": "Be brief."},
+        session={"type": "realtime", "model": MODEL, "instructions": "Be brief."},
     )
     guest = client.with_options(api_key=secret.value)
-    async with guest.realtime.connect(model="gpt-realtime") as connection:
+    async with guest.realtime.connect(model=MODEL) as connection:
         (created,) = await until(connection, "session.created")
     assert created.session.instructions == "Be brief."
 
 
 async def test_spoken_turn_by_voice_activity(client: AsyncOpenAI) -> None:
     """A question pushed as a file is heard, answered and spoken."""
-    async with client.realtime.connect(model="gpt-realtime") as connection:
+    async with client.realtime.connect(model=MODEL) as connection:
         transcription = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
         await connection.session.update(session={"type": "realtime", "audio": transcription})
         await append(connection, question() + bytes(24_000))
@@ -115,7 +119,7 @@ async def test_spoken_turn_by_voice_activity(client: AsyncOpenAI) -> None:
     kinds = [event.type for event in events]
     for kind in ("speech_started", "speech_stopped", "committed"):
         assert f"input_audio_buffer.{kind}" in kinds
-    heard = [e.transcript for e in events if e.type.endswith("transcription.completed")]
+    heard = [words(e.transcript) for e in events if e.type.endswith("transcription.completed")]
     assert heard == ["what time is it"]
     assert "response.output_audio.delta" in kinds
     assert events[-1].response.status == "completed"
@@ -123,7 +127,7 @@ async def test_spoken_turn_by_voice_activity(client: AsyncOpenAI) -> None:
 
 async def test_spoken_turn_by_push_to_talk(client: AsyncOpenAI) -> None:
     """Commit and create by hand."""
-    async with client.realtime.connect(model="gpt-realtime") as connection:
+    async with client.realtime.connect(model=MODEL) as connection:
         audio = {"input": {"turn_detection": None}}
         await connection.session.update(session={"type": "realtime", "audio": audio})
         await append(connection, question())
@@ -136,7 +140,7 @@ async def test_spoken_turn_by_push_to_talk(client: AsyncOpenAI) -> None:
 
 async def test_function_call_and_its_output(client: AsyncOpenAI) -> None:
     """A forced function is called; its output is spoken."""
-    async with client.realtime.connect(model="gpt-realtime") as connection:
+    async with client.realtime.connect(model=MODEL) as connection:
         await say(connection, "weather in Bern")
         choice = {"type": "function", "name": "forecast"}
         await connection.response.create(response={"tools": [TOOL], "tool_choice": choice})
@@ -147,12 +151,12 @@ async def test_function_call_and_its_output(client: AsyncOpenAI) -> None:
         await connection.conversation.item.create(item=output)
         await connection.response.create()
         spoken = (await until(connection, "response.done"))[-1]
-    assert "Sunny" in spoken.response.output[0].content[0].transcript
+    assert "sunny" in words(spoken.response.output[0].content[0].transcript)
 
 
 async def test_items_are_retrieved_truncated_and_deleted(client: AsyncOpenAI) -> None:
     """The SDK's item calls on an assistant's spoken item."""
-    async with client.realtime.connect(model="gpt-realtime") as connection:
+    async with client.realtime.connect(model=MODEL) as connection:
         await say(connection, "flip a coin")
         await connection.response.create()
         done = (await until(connection, "response.done"))[-1]
@@ -170,7 +174,7 @@ async def test_items_are_retrieved_truncated_and_deleted(client: AsyncOpenAI) ->
 
 async def test_cancel_without_response_is_an_error_event(client: AsyncOpenAI) -> None:
     """The benign race keeps its code, and the session goes on."""
-    async with client.realtime.connect(model="gpt-realtime") as connection:
+    async with client.realtime.connect(model=MODEL) as connection:
         await connection.response.cancel(event_id="mine")
         error = (await until(connection, "error"))[-1].error
         assert (error.code, error.event_id) == ("response_cancel_not_active", "mine")
@@ -180,7 +184,7 @@ async def test_cancel_without_response_is_an_error_event(client: AsyncOpenAI) ->
 
 async def test_refused_update_is_told(client: AsyncOpenAI) -> None:
     """One `error`, no `session.updated`."""
-    async with client.realtime.connect(model="gpt-realtime") as connection:
+    async with client.realtime.connect(model=MODEL) as connection:
         session: Any = {"type": "realtime", "bogus": 1}
         await connection.send({"type": "session.update", "session": session})
         events = await until(connection, "error")

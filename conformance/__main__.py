@@ -1,0 +1,116 @@
+"""Holds an endpoint to the Realtime API: `python -m conformance URL --key-file FILE`.
+
+Any base URL that claims compatibility will do. Runs our scenarios over a raw
+WebSocket, validates every event, and runs the official SDKs' suites. Exit code
+0: all that ran passed; 1: something differs; 2: it could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import websockets
+
+from conformance import report, sdk_suites
+from conformance.wire import suite
+from conformance.wire.endpoint import DEFAULT_TIMEOUT_S, Broken, Endpoint, Wire
+from conformance.wire.scenario import Outcome
+
+PARTS = ("wire", "python", "js")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m conformance",
+        description="Hold an endpoint to the OpenAI Realtime API.",
+        epilog="Exit code 0: all that ran passed; 1: something differs; 2: it could not be run.",
+    )
+    parser.add_argument("url", help="base URL, such as http://127.0.0.1:8000/v1")
+    parser.add_argument("--key-file", type=Path, help="file with the key; else OPENAI_API_KEY")
+    parser.add_argument("--authority", type=Path, help="authority to trust (PEM)")
+    parser.add_argument("--model", default="gpt-realtime", help="model to talk to")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to FILE too")
+    parser.add_argument("--timeout-s", type=float, default=DEFAULT_TIMEOUT_S, metavar="S")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run this part only")
+    parser.add_argument(
+        "--no-speech", action="store_true", help="leave out what needs voice activity"
+    )
+    return parser
+
+
+def main() -> int:
+    """Run what was asked for; return the exit code."""
+    options = arguments().parse_args()
+    try:
+        endpoint = _endpoint(options)
+        asyncio.run(_reach(endpoint))
+    except (OSError, ValueError, Broken, websockets.WebSocketException) as error:
+        print(f"Cannot run: {error or type(error).__name__}", file=sys.stderr)
+        return report.CANNOT_RUN
+    outcomes = _run(endpoint, options.only or PARTS, speech=not options.no_speech)
+    print(f"\n{endpoint.base_url}, {endpoint.model}: {report.summary(outcomes)}")
+    if options.json is not None:
+        report.write(options.json, endpoint.base_url, endpoint.model, outcomes)
+    return report.verdict(outcomes)
+
+
+def _endpoint(options: argparse.Namespace) -> Endpoint:
+    if not options.url.startswith(("http://", "https://")):
+        raise ValueError("the base URL begins with http:// or https:// and ends as the SDK's does")
+    key = os.environ.get("OPENAI_API_KEY", "")
+    if options.key_file is not None:
+        key = options.key_file.read_text().strip()
+    if not key:
+        raise ValueError("no key: use --key-file or OPENAI_API_KEY")
+    endpoint = Endpoint(
+        base_url=options.url.rstrip("/"),
+        key=key,
+        model=options.model,
+        authority=options.authority,
+        timeout_s=options.timeout_s,
+    )
+    endpoint.context()  # an authority that cannot be read is told before anything is tried
+    return endpoint
+
+
+async def _reach(endpoint: Endpoint) -> None:
+    """Open one session; what cannot even do that is not held to anything."""
+    async with Wire(endpoint, "reach").session():
+        pass
+
+
+def _run(endpoint: Endpoint, parts: list[str] | tuple[str, ...], *, speech: bool) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    if "wire" in parts:
+        outcomes += _wire(endpoint, speech=speech)
+    for name, sdk in (("python", sdk_suites.python_sdk), ("js", sdk_suites.javascript_sdk)):
+        if name in parts:
+            found = sdk(endpoint)
+            for outcome in found:
+                report.show(outcome)
+            outcomes += found
+    return outcomes
+
+
+def _wire(endpoint: Endpoint, *, speech: bool) -> list[Outcome]:
+    scenarios = suite.scenarios()
+    chosen = [entry for entry in scenarios if speech or not entry.needs_speech]
+    outcomes, frames = asyncio.run(suite.run(endpoint, report.show, chosen))
+    validated = suite.validate(frames)
+    left_out = [
+        Outcome("wire", f"{entry.name} ({entry.section})", "not run", "left out by --no-speech")
+        for entry in scenarios
+        if entry not in chosen
+    ]
+    for outcome in left_out + validated:
+        report.show(outcome)
+    return outcomes + left_out + validated
+
+
+if __name__ == "__main__":
+    sys.exit(main())

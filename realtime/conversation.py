@@ -113,12 +113,6 @@ class Conversation:
         self._entries[item.id] = Entry(item, audio_samples=audio_samples)
         return self.previous_id(item.id)
 
-    def show(self, item: Item) -> None:
-        """Replace the shown value of an item that is still there."""
-        entry = self._entries.get(item.id)
-        if entry is not None:
-            entry.item = item
-
     def delete(self, item_id: str) -> None:
         """Remove an item; the chain closes over the gap.
 
@@ -151,12 +145,7 @@ class Conversation:
         if entry is None:
             raise UnknownItem("truncate", "truncating", item_id)
         item = entry.item
-        if (
-            not isinstance(item, MessageItem)
-            or item.role != "assistant"
-            or content_index != 0
-            or not isinstance(item.content[0] if item.content else None, OutputAudio)
-        ):
+        if not isinstance(item, MessageItem) or content_index or not _is_spoken(entry, item):
             raise NotTruncatable
         if entry.truncated:
             raise AlreadyTruncated(item_id)
@@ -173,6 +162,15 @@ class Conversation:
     def context(self) -> tuple[ContextItem, ...]:
         """Return the items as a brain reads them."""
         return tuple(context_item(entry) for entry in self.entries())
+
+
+def _is_spoken(entry: Entry, item: MessageItem) -> bool:
+    """Say whether it is assistant audio; while it is being spoken no part is shown yet."""
+    if item.role != "assistant":
+        return False
+    if not item.content:
+        return entry.audio_samples > 0
+    return isinstance(item.content[0], OutputAudio)
 
 
 def _heard_text(entry: Entry, *, audio_end_ms: int, held_ms: int) -> str:

@@ -122,9 +122,12 @@ class ItemAudio:
         self._most = most_bytes
         self._held = 0
         self._items: OrderedDict[str, bytearray] = OrderedDict()
+        self._cut: set[str] = set()
 
     def add(self, item_id: str, audio: bytes) -> None:
-        """Add audio to an item."""
+        """Add audio to an item; one that was cut while it was spoken stays as it is."""
+        if item_id in self._cut:
+            return
         self._items.setdefault(item_id, bytearray()).extend(audio)
         self._held += len(audio)
         while self._held > self._most and self._items:
@@ -132,7 +135,8 @@ class ItemAudio:
             self._held -= len(dropped)
 
     def cut(self, item_id: str, samples: int) -> None:
-        """Keep the first samples of an item."""
+        """Keep the first samples of an item, for good."""
+        self._cut.add(item_id)
         audio = self._items.get(item_id)
         if audio is not None:
             self._held -= max(len(audio) - samples * BYTES_PER_SAMPLE, 0)
@@ -140,6 +144,7 @@ class ItemAudio:
 
     def drop(self, item_id: str) -> None:
         """Forget an item's audio."""
+        self._cut.discard(item_id)
         self._held -= len(self._items.pop(item_id, b""))
 
     def get(self, item_id: str) -> bytes | None:

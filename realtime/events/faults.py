@@ -139,16 +139,30 @@ def _literal(param: str, context: dict[str, Any], value: object) -> WireFault:
     return _wrong_type(param, expected if len(supported) > 1 else f"'{supported[0]}'", value)
 
 
-def _tag_missing(param: str, _context: dict[str, Any], value: object) -> WireFault:
+def _tag_missing(param: str, context: dict[str, Any], value: object) -> WireFault:
     if not isinstance(value, dict):
         return _wrong_type(param, "an object", value)
-    return MissingParameter(f"{param}.type" if param else "type")
+    path, tag = _tag_of(param, context, value)
+    return MissingParameter(path) if tag is None else _wrong_type(path, "a string", tag)
 
 
-def _tag_unknown(param: str, context: dict[str, Any], _value: object) -> WireFault:
+def _tag_unknown(param: str, context: dict[str, Any], value: object) -> WireFault:
     supported = re.findall(r"'([^']*)'", str(context.get("expected_tags", "")))
-    path = f"{param}.type" if param else "type"
+    path, tag = _tag_of(param, context, value)
+    if tag is not None and not isinstance(tag, str):
+        return _wrong_type(path, "a string", tag)
     return InvalidValue.unsupported(context.get("tag", ""), supported, param=path)
+
+
+def _tag_of(param: str, context: dict[str, Any], value: object) -> tuple[str, object]:
+    """Return the path of the key that tells a union's kind, and what the client has there.
+
+    pydantic quotes the key (`'role'`); our own functions all look at `type`.
+    """
+    named = re.fullmatch(r"'(\w+)'", str(context.get("discriminator", "")))
+    key = named[1] if named else "type"
+    tag = value.get(key) if isinstance(value, dict) else None
+    return (f"{param}.{key}" if param else key), tag
 
 
 def _below(param: str, context: dict[str, Any], value: object) -> WireFault:

@@ -177,17 +177,12 @@ class McpChoice(Incoming):
 
 
 def _choice_kind(value: object) -> str:
-    if isinstance(value, dict):
-        return "mcp" if value.get("type") == "mcp" else "function"
-    if isinstance(value, McpChoice):
-        return "mcp"
-    return "function" if isinstance(value, FunctionChoice) else "word"
+    return "object" if isinstance(value, dict | FunctionChoice | McpChoice) else "word"
 
 
 ToolChoiceIn = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("word")]
-    | Annotated[FunctionChoice, Tag("function")]
-    | Annotated[McpChoice, Tag("mcp")],
+    | Annotated[FunctionChoice | McpChoice, Field(discriminator="type"), Tag("object")],
     Discriminator(_choice_kind),
 ]
 

@@ -45,6 +45,7 @@ from realtime.session.effects import CallTool, CancelBrain, CancelSpeech, Record
 from realtime.session.outbox import Outbox
 from realtime.usage import (
     BYTES_PER_TOKEN,
+    CachedDetails,
     InputDetails,
     OutputDetails,
     Usage,
@@ -82,6 +83,7 @@ class LiveResponse:
             settings.response_id, outbox, conversation if settings.in_conversation else None
         )
         self._pacer = pacer
+        self._sent_samples = 0
         self._outputs: list[Output] = []
         self._segments: dict[str, MessageOutput] = {}
         """Who is spoken by the segments whose speech has not ended."""
@@ -98,7 +100,7 @@ class LiveResponse:
     @property
     def sent_samples(self) -> int:
         """Audio sent so far."""
-        return self._pacer.sent
+        return self._sent_samples
 
     def announce(self) -> None:
         """Send `response.created`."""
@@ -257,9 +259,10 @@ class LiveResponse:
             piece = self._pacer.next_piece(output.waiting_samples, now_ms, last=output.last_samples)
             if piece == 0:
                 return
-            if self._over_limit():
+            if self._over_limit(self._sent_samples + piece):
                 self.stop_incomplete("max_output_tokens")
                 return
+            self._sent_samples += piece
             self._stream.audio(output, piece)
 
     def _flush_text(self, output: MessageOutput) -> None:
@@ -277,11 +280,11 @@ class LiveResponse:
         if len(fits) < len(delta):
             self.stop_incomplete("max_output_tokens")
 
-    def _over_limit(self) -> bool:
+    def _over_limit(self, samples: int) -> bool:
         limit = self.settings.output_limit
         if limit is None:
             return False
-        spent = self._output_details().text_tokens + assistant_audio_tokens(self._pacer.sent)
+        spent = self._output_details().text_tokens + assistant_audio_tokens(samples)
         return spent > limit
 
     def deadline(self) -> int | None:
@@ -352,6 +355,7 @@ class LiveResponse:
                 audio_tokens=given.audio_tokens,
                 image_tokens=given.image_tokens,
                 cached_tokens=counted.cached_text_tokens,
+                cached_tokens_details=CachedDetails(text_tokens=counted.cached_text_tokens),
             )
             made = OutputDetails(counted.output_text_tokens, made.audio_tokens)
         return Usage.of(given, made)
@@ -361,7 +365,7 @@ class LiveResponse:
             text_tokens(made.text if isinstance(made, MessageOutput) else made.arguments)
             for made in self._outputs
         )
-        return OutputDetails(text, assistant_audio_tokens(self._pacer.sent))
+        return OutputDetails(text, assistant_audio_tokens(self._sent_samples))
 
     def _object(
         self, status: ResponseStatus, details: dict[str, Any] | None, *, usage: Usage | None

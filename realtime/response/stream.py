@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from realtime.conversation import Conversation
+from dataclasses import replace
+
+from realtime.conversation import Conversation, Entry
 from realtime.events.items import Item, ItemStatus
 from realtime.events.server import (
     AudioPart,
@@ -68,6 +70,9 @@ class ResponseStream:
     def text(self, output: MessageOutput, delta: str) -> None:
         """Send more text or transcript."""
         output.text += delta
+        entry = self._kept(output)
+        if entry is not None:
+            entry.spoken_text = output.text
         kind = TranscriptDelta if output.spoken else OutputTextDelta
         self._outbox.send(
             kind(
@@ -81,14 +86,18 @@ class ResponseStream:
             )
         )
 
+    def _kept(self, output: MessageOutput) -> Entry | None:
+        """Return what the conversation keeps of the message, unless it was deleted or cut."""
+        entry = self._conversation.get(output.item_id) if self._conversation is not None else None
+        return None if entry is None or entry.truncated else entry
+
     def audio(self, output: MessageOutput, samples: int) -> None:
         """Send more audio."""
         output.waiting_samples -= samples
         output.sent_samples += samples
-        if self._conversation is not None:
-            entry = self._conversation.get(output.item_id)
-            if entry is not None and not entry.truncated:
-                entry.audio_samples = output.sent_samples
+        entry = self._kept(output)
+        if entry is not None:
+            entry.audio_samples = output.sent_samples
         lane = self._lane
         if lane is None or lane.item_id != output.item_id:
             lane = self._lane = AudioLane(
@@ -123,7 +132,7 @@ class ResponseStream:
             # half an argument list must not be run.
             self._close_arguments(output)
         item = output.item(status)
-        self._show(output, item)
+        self._show(item)
         self._outbox.send(
             OutputItemDone(
                 event_id=self._outbox.event_id(),
@@ -134,14 +143,12 @@ class ResponseStream:
         )
         return item
 
-    def _show(self, output: Output, item: Item) -> None:
+    def _show(self, item: Item) -> None:
         if self._conversation is None or item.id not in self._conversation:
             return
         entry = self._conversation.retrieve(item.id)
-        if not entry.truncated:
-            self._conversation.show(item)
-            if isinstance(output, MessageOutput):
-                entry.spoken_text = output.text
+        # What a client cut while it was spoken stays cut.
+        entry.item = replace(entry.item, status=item.status) if entry.truncated else item
         self._outbox.send(
             ItemDone(
                 event_id=self._outbox.event_id(),

@@ -88,7 +88,8 @@ class Answers:
         settings = self._settings(params)
         response = self._new(settings)
         response.announce()
-        response.waiting_for = self._transcripts.pending() if settings.context is None else set()
+        if settings.context is None and self._state.traits.needs_transcript:
+            response.waiting_for = self._transcripts.pending()
         self._think(response, now_ms)
         return response
 

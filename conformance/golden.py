@@ -23,7 +23,7 @@ PCM_BYTES_PER_MS = 48
 SERVER, CLIENT, ENGINE, ASKED = "S>C", "C>S", "engine", "S>E"
 HEADER_KEYS = ("trace", "about", "contract", "provenance", "reviewed")
 
-_ID = re.compile(r"<(item|resp|conv|sess):([\w-]+)>")
+_ID = re.compile(r"<(item|resp|conv|sess|call):([\w-]+)>")
 _REST = "<...>"
 _RANGE = re.compile(r"<integer:(\d+)\.\.(\d+)>")
 _AUDIO = re.compile(r"<audio:(\d+)(?:\.\.(\d+))?>")
@@ -175,7 +175,7 @@ class Matcher:
         for found in _ID.finditer(expected):
             pattern += _literal(expected[at : found.start()])
             held = self.bound.get(found[0])
-            pattern += f"({re.escape(held) if held else f'{found[1]}_{_WIRE_ID}'})"
+            pattern += f"({re.escape(held) if held else _form(found[1])})"
             names.append(found[0])
             at = found.end()
         match = re.fullmatch(pattern + _literal(expected[at:]), actual)
@@ -188,6 +188,11 @@ class Matcher:
     def _bind(self, name: str, value: str) -> bool:
         others = (held for other, held in self.bound.items() if other != name)
         return value not in others and self.bound.setdefault(name, value) == value
+
+
+def _form(kind: str) -> str:
+    """Return the pattern of an id that the server makes (CONTRACT 17)."""
+    return "call_[A-Za-z0-9]{16,}" if kind == "call" else f"{kind}_{_WIRE_ID}"
 
 
 def _literal(text: str) -> str:
@@ -296,6 +301,7 @@ class Player:
         """Compare streams of deltas: any number of events, freely interleaved, joined."""
         streams = {expected["type"]: expected for expected in line.body["deltas"]}
         joined: dict[str, list[str]] = {kind: [] for kind in streams}
+        first = next(iter(streams))
         while (actual := self._next()) is not None:
             kind = actual.get("type", "")
             if kind not in streams:
@@ -304,6 +310,8 @@ class Player:
             expected = {**streams[kind], "delta": "<string>"}
             for difference in self._matcher.differences(expected, dict(actual)):
                 self._tell(line.number, difference)
+            if kind != first and not joined[first]:
+                self._tell(line.number, f"expected {first} before {kind}")
             joined[kind].append(str(actual.get("delta")))
         for kind, expected in streams.items():
             self._compare_joined(line.number, kind, expected["delta"], joined[kind])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from realtime.events.base import (
     CheckedMetadata,
@@ -16,9 +16,7 @@ from realtime.events.base import (
     JsonObject,
     Modalities,
     OutputLimit,
-    custom_fault,
 )
-from realtime.events.faults import json_kind
 
 VOICES = (
     "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar",
@@ -176,39 +174,48 @@ class McpChoice(Incoming):
     name: str | None = None
 
 
-def _choice_kind(value: object) -> str:
-    return "object" if isinstance(value, dict | FunctionChoice | McpChoice) else "word"
+def _word_or_object(value: object) -> str:
+    return "object" if isinstance(value, dict | Incoming) else "word"
 
 
 ToolChoiceIn = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("word")]
     | Annotated[FunctionChoice | McpChoice, Field(discriminator="type"), Tag("object")],
-    Discriminator(_choice_kind),
+    Discriminator(_word_or_object),
 ]
 
 
-def _tracing(value: object) -> object:
-    if value is None or value == "auto":
-        return value
-    if not isinstance(value, dict):
-        raise custom_fault(
-            "invalid_type",
-            "Invalid type for '{param}': expected an object or 'auto', "
-            f"but got {json_kind(value)} instead.",
-        )
-    return value
+class TracingIn(Incoming):
+    """How a session is named in traces; kept and echoed."""
+
+    workflow_name: str | None = None
+    group_id: str | None = None
+    metadata: JsonObject | None = None
 
 
-def _truncation(value: object) -> object:
-    if value in ("auto", "disabled"):
-        return value
-    if isinstance(value, dict) and value.get("type") == "retention_ratio":
-        return value
-    raise custom_fault(
-        "invalid_value",
-        "Invalid value for '{param}'. Supported values are: 'auto', 'disabled', and an object "
-        "of type 'retention_ratio'.",
-    )
+class TokenLimitsIn(Incoming):
+    """Bounds of what a truncated conversation keeps."""
+
+    post_instructions: Annotated[int, Field(ge=0)] | None = None
+
+
+class RetentionRatioIn(Incoming):
+    """Truncation to a part of the input limit (CONTRACT 11)."""
+
+    type: Literal["retention_ratio"]
+    retention_ratio: Annotated[float, Field(ge=0.0, le=1.0)]
+    token_limits: TokenLimitsIn | None = None
+
+
+TracingChoice = Annotated[
+    Annotated[Literal["auto"], Tag("word")] | Annotated[TracingIn, Tag("object")],
+    Discriminator(_word_or_object),
+]
+TruncationIn = Annotated[
+    Annotated[Literal["auto", "disabled"], Tag("word")]
+    | Annotated[RetentionRatioIn, Tag("object")],
+    Discriminator(_word_or_object),
+]
 
 
 class PromptIn(Incoming):
@@ -237,8 +244,8 @@ class RealtimeSessionIn(Incoming):
     parallel_tool_calls: bool = True
     reasoning: ReasoningIn | None = None
     max_output_tokens: OutputLimit = "inf"
-    tracing: Annotated[Any, AfterValidator(_tracing)] = None
-    truncation: Annotated[Any, AfterValidator(_truncation)] = "auto"
+    tracing: TracingChoice | None = None
+    truncation: TruncationIn = "auto"
     prompt: PromptIn | None = None
     audio: AudioIn | None = None
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None

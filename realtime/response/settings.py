@@ -10,7 +10,7 @@ from realtime.engine import ContextItem, FunctionSpec
 from realtime.errors import UnsupportedOption
 from realtime.events.client import ResponseParams
 from realtime.session.config import AudioFormat, JsonObject, ReasoningSessionConfig, SessionConfig
-from realtime.session.updates import audio_format, sent_fields, tool_choice_wire, voice_wire
+from realtime.session.updates import audio_format, sent_fields, word_or_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +109,10 @@ def _overrides(config: SessionConfig, params: ResponseParams) -> dict[str, Any]:
     if params.has("tools"):
         chosen["tools"] = [sent_fields(tool) for tool in params.tools]
     if params.has("tool_choice"):
-        chosen["tool_choice"] = tool_choice_wire(params.tool_choice)
+        chosen["tool_choice"] = word_or_object(params.tool_choice)
     output = params.audio.output if params.audio is not None else None
     if output is not None and output.format is not None:
         chosen["output_format"] = audio_format(output.format)
     if output is not None and output.has("voice"):
-        chosen["voice"] = voice_wire(output.voice)
+        chosen["voice"] = word_or_object(output.voice)
     return chosen

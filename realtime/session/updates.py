@@ -37,7 +37,7 @@ from realtime.session.config import (
     TurnDetection,
 )
 
-_PLAIN = ("output_modalities", "instructions", "max_output_tokens", "truncation", "include")
+_PLAIN = ("output_modalities", "instructions", "max_output_tokens", "include")
 
 
 def updated(config: SessionConfig, patch: SessionIn, *, has_spoken: bool) -> SessionConfig:
@@ -57,13 +57,15 @@ def updated(config: SessionConfig, patch: SessionIn, *, has_spoken: bool) -> Ses
     if patch.has("tools"):
         changes["tools"] = [sent_fields(tool) for tool in patch.tools]
     if patch.has("tool_choice"):
-        changes["tool_choice"] = tool_choice_wire(patch.tool_choice)
+        changes["tool_choice"] = word_or_object(patch.tool_choice)
+    if patch.has("truncation"):
+        changes["truncation"] = word_or_object(patch.truncation)
     if patch.has("prompt"):
         changes["prompt"] = None if patch.prompt is None else sent_fields(patch.prompt)
     if patch.has("tracing") and config.tracing is None:
         # Once set it cannot change; keeping it silently is our choice, since
         # one client treats every error event as fatal (DECISIONS 2.1).
-        changes["tracing"] = patch.tracing
+        changes["tracing"] = None if patch.tracing is None else word_or_object(patch.tracing)
     if patch.audio is not None:
         changes["audio"] = _audio(config.audio, patch, has_spoken=has_spoken)
     changes.update(_reasoning(config, patch))
@@ -86,19 +88,14 @@ def sent_fields(model: Incoming) -> JsonObject:
     return model.model_dump(exclude_unset=True)
 
 
-def tool_choice_wire(choice: object) -> str | JsonObject:
-    """Return a tool choice as it is echoed."""
-    return sent_fields(choice) if isinstance(choice, Incoming) else str(choice)
+def word_or_object(sent: object) -> str | JsonObject:
+    """Return what may be a word or an object as it is echoed."""
+    return sent_fields(sent) if isinstance(sent, Incoming) else str(sent)
 
 
 def audio_format(sent: Any) -> AudioFormat:
     """Return the configured form of a format that a client sent."""
     return PcmAudio() if isinstance(sent, PcmFormat) else G711Audio(sent.type)
-
-
-def voice_wire(sent: object) -> str | JsonObject:
-    """Return a voice as it is echoed."""
-    return sent_fields(sent) if isinstance(sent, Incoming) else str(sent)
 
 
 def _audio(audio: AudioConfig, patch: RealtimeSessionIn, *, has_spoken: bool) -> AudioConfig:
@@ -162,7 +159,7 @@ def _output(audio: AudioOutput, sent: AudioOutputIn, *, has_spoken: bool) -> Aud
     if sent.format is not None:
         changes["format"] = audio_format(sent.format)
     if sent.has("voice"):
-        voice = voice_wire(sent.voice)
+        voice = word_or_object(sent.voice)
         if has_spoken and voice != audio.voice:
             raise VoiceLocked
         changes["voice"] = voice

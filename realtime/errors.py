@@ -199,6 +199,15 @@ class UnknownCall(WireFault):
         )
 
 
+class NoUsableTool(WireFault):
+    """`tool_choice` demands a tool and there is none (CONTRACT 8.5); code and message are ours."""
+
+    code = "no_usable_tool"
+
+    def __init__(self) -> None:
+        super().__init__("A tool is required, but there is none that could be used.")
+
+
 class VoiceLocked(WireFault):
     """Another voice after the model has spoken."""
 

@@ -251,10 +251,11 @@ class LiveResponse:
         if isinstance(output, CallOutput):
             if output.waiting_arguments:
                 delta, output.waiting_arguments = output.waiting_arguments, ""
-                self._stream.arguments(output, delta)
+                self._flush_words(output, delta)
             return
         if output.waiting_text:
-            self._flush_text(output)
+            delta, output.waiting_text = output.waiting_text, ""
+            self._flush_words(output, delta)
         while not self.done:
             piece = self._pacer.next_piece(output.waiting_samples, now_ms, last=output.last_samples)
             if piece == 0:
@@ -265,20 +266,26 @@ class LiveResponse:
             self._sent_samples += piece
             self._stream.audio(output, piece)
 
-    def _flush_text(self, output: MessageOutput) -> None:
-        delta, output.waiting_text = output.waiting_text, ""
-        limit = self.settings.output_limit
-        if limit is None or output.spoken:
-            self._stream.text(output, delta)
-            return
-        room = limit * BYTES_PER_TOKEN - sum(
-            len(made.text.encode()) for made in self._outputs if isinstance(made, MessageOutput)
-        )
-        fits = delta.encode()[:room].decode(errors="ignore") if room > 0 else ""
+    def _flush_words(self, output: Output, delta: str) -> None:
+        """Send text, transcript or arguments, as far as the limit lets them through."""
+        fits = self._fitting(output, delta)
         if fits:
-            self._stream.text(output, fits)
+            if isinstance(output, CallOutput):
+                self._stream.arguments(output, fits)
+            else:
+                self._stream.text(output, fits)
         if len(fits) < len(delta):
             self.stop_incomplete("max_output_tokens")
+
+    def _fitting(self, output: Output, delta: str) -> str:
+        limit = self.settings.output_limit
+        if limit is None:
+            return delta
+        spent = assistant_audio_tokens(self._sent_samples) + sum(
+            text_tokens(made.words) for made in self._outputs if made is not output
+        )
+        room = (limit - spent) * BYTES_PER_TOKEN - len(output.words.encode())
+        return delta.encode()[: max(room, 0)].decode(errors="ignore")
 
     def _over_limit(self, samples: int) -> bool:
         limit = self.settings.output_limit
@@ -306,7 +313,7 @@ class LiveResponse:
         self._stop("failed", {"type": "failed", "error": error})
 
     def refuse(self, *, kind: str, code: str | None, message: str) -> None:
-        """Policy refused an automatic response (DECISIONS 2.2)."""
+        """What was asked for cannot be: policy refused it (DECISIONS 2.2), or no tool is there."""
         error = {"type": kind, "code": code, "message": message}
         self._stop("failed", {"type": "failed", "error": error})
 
@@ -361,10 +368,7 @@ class LiveResponse:
         return Usage.of(given, made)
 
     def _output_details(self) -> OutputDetails:
-        text = sum(
-            text_tokens(made.text if isinstance(made, MessageOutput) else made.arguments)
-            for made in self._outputs
-        )
+        text = sum(text_tokens(made.words) for made in self._outputs)
         return OutputDetails(text, assistant_audio_tokens(self._sent_samples))
 
     def _object(

@@ -40,6 +40,11 @@ class MessageOutput:
     text_ended: bool = False
 
     @property
+    def words(self) -> str:
+        """What counts as text tokens."""
+        return self.text
+
+    @property
     def finished(self) -> bool:
         """Everything there will be is on the wire."""
         return (
@@ -78,6 +83,11 @@ class CallOutput:
     waiting_arguments: str = ""
     arguments: str = ""
     ended: bool = False
+
+    @property
+    def words(self) -> str:
+        """What counts as text tokens."""
+        return self.arguments
 
     @property
     def finished(self) -> bool:

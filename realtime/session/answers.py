@@ -23,7 +23,13 @@ from realtime.engine import (
     EngineFault,
     SpeechReport,
 )
-from realtime.errors import ActiveResponse, CancelNotActive, InvalidValue, WireFault
+from realtime.errors import (
+    ActiveResponse,
+    CancelNotActive,
+    InvalidValue,
+    NoUsableTool,
+    WireFault,
+)
 from realtime.events.client import ResponseParams
 from realtime.events.items import FunctionCallItem, FunctionOutputItem, ItemReferenceIn, MessageItem
 from realtime.events.server import RateLimit, RateLimitsUpdated
@@ -144,6 +150,10 @@ class Answers:
         tools = settings.function_specs(without=state.narrowed)
         context = settings.context
         response.input_usage = _input_usage(settings, state.conversation)
+        if settings.tool_choice == "required" and not tools:
+            fault = NoUsableTool()
+            response.refuse(kind=fault.type, code=fault.code, message=fault.message)
+            return
         response.thinking_since = now_ms
         response.routes = {tool.name: tool.route for tool in tools}
         request = BrainRequest(

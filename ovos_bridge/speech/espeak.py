@@ -23,16 +23,16 @@ BUFFER_MS = 60
 VOICES: dict[str, tuple[str, int]] = {
     "alloy": ("en-us", 50),
     "ash": ("en-us+m3", 40),
-    "ballad": ("en-gb+m1", 45),
+    "ballad": ("en+m1", 45),
     "coral": ("en-us+f2", 60),
     "echo": ("en-us+m7", 50),
-    "sage": ("en-gb+f4", 55),
+    "sage": ("en+f4", 55),
     "shimmer": ("en-us+f5", 65),
     "verse": ("en-us+m5", 55),
     "marin": ("en-us+f3", 50),
     "cedar": ("en-us+m2", 35),
 }
-"""The contract's voices: espeak voice with variant, and pitch (0 to 99)."""
+"""The contract's voices: espeak voice with variant, and pitch (0 to 99). British is plain `en`."""
 
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p

@@ -47,14 +47,25 @@ def fault_of(error: ValidationError, data: object, *, root: Sequence[str] = ()) 
 def _client_path(loc: Sequence[str | int], data: object, *, missing: bool) -> list[str | int]:
     path: list[str | int] = []
     node = data
+    tags = _tags(node)
     for place, key in enumerate(loc):
+        if key in tags:
+            # `{"type": "function", "function": …}`: the first is the tag, not the client's key.
+            tags.remove(key)
+            continue
         held, below = _child(node, key)
         if held:
             node = below
+            tags = _tags(node)
         elif not (missing and place == len(loc) - 1):
             continue
         path.append(key)
     return path
+
+
+def _tags(node: object) -> list[object]:
+    """Return the tags that pydantic may put into a path where it enters this value."""
+    return [node[key] for key in ("type", "role") if key in node] if isinstance(node, dict) else []
 
 
 def _child(node: object, key: str | int) -> tuple[bool, object]:

@@ -211,10 +211,17 @@ TracingChoice = Annotated[
     Annotated[Literal["auto"], Tag("word")] | Annotated[TracingIn, Tag("object")],
     Discriminator(_word_or_object),
 ]
+
+
+def _truncation_kind(value: object) -> str:
+    # The tag is the object's own type, as fault paths expect it.
+    return "retention_ratio" if isinstance(value, dict | Incoming) else "word"
+
+
 TruncationIn = Annotated[
     Annotated[Literal["auto", "disabled"], Tag("word")]
-    | Annotated[RetentionRatioIn, Tag("object")],
-    Discriminator(_word_or_object),
+    | Annotated[RetentionRatioIn, Tag("retention_ratio")],
+    Discriminator(_truncation_kind),
 ]
 
 

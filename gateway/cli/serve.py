@@ -111,6 +111,15 @@ async def development_key(identity: Identity, path: Path) -> str:
     return text
 
 
+def _command() -> str:
+    """Return what calls this command line from where the server was started."""
+    script = Path(sys.executable).with_name("voiceengine")
+    if not script.exists():
+        return f"{Path(sys.executable).name} -m gateway"
+    here = Path.cwd()
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)
+
+
 def _banner(services: Services, key: str, port: int, authority: Path | None) -> str:
     settings = services.settings
     scheme = "https" if settings.tls else "http"
@@ -127,7 +136,7 @@ def _banner(services: Services, key: str, port: int, authority: Path | None) -> 
         lines.append(f"  trust      NODE_EXTRA_CA_CERTS={authority.absolute()}")
     lines += [
         "Try:",
-        f'  voiceengine call --url {base} --text "what time is it"',
+        f'  {_command()} call --url {base} --text "what time is it"',
         f"  curl {base.removesuffix('/v1')}/readyz",
         "",
     ]

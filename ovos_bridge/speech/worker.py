@@ -60,6 +60,8 @@ class Connection:
             Ask.VAD_CLOSE: self._vad_close,
             Ask.STT_OPEN: self._stt_open,
             Ask.STT_AUDIO: self._stt_audio,
+            Ask.STT_PREPARE: lambda stream, _: self._stt_silent(stream, silent=True),
+            Ask.STT_ABANDON: lambda stream, _: self._stt_silent(stream, silent=False),
             Ask.STT_COMMIT: self._stt_commit,
             Ask.STT_CLOSE: self._stt_close,
             Ask.TTS_SPEAK: self._tts_speak,
@@ -69,7 +71,7 @@ class Connection:
         }
 
     def take(self, kind: int, stream: int, payload: bytes) -> None:
-        """Handle one frame; a kind without meaning here (prepare, abandon) is passed over."""
+        """Handle one frame; a kind of a later version is passed over."""
         handler = self._handlers.get(kind)
         if handler is not None:
             handler(stream, payload)
@@ -121,6 +123,10 @@ class Connection:
     def _stt_audio(self, stream: int, payload: bytes) -> None:
         if stream in self._utterances:
             self._parts.slots.feed(self._utterances[stream], payload)
+
+    def _stt_silent(self, stream: int, *, silent: bool) -> None:
+        if stream in self._utterances:
+            self._parts.slots.silent(self._utterances[stream], silent=silent)
 
     def _stt_commit(self, stream: int, _payload: bytes) -> None:
         if stream in self._utterances:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import random
 import re
 import signal
 import subprocess
 import time
+import wave
+from pathlib import Path
 
 import pytest
 
-from tests.functional.client import Client, connected, types, user_text
+from realtime.media.g711 import pcm_to_alaw, pcm_to_ulaw
+from realtime.media.resample import Resampler
+from tests.functional import server as servers
+from tests.functional.client import QUESTION, Client, connected, types, user_text
 from tests.functional.server import Server
 
 pytestmark = pytest.mark.real
@@ -44,6 +50,12 @@ def answer_of(event: dict[str, object]) -> str:
     )
 
 
+def recorded() -> bytes:
+    """Return the recorded question as PCM at 24 kHz."""
+    with wave.open(str(QUESTION)) as file:
+        return file.readframes(file.getnframes())
+
+
 async def spoken_turn(client: Client) -> list[dict[str, object]]:
     """Ask by voice; return the events of the turn."""
     asking = asyncio.create_task(client.say())
@@ -72,6 +84,38 @@ class TestSpokenQuestion:
         assert [event["transcript"] for event in heard] == ["what time is it"]
         assert sum(event["type"] == "response.output_audio.delta" for event in events) > 2
         assert CLOCK.search(answer_of(events[-2])), answer_of(events[-2])
+
+    @pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+    async def test_telephone_audio_is_understood_and_answered(
+        self, voice_server: Server, kind: str
+    ) -> None:
+        """G.711 at 8 kHz on both sides: words arrive, the answer is one byte a sample.
+
+        Which words is another matter: the default acoustic model knows 16 kHz
+        speech only (docs/reference/figures.md).
+        """
+        encode = pcm_to_ulaw if kind == "audio/pcmu" else pcm_to_alaw
+        question = encode(Resampler(24_000, 8_000).process(recorded())) + encode(bytes(16_000))
+        audio = {
+            "input": {"format": {"type": kind}, "transcription": {"model": "whisper-1"}},
+            "output": {"format": {"type": kind}},
+        }
+        async with connected(voice_server, model="gpt-realtime") as client:
+            await client.send(type="session.update", session={"type": "realtime", "audio": audio})
+            for place in range(0, len(question), 800):
+                piece = base64.b64encode(question[place : place + 800]).decode()
+                await client.send(type="input_audio_buffer.append", audio=piece)
+            events = await client.until("response.done")
+        (heard,) = [e for e in events if str(e["type"]).endswith("transcription.completed")]
+        assert heard["transcript"]
+        sent = sum(
+            len(base64.b64decode(event["delta"]))
+            for event in events
+            if event["type"] == "response.output_audio.delta"
+        )
+        assert events[-1]["response"]["status"] == "completed"
+        # espeak speaks 8 to 25 characters a second.
+        assert 8_000 / 25 < sent / len(answer_of(events[-1])) < 8_000 / 8
 
     async def test_written_question_gets_the_same_skill(self, voice_server: Server) -> None:
         """Text in, text out, no speech part involved."""
@@ -220,3 +264,27 @@ class TestKills:
                         return dict(event["response"])
         except TimeoutError:
             return None
+
+
+class TestEnd:
+    """SIGTERM and Ctrl-C."""
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_server_that_stops_leaves_no_process(
+        self, tmp_path: Path, skills_python: Path, number: signal.Signals
+    ) -> None:
+        """Worker, hub and core end with it, also while they are still starting."""
+        env = {
+            "VOICEENGINE_SPEECH": "true",
+            "VOICEENGINE_SKILLS": "true",
+            "VOICEENGINE_SPEECH_PYTHON": str(skills_python),
+        }
+        server = servers.start(tmp_path, env=env)
+        deadline = time.monotonic() + 30
+        while not all(part_pids(server, part) for part in PARTS):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        server.process.send_signal(number)
+        assert server.process.wait(timeout=30) == 0
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+        assert str(tmp_path) not in listed.stdout

@@ -187,3 +187,32 @@ async def test_recogniser_that_cannot_be_made_is_told_at_the_start() -> None:
 
     with pytest.raises(RuntimeError, match="no model"):
         await asyncio.to_thread(Slots(make, 2).start)
+
+
+@pytest.mark.parametrize(
+    ("silence_ms", "speaks_again", "extra_bytes"),
+    [(200, False, 0), (40, False, 3_200), (200, True, 3_200)],
+    ids=["silent for long", "silent for a moment", "spoke again"],
+)
+async def test_silence_of_the_callers_own_is_not_added_to(
+    silence_ms: int, speaks_again: bool, extra_bytes: int
+) -> None:
+    """The last word gets silence after it to end in, but no more than it needs."""
+    made: list[Counting] = []
+
+    def make() -> Counting:
+        made.append(Counting())
+        return made[-1]
+
+    slots = Slots(make, 1)
+    slots.start()
+    asked = Asked(slots)
+    asked.say(bytes(48_000))
+    slots.silent(asked.it, silent=True)
+    asked.say(bytes(silence_ms * 48))
+    if speaks_again:
+        slots.silent(asked.it, silent=False)
+    slots.end(asked.it)
+    await asked.text()
+    spoken_bytes = (48_000 + silence_ms * 48) * 2 // 3
+    assert abs(made[0].heard - spoken_bytes - extra_bytes) < 200

@@ -43,7 +43,7 @@ def javascript_sdk(endpoint: Endpoint) -> list[Outcome]:
     """Run the JavaScript SDK's suite, which can only dial wss."""
     suite = "JS SDK"
     try:
-        node = _node(endpoint)
+        node = _node_for(endpoint)
     except CannotRun as missing:
         return [Outcome(suite, "the whole suite", "not run", str(missing))]
     report = ["--test-reporter=junit", "--test-reporter-destination={report}"]
@@ -63,9 +63,18 @@ def _sdk_python() -> str:
     )
 
 
-def _node(endpoint: Endpoint) -> str:
+def _node_for(endpoint: Endpoint) -> str:
     if not endpoint.base_url.startswith("https:"):
         raise CannotRun("the JavaScript SDK always dials wss; serve https (make run TLS=1)")
+    return node_with_sdk()
+
+
+def node_with_sdk() -> str:
+    """Return Node.js, with the JavaScript SDK installed beside the suite as its lock file says.
+
+    Raises:
+        CannotRun: why not.
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise CannotRun("Node.js is missing: install nodejs and npm")

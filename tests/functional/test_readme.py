@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from conformance.sdk_suites import SUITES, CannotRun, node_with_sdk
 from tests.conftest import missing
 from tests.functional.server import ROOT, Server
 from tests.functional.test_voice import CLOCK
@@ -19,7 +19,6 @@ from tests.functional.test_voice import CLOCK
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 README = (ROOT / "README.md").read_text()
-JS_SUITE = ROOT / "conformance" / "sdk" / "js"
 SNIPPET_TIMEOUT_S = 60
 
 
@@ -60,13 +59,12 @@ def test_python_snippet_hears_the_time(voice_server: Server, tmp_path: Path) -> 
 
 def test_javascript_snippet_hears_the_time_over_tls(tls_server: Server) -> None:
     """The official SDK dials wss; the development authority is trusted by one variable."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        missing("Node.js", "Install nodejs and npm.")
-    if not (JS_SUITE / "node_modules" / "openai").exists():
-        subprocess.run([str(npm), "ci", "--silent"], cwd=JS_SUITE, check=True, timeout=180)
+    try:
+        node = node_with_sdk()
+    except CannotRun as reason:
+        missing("the JavaScript SDK", str(reason))
     # Beside its packages, since modules are looked for from where a file lies.
-    file = JS_SUITE / "node_modules" / "readme.mjs"
+    file = SUITES / "js" / "node_modules" / "readme.mjs"
     file.write_text(at(tls_server, snippet("js")))
     answer = output(
         [str(node), str(file)],

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from conformance import sdk_suites
 from conformance.wire.endpoint import Endpoint
 from conformance.wire.scenario import Outcome
 from tests.conftest import missing
-from tests.functional import server as servers
 from tests.functional.server import Server
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def tls_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) -> Iterator[Server]:
-    """A server over TLS with speech and skills."""
-    env = {
-        "VOICEENGINE_SPEECH": "true",
-        "VOICEENGINE_SKILLS": "true",
-        "VOICEENGINE_SPEECH_PYTHON": str(skills_python),
-    }
-    folder = tmp_path_factory.mktemp("tls")
-    server = servers.start(folder, "--tls", env=env)
-    os.environ["SSL_CERT_FILE"] = str(folder / "tls" / "authority.pem")
-    try:
-        server.wait_ready()
-        yield server
-        assert server.stop() == 0
-    finally:
-        del os.environ["SSL_CERT_FILE"]
 
 
 def passed(outcomes: list[Outcome]) -> None:

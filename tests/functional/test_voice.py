@@ -8,9 +8,9 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -172,17 +172,29 @@ class TestSpokenQuestion:
         assert "unny" in answer_of(spoken)
 
 
+def processes() -> Iterator[tuple[int, int, str]]:
+    """Yield pid, parent and command line of every process; `ps` would cut long ones."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+            arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue  # it ended meanwhile
+        yield int(folder.name), int(stat.rsplit(")", 1)[1].split()[1]), arguments
+
+
 def part_pids(server: Server, part: str) -> list[int]:
     """Return the processes of one part of a server."""
-    listed = subprocess.run(
-        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
-    )
-    found = []
-    for line in listed.stdout.splitlines()[1:]:
-        pid, ppid, args = line.split(None, 2)
-        if part in args and int(ppid) == server.process.pid:
-            found.append(int(pid))
-    return found
+    own = server.process.pid
+    return [pid for pid, parent, argv in processes() if parent == own and part in argv]
+
+
+def signal_part(server: Server, part: str, number: signal.Signals) -> None:
+    """Send a signal to a part, which must be there."""
+    pids = part_pids(server, part)
+    assert pids, f"{part} does not run"
+    for pid in pids:
+        os.kill(pid, number)
 
 
 PARTS = ["ovos_bridge.speech.worker", "ovos_bridge.launch.hub", "ovos_bridge.launch.core"]
@@ -211,13 +223,11 @@ class TestKills:
         """The part is frozen first, so that the response is surely waiting for it when it dies."""
         await asyncio.to_thread(voice_server.wait_ready, 60)
         async with connected(voice_server, model="gpt-realtime") as client:
-            for pid in part_pids(voice_server, part):
-                os.kill(pid, signal.SIGSTOP)
+            signal_part(voice_server, part, signal.SIGSTOP)
             await client.send(type="conversation.item.create", item=user_text("what time is it"))
             await client.send(type="response.create")
             await client.until("response.created")
-            for pid in part_pids(voice_server, part):
-                os.kill(pid, signal.SIGKILL)
+            signal_part(voice_server, part, signal.SIGKILL)
             killed = time.monotonic()
             events = await client.until("response.done")
             assert "error" not in types(events)
@@ -240,8 +250,7 @@ class TestKills:
     async def _one_kill(self, server: Server, client: Client, part: str, after_s: float) -> None:
         asking = asyncio.create_task(client.say(silence_ms=1_500))
         await asyncio.sleep(after_s)
-        for pid in part_pids(server, part):
-            os.kill(pid, signal.SIGKILL)
+        signal_part(server, part, signal.SIGKILL)
         killed = time.monotonic()
         await asking
         while True:
@@ -286,5 +295,4 @@ class TestEnd:
             time.sleep(0.1)
         server.process.send_signal(number)
         assert server.process.wait(timeout=30) == 0
-        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-        assert str(tmp_path) not in listed.stdout
+        assert not [argv for _, _, argv in processes() if str(tmp_path) in argv]

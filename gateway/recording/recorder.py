@@ -212,6 +212,7 @@ class Recorder:
         self._wake.set()
 
     async def _write_batch(self) -> bool:
+        metrics.RECORDER_BACKLOG.set(len(self._rows))
         batch = self._batch()
         try:
             await self._write_rows(batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from pathlib import Path
@@ -63,6 +64,10 @@ async def _serve(settings: Settings, *, quiet: bool) -> None:
     app = build_app(services, embedded)
 
     def started(port: int) -> None:
+        # What was made until now lives as long as the process: no collection
+        # need look at it again.
+        gc.collect()
+        gc.freeze()
         _keep(settings.data_dir / "port", port)
         if not quiet:
             print(_banner(services, key, port, authority), file=sys.stdout, flush=True)

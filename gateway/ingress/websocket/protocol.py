@@ -101,7 +101,7 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
 
     def _take_frames(self, data: bytes | bytearray) -> None:
         """Take the whole frames of `data` (RFC 6455, section 5.2), keep the rest."""
-        place, size = 0, len(data)
+        place, size, most = 0, len(data), self.config.ws_max_size
         while size - place >= SMALLEST_FRAME:
             length = data[place + 1] & 0x7F
             start = place + SMALLEST_FRAME
@@ -109,7 +109,7 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
                 start += 2 if length == 126 else 8
                 length = int.from_bytes(data[place + 2 : start - 4], "big")
             end = start + length
-            if data[place + 1] < 0x80 or length > self.config.ws_max_size:
+            if data[place + 1] < 0x80 or length > most:
                 super().data_received(bytes(data[place:]))  # it knows how to refuse
                 self._rest = None
                 return

@@ -84,6 +84,13 @@ def run(options: argparse.Namespace) -> int:
         return USAGE
     try:
         result = asyncio.run(_call(options, key))
+    except ConnectionRefusedError:
+        print(
+            f"Nothing listens at {options.url}: start it with `make run`, or name another "
+            "with --url.",
+            file=sys.stderr,
+        )
+        return FAILURE
     except (OSError, TimeoutError, websockets.WebSocketException, wave.Error) as error:
         print(f"The call failed: {error or type(error).__name__}", file=sys.stderr)
         return FAILURE

@@ -23,13 +23,8 @@ def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def tls_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) -> Iterator[Server]:
     """The same over TLS, with its own development authority."""
-    env = {
-        "VOICEENGINE_SPEECH": "true",
-        "VOICEENGINE_SKILLS": "true",
-        "VOICEENGINE_SPEECH_PYTHON": str(skills_python),
-    }
     folder = tmp_path_factory.mktemp("tls")
-    server = servers.start(folder, "--tls", env=env)
+    server = servers.start(folder, "--tls", env=servers.voice(skills_python))
     server.trust = folder / "tls" / "authority.pem"
     server.wait_ready()
     yield server
@@ -39,12 +34,7 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) ->
 @pytest.fixture(scope="session")
 def voice_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) -> Iterator[Server]:
     """A server with the real speech worker and real OVOS skills."""
-    env = {
-        "VOICEENGINE_SPEECH": "true",
-        "VOICEENGINE_SKILLS": "true",
-        "VOICEENGINE_SPEECH_PYTHON": str(skills_python),
-    }
-    server = servers.start(tmp_path_factory.mktemp("voice"), env=env)
+    server = servers.start(tmp_path_factory.mktemp("voice"), env=servers.voice(skills_python))
     server.wait_ready()
     yield server
     assert server.stop() == 0

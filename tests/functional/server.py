@@ -96,6 +96,15 @@ class Server:
         return self.process.wait(timeout=30)
 
 
+def voice(python: Path) -> dict[str, str]:
+    """Return the settings that add the real speech worker and OVOS skills."""
+    return {
+        "VOICEENGINE_SPEECH": "true",
+        "VOICEENGINE_SKILLS": "true",
+        "VOICEENGINE_SPEECH_PYTHON": str(python),
+    }
+
+
 def start(data_dir: Path, *options: str, env: Mapping[str, str] | None = None) -> Server:
     """Start a server on a free port; nothing of OVOS unless `env` says so."""
     data_dir.mkdir(parents=True, exist_ok=True)

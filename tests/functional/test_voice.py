@@ -283,12 +283,7 @@ class TestEnd:
         self, tmp_path: Path, skills_python: Path, number: signal.Signals
     ) -> None:
         """Worker, hub and core end with it, also while they are still starting."""
-        env = {
-            "VOICEENGINE_SPEECH": "true",
-            "VOICEENGINE_SKILLS": "true",
-            "VOICEENGINE_SPEECH_PYTHON": str(skills_python),
-        }
-        server = servers.start(tmp_path, env=env)
+        server = servers.start(tmp_path, env=servers.voice(skills_python))
         deadline = time.monotonic() + 30
         while not all(part_pids(server, part) for part in PARTS):
             assert time.monotonic() < deadline

@@ -11,281 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from ovos_bridge.speech.protocol import (
-    HEADER,
-    POSITION,
-    PROBABILITY,
-    Ask,
-    FrameError,
-    FrameReader,
-    Tell,
-    frame,
-)
-from realtime.engine import (
-    BYTES_PER_SAMPLE,
-    DetectionLost,
-    DetectionReport,
-    EngineFault,
-    RecognitionFailed,
-    RecognitionReport,
-    RecognitionRequest,
-    SessionFacts,
-    SpeechFailed,
-    SpeechFinished,
-    SpeechProbability,
-    SpeechRequest,
-    TranscriptFinal,
-    TranscriptPartial,
-)
-from realtime.ports import Audio, SpeechSink
+from ovos_bridge.speech.channel import LOST, SLOW
+from ovos_bridge.speech.detector import Detection, SpeechDetector
+from ovos_bridge.speech.protocol import HEADER, Ask, FrameError, FrameReader, Tell, frame
+from ovos_bridge.speech.recogniser import SpeechRecogniser
+from ovos_bridge.speech.synthesiser import VOICES, SpeechSynthesiser
+
+__all__ = ["LOST", "SLOW", "VOICES", "SpeechClient"]
 
 READ_BYTES = 256 * 1024
 RECONNECT_S = 0.25
 PROBE_TIMEOUT_S = 10.0
 TEACH_TIMEOUT_S = 60.0
 MOST_QUEUED_BYTES = 16 * 1024 * 1024
-VOICES = (
-    "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar",
-)  # fmt: skip
-
-LOST = EngineFault("speech_unavailable", "Speech stopped working and is being restarted.")
-SLOW = EngineFault("speech_timeout", "Speech did not answer in time.")
-
-
-def _fault(payload: bytes) -> EngineFault:
-    told = json.loads(payload)
-    return EngineFault(told["code"], told["message"])
-
-
-class _Detection:
-    """Voice activity of one session."""
-
-    def __init__(
-        self, client: SpeechClient, at_sample: int, sink: Callable[[DetectionReport], None]
-    ) -> None:
-        self._client = client
-        self._sink = sink
-        self._position = at_sample
-        self.stream = client.next_stream()
-        self.lost = False
-        self._dropped = False
-        self._closed = False
-
-    def begin(self) -> None:
-        """(Re)open at the worker, at the position reached."""
-        self.lost = self._dropped = False
-        self._client.send(Ask.VAD_OPEN, self.stream, POSITION.pack(self._position))
-
-    def feed(self, audio: Audio) -> None:
-        if not self.lost:
-            self._pass_on(bytes(audio))
-        self._position += len(audio) // BYTES_PER_SAMPLE
-        if self.lost:
-            # Nobody judges this audio: it passes as silence, so that it is not waited for.
-            # A sink is never called from inside `feed` (realtime.ports).
-            passed = SpeechProbability(self._position, 0.0)
-            asyncio.get_running_loop().call_soon(self._report, passed)
-
-    def _pass_on(self, audio: bytes) -> None:
-        if self._dropped:
-            # The worker counts what it gets: after a gap it is told where the audio goes on.
-            place = POSITION.pack(self._position)
-            self._dropped = not self._client.send(Ask.VAD_OPEN, self.stream, place, droppable=True)
-        if not self._dropped:
-            sent = self._client.send(Ask.VAD_AUDIO, self.stream, audio, droppable=True)
-            self._dropped = not sent
-
-    def _report(self, report: SpeechProbability) -> None:
-        if not self._closed:
-            self._sink(report)
-
-    def close(self) -> None:
-        self._closed = True
-        self._client.forget(self.stream)
-        self._client.send(Ask.VAD_CLOSE, self.stream)
-
-    def told(self, kind: int, payload: bytes) -> None:
-        """Report the probabilities of a frame, or that there will be no more."""
-        if kind == Tell.VAD_LOST:
-            self._lose(_fault(payload))
-            return
-        for at_sample, chance in PROBABILITY.iter_unpack(payload):
-            self._sink(SpeechProbability(at_sample, chance))
-
-    def broken(self) -> None:
-        """The worker is gone."""
-        self._lose(LOST)
-
-    def _lose(self, fault: EngineFault) -> None:
-        if not self.lost:
-            self.lost = True
-            self._sink(DetectionLost(fault))
-            self._sink(SpeechProbability(self._position, 0.0))
-
-
-class _Recognition:
-    """One utterance."""
-
-    def __init__(
-        self,
-        client: SpeechClient,
-        request: RecognitionRequest,
-        sink: Callable[[RecognitionReport], None],
-    ) -> None:
-        self._client = client
-        self._id = request.utterance_id
-        self._sink = sink
-        self._failed: EngineFault | None = None
-        self._committed = False
-        self._timer: asyncio.Handle | None = None
-        self.stream = client.next_stream()
-
-    def feed(self, audio: Audio) -> None:
-        if self._failed is None:
-            sent = self._client.send(Ask.STT_AUDIO, self.stream, bytes(audio), droppable=True)
-            if not sent:
-                self._failed = LOST
-
-    def prepare(self) -> None:
-        self._client.send(Ask.STT_PREPARE, self.stream)
-
-    def abandon(self) -> None:
-        self._client.send(Ask.STT_ABANDON, self.stream)
-
-    def commit(self) -> None:
-        self._committed = True
-        loop = asyncio.get_running_loop()
-        if self._failed is not None:
-            self._timer = loop.call_soon(self._fail, self._failed)
-            return
-        self._client.send(Ask.STT_COMMIT, self.stream)
-        self._timer = loop.call_later(self._client.recognition_timeout_s, self._fail, SLOW)
-
-    def close(self) -> None:
-        self._end()
-        self._client.send(Ask.STT_CLOSE, self.stream)
-
-    def _end(self) -> None:
-        self._client.forget(self.stream)
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _fail(self, fault: EngineFault) -> None:
-        self._end()
-        self._sink(RecognitionFailed(self._id, fault))
-
-    def told(self, kind: int, payload: bytes) -> None:
-        """Report a transcript or its failure."""
-        if kind == Tell.STT_PARTIAL:
-            self._sink(TranscriptPartial(self._id, payload.decode()))
-        elif kind == Tell.STT_FINAL:
-            self._end()
-            self._sink(TranscriptFinal(self._id, payload.decode()))
-        elif kind == Tell.STT_FAILED:
-            self._failed = _fault(payload)
-            if self._committed:
-                self._fail(self._failed)
-
-    def broken(self) -> None:
-        """The worker is gone; the failure is told once the utterance is committed."""
-        self._failed = LOST
-        if self._committed:
-            self._fail(LOST)
-
-
-class _Segment:
-    """One segment being spoken."""
-
-    def __init__(self, session: _SpeechSession, request: SpeechRequest, stream: int) -> None:
-        self._session = session
-        self.request = request
-        self.stream = stream
-        self.timer: asyncio.TimerHandle | None = None
-
-    def told(self, kind: int, payload: bytes) -> None:
-        """Pass audio on, or the end."""
-        if kind == Tell.TTS_AUDIO:
-            self._session.watch(self)
-            self._session.audio(self.request.segment_id, payload)
-        elif kind == Tell.TTS_DONE:
-            self._session.ended(self, SpeechFinished(self.request.segment_id))
-        elif kind == Tell.TTS_FAILED:
-            self.failed(_fault(payload))
-
-    def failed(self, fault: EngineFault) -> None:
-        """Report that it cannot be spoken."""
-        self._session.ended(self, SpeechFailed(self.request.segment_id, fault))
-
-    def broken(self) -> None:
-        """The worker is gone."""
-        self.failed(LOST)
-
-
-class _SpeechSession:
-    """Synthesis for one session."""
-
-    def __init__(
-        self,
-        client: SpeechClient,
-        facts: SessionFacts,
-        audio: SpeechSink,
-        sink: Callable[[SpeechFinished | SpeechFailed], None],
-    ) -> None:
-        self._client = client
-        self._language = facts.language
-        self.audio = audio
-        self._sink = sink
-        self._segments: dict[int, _Segment] = {}
-
-    def speak(self, request: SpeechRequest) -> None:
-        segment = _Segment(self, request, self._client.next_stream())
-        self._segments[segment.stream] = segment
-        self._client.remember(segment.stream, segment)
-        asked = {
-            "text": request.text,
-            "voice": request.voice,
-            "speed": request.speed,
-            "language": request.language or self._language,
-        }
-        if not self._client.send(Ask.TTS_SPEAK, segment.stream, json.dumps(asked).encode()):
-            asyncio.get_running_loop().call_soon(segment.failed, LOST)
-            return
-        self.watch(segment)
-
-    def watch(self, segment: _Segment) -> None:
-        """Fail the segment if its next audio takes too long."""
-        if segment.timer is not None:
-            segment.timer.cancel()
-        segment.timer = asyncio.get_running_loop().call_later(
-            self._client.synthesis_timeout_s, segment.failed, SLOW
-        )
-
-    def ended(self, segment: _Segment, report: SpeechFinished | SpeechFailed) -> None:
-        """Report the end, once."""
-        if self._drop(segment):
-            self._sink(report)
-
-    def _drop(self, segment: _Segment) -> bool:
-        self._client.forget(segment.stream)
-        if segment.timer is not None:
-            segment.timer.cancel()
-        return self._segments.pop(segment.stream, None) is not None
-
-    def cancel(self, response_id: str) -> None:
-        for segment in list(self._segments.values()):
-            if segment.request.response_id == response_id:
-                self._drop(segment)
-                self._client.send(Ask.TTS_CANCEL, segment.stream)
-
-    def close(self) -> None:
-        for segment in list(self._segments.values()):
-            self._drop(segment)
-            self._client.send(Ask.TTS_CANCEL, segment.stream)
 
 
 class SpeechClient:
@@ -304,7 +47,7 @@ class SpeechClient:
         self.synthesis_timeout_s = synthesis_timeout_s
         self._on_change = on_change
         self._streams: dict[int, Any] = {}
-        self._detections: dict[int, _Detection] = {}
+        self._detections: dict[int, Detection] = {}
         self._last_stream = 0
         self._writer: asyncio.StreamWriter | None = None
         self._queued: list[bytes] = []
@@ -392,7 +135,7 @@ class SpeechClient:
     def remember(self, stream: int, owner: Any) -> None:
         """Send a stream's frames to its owner."""
         self._streams[stream] = owner
-        if isinstance(owner, _Detection):
+        if isinstance(owner, Detection):
             self._detections[stream] = owner
 
     def forget(self, stream: int) -> None:
@@ -468,59 +211,3 @@ class SpeechClient:
                         pong.set_result(None)
                 elif stream in self._streams:
                     self._streams[stream].told(kind, payload)
-
-
-class SpeechDetector:
-    """`realtime.ports.VoiceActivityDetector` by the worker."""
-
-    def __init__(self, client: SpeechClient) -> None:
-        self._client = client
-
-    def open(self, *, at_sample: int, sink: Callable[[DetectionReport], None]) -> _Detection:
-        """Start a stream."""
-        detection = _Detection(self._client, at_sample, sink)
-        self._client.remember(detection.stream, detection)
-        if self._client.connected:
-            detection.begin()
-        else:
-            detection.lost = True
-        return detection
-
-
-class SpeechRecogniser:
-    """`realtime.ports.Recogniser` by the worker."""
-
-    def __init__(self, client: SpeechClient) -> None:
-        self._client = client
-
-    def open(
-        self, request: RecognitionRequest, sink: Callable[[RecognitionReport], None]
-    ) -> _Recognition:
-        """Start an utterance."""
-        recognition = _Recognition(self._client, request, sink)
-        self._client.remember(recognition.stream, recognition)
-        asked = json.dumps({"language": request.language}).encode()
-        if not self._client.send(Ask.STT_OPEN, recognition.stream, asked):
-            recognition.broken()
-        return recognition
-
-
-class SpeechSynthesiser:
-    """`realtime.ports.Synthesiser` by the worker."""
-
-    def __init__(self, client: SpeechClient) -> None:
-        self._client = client
-
-    def open(
-        self,
-        facts: SessionFacts,
-        *,
-        audio: SpeechSink,
-        sink: Callable[[SpeechFinished | SpeechFailed], None],
-    ) -> _SpeechSession:
-        """Start serving a session."""
-        return _SpeechSession(self._client, facts, audio, sink)
-
-    def voices(self) -> Sequence[str]:
-        """Return the contract's voices."""
-        return VOICES

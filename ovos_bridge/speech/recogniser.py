@@ -1,0 +1,107 @@
+"""Recognition by the speech worker, as the gateway sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from ovos_bridge.speech.channel import LOST, SLOW, Channel, told_fault
+from ovos_bridge.speech.protocol import Ask, Tell
+from realtime.engine import (
+    EngineFault,
+    RecognitionFailed,
+    RecognitionReport,
+    RecognitionRequest,
+    TranscriptFinal,
+    TranscriptPartial,
+)
+from realtime.ports import Audio
+
+
+class Recognition:
+    """One utterance."""
+
+    def __init__(
+        self,
+        client: Channel,
+        request: RecognitionRequest,
+        sink: Callable[[RecognitionReport], None],
+    ) -> None:
+        self._client = client
+        self._id = request.utterance_id
+        self._sink = sink
+        self._failed: EngineFault | None = None
+        self._committed = False
+        self._timer: asyncio.Handle | None = None
+        self.stream = client.next_stream()
+
+    def feed(self, audio: Audio) -> None:
+        if self._failed is None:
+            sent = self._client.send(Ask.STT_AUDIO, self.stream, bytes(audio), droppable=True)
+            if not sent:
+                self._failed = LOST
+
+    def prepare(self) -> None:
+        self._client.send(Ask.STT_PREPARE, self.stream)
+
+    def abandon(self) -> None:
+        self._client.send(Ask.STT_ABANDON, self.stream)
+
+    def commit(self) -> None:
+        self._committed = True
+        loop = asyncio.get_running_loop()
+        if self._failed is not None:
+            self._timer = loop.call_soon(self._fail, self._failed)
+            return
+        self._client.send(Ask.STT_COMMIT, self.stream)
+        self._timer = loop.call_later(self._client.recognition_timeout_s, self._fail, SLOW)
+
+    def close(self) -> None:
+        self._end()
+        self._client.send(Ask.STT_CLOSE, self.stream)
+
+    def _end(self) -> None:
+        self._client.forget(self.stream)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _fail(self, fault: EngineFault) -> None:
+        self._end()
+        self._sink(RecognitionFailed(self._id, fault))
+
+    def told(self, kind: int, payload: bytes) -> None:
+        """Report a transcript or its failure."""
+        if kind == Tell.STT_PARTIAL:
+            self._sink(TranscriptPartial(self._id, payload.decode()))
+        elif kind == Tell.STT_FINAL:
+            self._end()
+            self._sink(TranscriptFinal(self._id, payload.decode()))
+        elif kind == Tell.STT_FAILED:
+            self._failed = told_fault(payload)
+            if self._committed:
+                self._fail(self._failed)
+
+    def broken(self) -> None:
+        """The worker is gone; the failure is told once the utterance is committed."""
+        self._failed = LOST
+        if self._committed:
+            self._fail(LOST)
+
+
+class SpeechRecogniser:
+    """`realtime.ports.Recogniser` by the worker."""
+
+    def __init__(self, client: Channel) -> None:
+        self._client = client
+
+    def open(
+        self, request: RecognitionRequest, sink: Callable[[RecognitionReport], None]
+    ) -> Recognition:
+        """Start an utterance."""
+        recognition = Recognition(self._client, request, sink)
+        self._client.remember(recognition.stream, recognition)
+        asked = json.dumps({"language": request.language}).encode()
+        if not self._client.send(Ask.STT_OPEN, recognition.stream, asked):
+            recognition.broken()
+        return recognition

@@ -9,8 +9,11 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 from typing import Any, TypeAlias
 
+import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from pydantic import TypeAdapter
@@ -35,6 +38,21 @@ IDS = {
 """The form of ids that only the server makes (CONTRACT 17)."""
 
 
+def _forms() -> dict[str, list[Any]]:
+    """Return the classes of each event type: some have keys that not every session gets."""
+    forms: dict[str, list[Any]] = {}
+    for event in SERVER_EVENTS:
+        forms.setdefault(event_type(event), []).append(event)
+    return forms
+
+
+FORMS = _forms()
+
+
+def _any_of(schemas: list[Json]) -> Json:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
 class EventSchemas:
     """A validator per event type."""
 
@@ -43,8 +61,10 @@ class EventSchemas:
         resource = DRAFT202012.create_resource({"$id": SHARED, "$defs": shared})
         registry: Registry[Any] = Registry().with_resource(SHARED, resource)
         self._validators = {
-            event_type(event): Draft202012Validator(events[event.__name__], registry=registry)
-            for event in SERVER_EVENTS
+            kind: Draft202012Validator(
+                _any_of([events[form.__name__] for form in forms]), registry=registry
+            )
+            for kind, forms in FORMS.items()
         }
 
     def types(self) -> frozenset[str]:
@@ -68,7 +88,7 @@ class EventForms:
 
     def __init__(self) -> None:
         self._adapters: dict[str, TypeAdapter[Any]] = {
-            event_type(event): TypeAdapter(event) for event in SERVER_EVENTS
+            kind: TypeAdapter(reduce(or_, forms)) for kind, forms in FORMS.items()
         }
 
     def faults(self, raw: str, event: Event) -> list[str]:
@@ -82,7 +102,7 @@ class EventForms:
         if adapter is None:
             return found
         try:
-            ours = dataclasses.asdict(adapter.validate_python(event))
+            ours = orjson.loads(orjson.dumps(adapter.validate_python(event)))
         except Unreadable:
             return found
         return found + list(_differences(event, ours, "$"))

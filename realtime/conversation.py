@@ -43,6 +43,8 @@ class Entry:
     truncated: bool = False
     spoken_text: str = ""
     """What a brain reads for assistant audio and user audio without a shown transcript."""
+    left_out: bool = False
+    """Truncation keeps it from the model (CONTRACT 11)."""
 
 
 def samples_to_ms(samples: int) -> int:
@@ -158,10 +160,6 @@ class Conversation:
         entry.audio_samples = audio_end_ms * SAMPLE_RATE // 1000
         entry.item = replace(item, content=[OutputAudio(transcript=None)])
         return entry.audio_samples
-
-    def context(self) -> tuple[ContextItem, ...]:
-        """Return the items as a brain reads them."""
-        return tuple(context_item(entry) for entry in self.entries())
 
 
 def _is_spoken(entry: Entry, item: MessageItem) -> bool:

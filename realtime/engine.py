@@ -43,8 +43,12 @@ class SessionFacts:
 
     session_id: str
     language: str = "en-US"
+    """BCP 47; what is spoken unless the client says otherwise."""
     timezone: str | None = None
+    """IANA name; None where the engine's own holds."""
     instructions: str = ""
+    blocked_skills: tuple[str, ...] = ()
+    """Skills that this session may not reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +56,21 @@ class RecognitionRequest:
     """One utterance to be transcribed; audio follows through `RecognitionStream.feed`."""
 
     utterance_id: str
+    model: str = ""
+    """The transcription model's name as the client gave it; empty for the default."""
     language: str | None = None
+    languages: tuple[str, ...] = ()
+    """What may be spoken, if the client names several."""
     prompt: str | None = None
     keywords: tuple[str, ...] = ()
+    delay: str | None = None
+    """How long a streaming model may wait for certainty, `minimal` to `xhigh`."""
+    partials: bool = False
+    """`TranscriptPartial` is wanted while the words are spoken."""
+    hypotheses: bool = False
+    """`TurnHypothesis` is wanted at each `prepare`."""
+    logprobs: bool = False
+    """Log probabilities are wanted, where the recogniser has them."""
 
 
 ToolChoice: TypeAlias = Literal["none", "auto", "required"] | str
@@ -133,6 +149,8 @@ class BrainRequest:
     in_conversation: bool = True
     """False for an out-of-band response, which must leave no trace in engine state."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    language: str | None = None
+    """What the caller was said to speak (BCP 47), None for the session's default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,20 +184,52 @@ class DetectionLost:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A piece of a transcript and the natural logarithm of its probability."""
+
+    token: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptPartial:
-    """The next piece of an utterance's transcript, append-only."""
+    """The next piece of an utterance's transcript, append-only.
+
+    The pieces and what `TranscriptFinal` adds to them are the transcript: a
+    recogniser sends only words that it will not take back.
+    """
 
     utterance_id: str
     delta: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnHypothesis:
+    """What was understood up to the silence that `prepare` told of; may change with more audio.
+
+    `whole` says that the words are a complete phrase by the recogniser's own
+    knowledge (a command of its grammar), None that it does not know.
+    """
+
+    utterance_id: str
+    text: str
+    whole: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFinal:
-    """The whole transcript of a committed utterance; the last report of its stream."""
+    """The whole transcript of a committed utterance; the last report of its stream.
+
+    `logprobs` covers the whole text, empty where the recogniser has none;
+    `languages` are those it heard, if it can tell.
+    """
 
     utterance_id: str
     text: str
     language: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +306,17 @@ class BrainFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Volunteered:
+    """The engine has something to say that nobody asked for: a timer rings.
+
+    `text` is one stretch to be spoken as it is.
+    """
+
+    text: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechProduced:
     """`samples` more of a segment's audio lie in the shell's output store."""
 
@@ -278,7 +339,9 @@ class SpeechFailed:
     fault: EngineFault
 
 
-RecognitionReport: TypeAlias = TranscriptPartial | TranscriptFinal | RecognitionFailed
+RecognitionReport: TypeAlias = (
+    TranscriptPartial | TurnHypothesis | TranscriptFinal | RecognitionFailed
+)
 BrainReport: TypeAlias = (
     BrainText
     | BrainCallStarted
@@ -289,4 +352,6 @@ BrainReport: TypeAlias = (
 )
 SpeechReport: TypeAlias = SpeechProduced | SpeechFinished | SpeechFailed
 DetectionReport: TypeAlias = SpeechProbability | DetectionLost
-EngineReport: TypeAlias = RecognitionReport | BrainReport | SpeechReport | DetectionReport
+EngineReport: TypeAlias = (
+    RecognitionReport | BrainReport | Volunteered | SpeechReport | DetectionReport
+)

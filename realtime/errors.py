@@ -208,6 +208,27 @@ class NoUsableTool(WireFault):
         super().__init__("A tool is required, but there is none that could be used.")
 
 
+class ContextTooLong(WireFault):
+    """The conversation does not fit and truncation is off; code and message are our choice."""
+
+    code = "context_length_exceeded"
+
+    def __init__(self, held_tokens: int, room_tokens: int) -> None:
+        super().__init__(
+            f"The conversation has {held_tokens} tokens after instructions and tools, but the "
+            f"model can read {room_tokens}. Delete items or allow truncation."
+        )
+
+
+class NamedToolMissing(WireFault):
+    """`tool_choice` names a tool that is not among the tools; code and message are ours."""
+
+    code = "no_usable_tool"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Tool choice '{name}' not found in 'tools'.")
+
+
 class VoiceLocked(WireFault):
     """Another voice after the model has spoken."""
 
@@ -226,6 +247,18 @@ class SessionKindMismatch(WireFault):
         super().__init__(
             f"Passing a {sent} session update event to a {session} session is not allowed.",
             param="session.type",
+        )
+
+
+class TurnDetectionNotHere(WireFault):
+    """A model that transcribes as it hears leaves turns to the client (CONTRACT 12)."""
+
+    code = "invalid_value"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Turn detection is not supported for this transcription model.",
+            param="session.audio.input.turn_detection",
         )
 
 
@@ -316,6 +349,31 @@ class InvalidModel(WireFault):
         super().__init__(
             f'Model "{model}" is not supported in realtime mode. See '
             "https://platform.openai.com/docs/models for a list of supported models."
+        )
+
+
+class TranscriptionModelHere(WireFault):
+    """A transcription model where a realtime model belongs (CONTRACT 12)."""
+
+    code = "invalid_model"
+    close_code = 4000
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f'Model "{model}" is a transcription model and cannot be used as the realtime '
+            "session model."
+        )
+
+
+class ModelNotHere(WireFault):
+    """A `model` in the query of a transcription session (CONTRACT 1); the code is our choice."""
+
+    code = "invalid_value"
+    close_code = 4000
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You must not provide a model parameter for transcription sessions", param="model"
         )
 
 

@@ -80,20 +80,3 @@ class Usage:
             input_token_details=given,
             output_token_details=made,
         )
-
-
-class TokenWindow:
-    """A per-minute token allowance that refills steadily; feeds `rate_limits.updated`."""
-
-    def __init__(self, *, limit: int) -> None:
-        self._limit = limit
-        self._used = 0.0
-        self._at_ms = 0
-
-    def spend(self, tokens: int, now_ms: int) -> tuple[int, int, float]:
-        """Count tokens; return (limit, remaining, seconds until full again)."""
-        refilled = (now_ms - self._at_ms) * self._limit / 60_000
-        self._at_ms = now_ms
-        self._used = min(float(self._limit), max(0.0, self._used - refilled) + tokens)
-        reset_s = round(self._used * 60 / self._limit, 3)
-        return self._limit, int(self._limit - self._used), max(reset_s, 0.001)

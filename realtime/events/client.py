@@ -29,6 +29,18 @@ SUPPORTED = (
 )
 """The live service's own list, in its order, as its error text prints it (CONTRACT 7)."""
 
+SUPPORTED_IN_TRANSCRIPTION = (
+    "session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "conversation.item.create",
+    "conversation.item.truncate",
+    "conversation.item.delete",
+    "conversation.item.retrieve",
+)
+"""What a transcription session takes: nothing about answers (CONTRACT 12; the list is ours)."""
+
 TRANSLATION_ONLY = frozenset({"session.close", "session.input_audio_buffer.append"})
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 

@@ -33,6 +33,11 @@ class WireJsonSchema(GenerateJsonSchema):
         """Leave the default out: what is always sent has none."""
         return self.generate_inner(schema["schema"])
 
+    def dataclass_args_schema(self, schema: core_schema.DataclassArgsSchema) -> JsonSchemaValue:
+        """Leave out what is kept beside the wire: its name begins with an underscore."""
+        sent = [field for field in schema["fields"] if not field["name"].startswith("_")]
+        return super().dataclass_args_schema({**schema, "fields": sent})
+
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
         """Close the object."""
         return {**super().dataclass_schema(schema), "additionalProperties": False}

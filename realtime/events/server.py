@@ -76,6 +76,17 @@ class SpeechStopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeoutTriggered:
+    """Nobody spoke for `idle_timeout_ms`; from the end of playback to now (CONTRACT 8.8)."""
+
+    type: Literal["input_audio_buffer.timeout_triggered"] = "input_audio_buffer.timeout_triggered"
+    event_id: str
+    audio_start_ms: int
+    audio_end_ms: int
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AudioCommitted:
     """The buffer became an item."""
 
@@ -157,6 +168,22 @@ class TranscriptionDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Logprob:
+    """A piece of a transcript, its log probability, and its UTF-8 bytes."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionDeltaWithLogprobs(TranscriptionDelta):
+    """What a session gets that asked for `…logprobs` in `include`; last key by our choice."""
+
+    logprobs: list[Logprob] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionInputDetails:
     """Transcription input by kind."""
 
@@ -195,6 +222,34 @@ class TranscriptionCompleted:
     content_index: int
     transcript: str
     usage: TranscriptionTokens | TranscriptionDuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionLanguage:
+    """A language that was heard."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionCompletedWithLogprobs(TranscriptionCompleted):
+    """What a session gets that asked for `…logprobs` in `include`; null where there are none."""
+
+    logprobs: list[Logprob] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionCompletedWithLanguages(TranscriptionCompleted):
+    """What models tell that detect languages, if the recogniser does (CONTRACT 9.3)."""
+
+    languages: list[TranscriptionLanguage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionCompletedInFull(TranscriptionCompletedWithLanguages):
+    """Languages and log probabilities."""
+
+    logprobs: list[Logprob] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -473,6 +528,7 @@ ServerEvent: TypeAlias = (
     | ErrorEvent
     | SpeechStarted
     | SpeechStopped
+    | TimeoutTriggered
     | AudioCommitted
     | AudioCleared
     | ItemAdded
@@ -481,7 +537,11 @@ ServerEvent: TypeAlias = (
     | ItemTruncated
     | ItemDeleted
     | TranscriptionDelta
+    | TranscriptionDeltaWithLogprobs
     | TranscriptionCompleted
+    | TranscriptionCompletedWithLogprobs
+    | TranscriptionCompletedWithLanguages
+    | TranscriptionCompletedInFull
     | TranscriptionFailed
     | ResponseCreated
     | ResponseDone

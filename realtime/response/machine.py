@@ -20,6 +20,7 @@ from realtime.engine import (
     BrainFinished,
     BrainText,
     BrainUsage,
+    ContextItem,
     EngineFault,
     SpeechFailed,
     SpeechFinished,
@@ -72,10 +73,14 @@ class LiveResponse:
         self.done = False
         self.waiting_for: set[str] = set()
         """The utterances whose transcripts the brain needs first."""
+        self.reserving = False
+        """The allowance was asked for room and has not answered."""
         self.thinking_since: int | None = None
         """When the brain was asked (ms), None before."""
         self.routes: Mapping[str, ToolRoute] = {}
         """Who carries out the calls of each function the brain may call."""
+        self.context: tuple[ContextItem, ...] = ()
+        """What the brain reads."""
         self.input_usage = InputDetails()
         self._outbox = outbox
         self._conversation_id = conversation_id if settings.in_conversation else None
@@ -146,6 +151,7 @@ class LiveResponse:
                     text=text.strip(),
                     voice=self.settings.voice_name,
                     speed=self.settings.speed,
+                    language=self.settings.language,
                 )
             )
         )

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from realtime.engine import ContextItem, FunctionSpec
-from realtime.errors import UnsupportedOption
+from realtime.errors import UnsupportedOption, VoiceLocked
 from realtime.events.client import ResponseParams
-from realtime.session.config import AudioFormat, JsonObject, ReasoningSessionConfig, SessionConfig
-from realtime.session.updates import audio_format, sent_fields, word_or_object
+from realtime.events.session import VOICES
+from realtime.session.config import (
+    AudioFormat,
+    ConversationConfig,
+    JsonObject,
+    ReasoningSessionConfig,
+)
+from realtime.session.updates import audio_format, check_voice, sent_fields, word_or_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,8 @@ class ResponseSettings:
     metadata: dict[str, str] | None
     context: tuple[ContextItem, ...] | None
     """The response's own context, None for the conversation's."""
+    language: str | None
+    """What the caller was said to speak (BCP 47), None where nobody said."""
 
     @property
     def spoken(self) -> bool:
@@ -68,16 +76,21 @@ class ResponseSettings:
 
 
 def response_settings(
-    config: SessionConfig,
+    config: ConversationConfig,
     params: ResponseParams | None,
     *,
     response_id: str,
     context: tuple[ContextItem, ...] | None = None,
+    language: str | None = None,
+    voices: Sequence[str] = VOICES,
+    has_spoken: bool = False,
 ) -> ResponseSettings:
     """Return the session's configuration with one response's overrides.
 
     Raises:
         UnsupportedOption: an option that only reasoning models have.
+        InvalidValue: a voice that the engine does not have.
+        VoiceLocked: another voice than the one that has spoken (CONTRACT 6.6).
     """
     chosen: dict[str, Any] = {
         "output_modalities": config.output_modalities,
@@ -93,13 +106,18 @@ def response_settings(
     }
     if params is not None:
         chosen.update(_overrides(config, params))
-    return ResponseSettings(response_id=response_id, context=context, **chosen)
+    voice = chosen["voice"]
+    if voice != config.audio.output.voice:
+        check_voice(voice, voices, param="response.audio.output.voice")
+    if has_spoken and chosen["in_conversation"] and voice != config.audio.output.voice:
+        raise VoiceLocked
+    return ResponseSettings(response_id=response_id, context=context, language=language, **chosen)
 
 
 _PLAIN: Sequence[str] = ("output_modalities", "instructions", "max_output_tokens", "metadata")
 
 
-def _overrides(config: SessionConfig, params: ResponseParams) -> dict[str, Any]:
+def _overrides(config: ConversationConfig, params: ResponseParams) -> dict[str, Any]:
     for option in ("reasoning", "parallel_tool_calls"):
         if params.has(option) and not isinstance(config, ReasoningSessionConfig):
             raise UnsupportedOption(f"response.{option}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from realtime.conversation import Conversation, Entry, context_item
+from realtime.conversation import context_item
 from realtime.engine import (
     SAMPLE_RATE,
     BrainCallArguments,
@@ -21,32 +21,44 @@ from realtime.engine import (
     BrainText,
     ContextItem,
     EngineFault,
+    FunctionSpec,
     SpeechReport,
+    Volunteered,
 )
 from realtime.errors import (
     ActiveResponse,
     CancelNotActive,
+    ContextTooLong,
     InvalidValue,
+    NamedToolMissing,
     NoUsableTool,
     WireFault,
 )
 from realtime.events.client import ResponseParams
-from realtime.events.items import FunctionCallItem, FunctionOutputItem, ItemReferenceIn, MessageItem
-from realtime.events.server import RateLimit, RateLimitsUpdated
+from realtime.events.items import ItemReferenceIn
 from realtime.pacing import Pacer
 from realtime.response.machine import CancelReason, LiveResponse
 from realtime.response.settings import ResponseSettings, response_settings
 from realtime.session.commands import sent_context
-from realtime.session.effects import ReportPlayback, StartBrain
+from realtime.session.effects import (
+    ReportPlayback,
+    ReserveTokens,
+    SendRateLimits,
+    StartBrain,
+)
 from realtime.session.state import SessionState
+from realtime.tokens import entry_tokens, item_tokens
+from realtime.truncation import fit, truncation_rule
 from realtime.turns.transcripts import Transcripts
 from realtime.usage import (
     InputDetails,
-    TokenWindow,
-    assistant_audio_tokens,
+    OutputDetails,
+    Usage,
     text_tokens,
-    user_audio_tokens,
 )
+
+RESERVED_OUTPUT_TOKENS = 4_096
+"""Held for a response without a limit of its own: the most the service lets one have."""
 
 
 class Answers:
@@ -57,8 +69,9 @@ class Answers:
         self._transcripts = transcripts
         self._default: LiveResponse | None = None
         self._others: dict[str, LiveResponse] = {}
-        self._window = TokenWindow(limit=state.limits.tokens_per_minute)
         self._playing_until_ms: int | None = None
+        self.ended = 0
+        """Responses of the conversation that are over."""
 
     def live(self) -> tuple[LiveResponse, ...]:
         """Return the live responses, the conversation's first."""
@@ -71,6 +84,11 @@ class Answers:
     def default_id(self) -> str | None:
         """The id of the conversation's live response."""
         return self._default.id if self._default is not None else None
+
+    @property
+    def playing(self) -> bool:
+        """The caller still hears an answer, as far as can be told from what was sent."""
+        return self._playing_until_ms is not None
 
     def check_free(self, params: ResponseParams | None) -> None:
         """Refuse a second response in the conversation.
@@ -99,17 +117,33 @@ class Answers:
         self._think(response, now_ms)
         return response
 
+    def say(self, volunteered: Volunteered, now_ms: int) -> None:
+        """Begin a response whose words are known already: nobody is asked to think."""
+        response = self._new(self._settings(None, language=volunteered.language))
+        response.announce()
+        response.thinking_since = now_ms
+        response.text_made(BrainText(response.id, volunteered.text))
+        response.brain_finished(BrainFinished(response.id))
+
     def create_refused(self, fault: WireFault) -> None:
         """Begin an automatic response that policy refused: it fails at once (DECISIONS 2.2)."""
         response = self._new(self._settings(None))
         response.announce()
         response.refuse(kind=fault.type, code=fault.code, message=fault.message)
 
-    def _settings(self, params: ResponseParams | None) -> ResponseSettings:
+    def _settings(
+        self, params: ResponseParams | None, *, language: str | None = None
+    ) -> ResponseSettings:
         state = self._state
         context = None if params is None or params.input is None else self._own_context(params)
         return response_settings(
-            state.config, params, response_id=state.outbox.ids("resp"), context=context
+            state.talk,
+            params,
+            response_id=state.outbox.ids("resp"),
+            context=context,
+            language=language or state.spoken_language,
+            voices=state.traits.voices,
+            has_spoken=state.has_spoken,
         )
 
     def _own_context(self, params: ResponseParams) -> tuple[ContextItem, ...]:
@@ -143,22 +177,65 @@ class Answers:
         return response
 
     def _think(self, response: LiveResponse, now_ms: int) -> None:
-        """Ask the brain, once everything it must read is known."""
-        if response.waiting_for or response.thinking_since is not None or response.done:
+        """Ask for room in the allowance, once everything the brain must read is known."""
+        begun = response.reserving or response.thinking_since is not None
+        if response.waiting_for or begun or response.done:
             return
+        try:
+            self._read(response)
+        except ContextTooLong as fault:
+            response.refuse(kind=fault.type, code=fault.code, message=fault.message)
+            return
+        response.reserving = True
+        given = Usage.of(response.input_usage, OutputDetails()).input_tokens
+        most = response.settings.output_limit or RESERVED_OUTPUT_TOKENS
+        self._state.outbox.do(
+            ReserveTokens(response_id=response.id, input_tokens=given, output_tokens=most)
+        )
+
+    def _read(self, response: LiveResponse) -> None:
+        """Decide what the brain reads, and count it.
+
+        Raises:
+            ContextTooLong: the conversation does not fit and may not be truncated.
+        """
+        settings, state = response.settings, self._state
+        fixed = _fixed_tokens(settings)
+        if settings.context is not None:
+            response.context = settings.context
+            response.input_usage = _count(fixed, [item_tokens(i) for i in settings.context])
+            return
+        rule = truncation_rule(
+            state.talk.truncation, context_tokens=state.limits.context_tokens, fixed_tokens=fixed
+        )
+        entries = fit(state.conversation.entries(), rule, tokens=lambda e: sum(entry_tokens(e)))
+        response.context = tuple(context_item(entry) for entry in entries)
+        response.input_usage = _count(fixed, [entry_tokens(entry) for entry in entries])
+
+    def not_reserved(self, response_id: str, fault: WireFault) -> None:
+        """The allowance is used up: the response fails, and used nothing."""
+        response = self._by_id(response_id)
+        if response is not None and response.reserving:
+            response.input_usage = InputDetails()
+            response.refuse(kind=fault.type, code=fault.code, message=fault.message)
+
+    def reserved(self, response_id: str, now_ms: int) -> None:
+        """There is room: ask the brain."""
+        response = self._by_id(response_id)
+        if response is None or not response.reserving:
+            return
+        response.reserving = False
         settings, state = response.settings, self._state
         tools = settings.function_specs(without=state.narrowed)
-        context = settings.context
-        response.input_usage = _input_usage(settings, state.conversation)
-        if settings.tool_choice == "required" and not tools:
-            fault = NoUsableTool()
+        fault = _missing_tool(settings.brain_choice(), tools)
+        if fault is not None:
             response.refuse(kind=fault.type, code=fault.code, message=fault.message)
             return
         response.thinking_since = now_ms
         response.routes = {tool.name: tool.route for tool in tools}
         request = BrainRequest(
             response_id=response.id,
-            items=state.conversation.context() if context is None else context,
+            items=response.context,
             instructions=settings.instructions,
             tools=tools,
             tool_choice=settings.brain_choice(),
@@ -166,6 +243,7 @@ class Answers:
             spoken=settings.spoken,
             in_conversation=settings.in_conversation,
             metadata=settings.metadata or {},
+            language=settings.language,
         )
         state.outbox.do(StartBrain(request))
 
@@ -236,12 +314,11 @@ class Answers:
     def _forget(self, response: LiveResponse, now_ms: int) -> None:
         if response is self._default:
             self._default = None
+            self.ended += 1
         else:
             self._others.pop(response.id, None)
-        limit, remaining, reset_s = self._window.spend(response.usage().total_tokens, now_ms)
-        entry = RateLimit(name="tokens", limit=limit, remaining=remaining, reset_seconds=reset_s)
         outbox = self._state.outbox
-        outbox.send(RateLimitsUpdated(event_id=outbox.event_id(), rate_limits=[entry]))
+        outbox.do(SendRateLimits(outbox.event_id()))
 
     def deadline(self) -> int | None:
         """Return when `advance` has something to do, if it depends on time alone."""
@@ -289,28 +366,27 @@ class Answers:
         self._others.clear()
 
 
-def _input_usage(settings: ResponseSettings, conversation: Conversation) -> InputDetails:
+def _missing_tool(choice: str, tools: tuple[FunctionSpec, ...]) -> WireFault | None:
+    """Return the fault of a choice that no tool fits."""
+    if choice == "required" and not tools:
+        return NoUsableTool()
+    kind, _, name = choice.partition(":")
+    if kind == "function" and name not in {tool.name for tool in tools}:
+        return NamedToolMissing(name)
+    return None
+
+
+def _fixed_tokens(settings: ResponseSettings) -> int:
     """Instructions and tools count on every response (CONTRACT 10); text is estimated."""
     text = text_tokens(settings.instructions)
     if settings.tools:
         text += text_tokens(json.dumps(settings.tools, separators=(",", ":")))
-    if settings.context is not None:
-        return InputDetails(text_tokens=text + sum(text_tokens(i.text) for i in settings.context))
-    audio = 0
-    for entry in conversation.entries():
-        written, heard = _entry_tokens(entry)
-        text += written
-        audio += heard
-    return InputDetails(text_tokens=text, audio_tokens=audio)
+    return text
 
 
-def _entry_tokens(entry: Entry) -> tuple[int, int]:
-    item = entry.item
-    if isinstance(item, FunctionCallItem):
-        return text_tokens(item.arguments), 0
-    if isinstance(item, FunctionOutputItem):
-        return text_tokens(item.output), 0
-    if isinstance(item, MessageItem) and entry.audio_samples:
-        count = user_audio_tokens if item.role == "user" else assistant_audio_tokens
-        return 0, count(entry.audio_samples)
-    return text_tokens(context_item(entry).text), 0
+def _count(fixed_tokens: int, counts: list[tuple[int, int, int]]) -> InputDetails:
+    return InputDetails(
+        text_tokens=fixed_tokens + sum(text for text, _, _ in counts),
+        audio_tokens=sum(audio for _, audio, _ in counts),
+        image_tokens=sum(images for _, _, images in counts),
+    )

@@ -7,7 +7,7 @@ field order is wire order, and a null stands where the wire has a null.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -66,7 +66,34 @@ class SemanticVad:
     interrupt_response: bool = True
 
 
-TurnDetection: TypeAlias = ServerVad | SemanticVad
+@dataclass(frozen=True, slots=True)
+class TranscriptionServerVad:
+    """Turn detection by silence where nobody answers: no keys for answers (CONTRACT 12)."""
+
+    type: Literal["server_vad"] = "server_vad"
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 200
+    idle_timeout_ms: ClassVar[None] = None
+    create_response: ClassVar[bool] = False
+    interrupt_response: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionSemanticVad:
+    """Turn detection by meaning where nobody answers; its shape is our choice."""
+
+    type: Literal["semantic_vad"] = "semantic_vad"
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: ClassVar[bool] = False
+    interrupt_response: ClassVar[bool] = False
+
+
+TurnDetection: TypeAlias = (
+    ServerVad | SemanticVad | TranscriptionServerVad | TranscriptionSemanticVad
+)
+BySilence: TypeAlias = ServerVad | TranscriptionServerVad
+ByMeaning: TypeAlias = SemanticVad | TranscriptionSemanticVad
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +106,53 @@ class Transcription:
 
 
 @dataclass(frozen=True, slots=True)
+class MultilingualTranscription(Transcription):
+    """What `gpt-live-transcribe` echoes (CONTRACT 9.3)."""
+
+    languages: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What was asked of input transcription and is not echoed (CONTRACT 9.3)."""
+
+    keywords: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    delay: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AudioInput:
-    """`audio.input`."""
+    """`audio.input`. What begins with an underscore is kept and not on the wire."""
 
     format: AudioFormat = PcmAudio()
     transcription: Transcription | None = None
     noise_reduction: JsonObject | None = None
-    turn_detection: TurnDetection | None = ServerVad()
+    turn_detection: ServerVad | SemanticVad | None = ServerVad()
+    _wishes: Wishes = Wishes()
+
+    @property
+    def wishes(self) -> Wishes:
+        """What was asked of transcription and is not echoed."""
+        return self._wishes
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionInput:
+    """`audio.input` of a transcription session. See `AudioInput` for the underscore."""
+
+    format: AudioFormat = PcmAudio()
+    transcription: Transcription | None = None
+    noise_reduction: JsonObject | None = None
+    turn_detection: TranscriptionServerVad | TranscriptionSemanticVad | None = (
+        TranscriptionServerVad()
+    )
+    _wishes: Wishes = Wishes()
+
+    @property
+    def wishes(self) -> Wishes:
+        """What was asked of transcription and is not echoed."""
+        return self._wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +201,33 @@ class ReasoningSessionConfig(SessionConfig):
     parallel_tool_calls: bool = True
 
 
-AnySessionConfig: TypeAlias = SessionConfig | ReasoningSessionConfig
+@dataclass(frozen=True, slots=True)
+class TranscriptionAudio:
+    """`audio` of a transcription session."""
+
+    input: TranscriptionInput = TranscriptionInput()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionSessionConfig:
+    """A transcription session (CONTRACT 12): no model, no instructions, no output."""
+
+    type: Literal["transcription"] = "transcription"
+    object: Literal["realtime.transcription_session"] = "realtime.transcription_session"
+    id: str
+    expires_at: int = 0
+    audio: TranscriptionAudio = TranscriptionAudio()
+    include: list[str] | None = None
+
+    @property
+    def model(self) -> str:
+        """The transcription model, empty until one is set."""
+        chosen = self.audio.input.transcription
+        return chosen.model if chosen is not None else ""
+
+
+ConversationConfig: TypeAlias = SessionConfig | ReasoningSessionConfig
+AnySessionConfig: TypeAlias = SessionConfig | ReasoningSessionConfig | TranscriptionSessionConfig
 
 
 def is_reasoning_model(model: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from realtime.engine import BrainRequest, RecognitionRequest, SpeechRequest, ToolCall
 from realtime.events.items import RetrievedItem
 from realtime.events.server import ServerEvent
-from realtime.session.config import AudioFormat, SessionConfig
+from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.session.inputs import ControllerId, EndReason
 from realtime.usage import Usage
 
@@ -211,7 +211,7 @@ class ReportPlayback:
     playing: bool
 
 
-# --- admission, records, end --------------------------------------------------------
+# --- admission, allowance, records, end ----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +221,26 @@ class Ask:
     question: int
     action: str
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveTokens:
+    """Hold tokens for a response that begins; answered by `TokensReserved` or `TokensRefused`.
+
+    `input_tokens` are known, `output_tokens` are the most it may make. What is
+    held is settled by the response's `RecordUsage`.
+    """
+
+    response_id: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendRateLimits:
+    """Send `rate_limits.updated`; the shell fills in what is counted now."""
+
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +264,7 @@ class CallTool:
 class RecordConfig:
     """The effective configuration changed."""
 
-    config: SessionConfig
+    config: AnySessionConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +309,8 @@ Effect: TypeAlias = (
     | CancelSpeech
     | ReportPlayback
     | Ask
+    | ReserveTokens
+    | SendRateLimits
     | CallTool
     | RecordUsage
     | RecordConfig

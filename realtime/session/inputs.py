@@ -13,6 +13,8 @@ from typing import TypeAlias
 from realtime.engine import EngineReport
 from realtime.errors import WireFault
 from realtime.events.client import ClientEvent
+from realtime.events.session import VOICES
+from realtime.turns.models import MODELS
 
 ControllerId: TypeAlias = int
 """One connected client of a session: its socket, a data channel, a sideband."""
@@ -78,6 +80,21 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class TokensReserved:
+    """The allowance has room for the response."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokensRefused:
+    """The allowance has no room; the response fails with `fault` (CONTRACT 8.13)."""
+
+    response_id: str
+    fault: WireFault
+
+
+@dataclass(frozen=True, slots=True)
 class Revoked:
     """The right to the session is gone; it ends now."""
 
@@ -123,9 +140,10 @@ class SessionLimits:
     speech_start_ms: int = 64
     first_audio_ms: int = 100
     pace: float = 6.0
-    tokens_per_minute: int = 40_000
     max_items: int = 10_000
     max_pending_events: int = 256
+    context_tokens: int = 32_000
+    """What the model can read and write at once (CONTRACT 11)."""
     listening_ms: int = 15_000
     """Audio kept while nobody speaks under turn detection."""
 
@@ -138,6 +156,12 @@ class EngineTraits:
     """The brain reads words, so that spoken input must be recognised first."""
     listens: bool = True
     """There is voice activity detection; without it turns end by commit only."""
+    language: str = "en-US"
+    """What is spoken unless the client says otherwise (BCP 47)."""
+    voices: tuple[str, ...] = VOICES
+    """Voices by name."""
+    transcription_models: tuple[str, ...] = tuple(MODELS)
+    """Transcription models by name."""
 
 
 Input: TypeAlias = (
@@ -147,6 +171,8 @@ Input: TypeAlias = (
     | AudioAppended
     | Allowed
     | Refused
+    | TokensReserved
+    | TokensRefused
     | Revoked
     | Narrowed
     | Heard

@@ -33,9 +33,12 @@ from realtime.engine import (
     SpeechReport,
     TranscriptFinal,
     TranscriptPartial,
+    TurnHypothesis,
+    Volunteered,
 )
-from realtime.errors import ActiveResponse, BufferNotHere, SessionExpired, WireFault
+from realtime.errors import BufferNotHere, InvalidValue, SessionExpired, WireFault
 from realtime.events.client import (
+    SUPPORTED_IN_TRANSCRIPTION,
     AudioAppend,
     AudioClear,
     AudioCommit,
@@ -53,8 +56,9 @@ from realtime.events.server import SessionCreated, SessionUpdated
 from realtime.ports import IdSource
 from realtime.session.answers import Answers
 from realtime.session.commands import ItemCommands
-from realtime.session.config import SessionConfig
+from realtime.session.config import AnySessionConfig
 from realtime.session.effects import Ask, Close, Effect, RecordConfig
+from realtime.session.initiative import Initiative
 from realtime.session.inputs import (
     Allowed,
     AudioAppended,
@@ -72,6 +76,8 @@ from realtime.session.inputs import (
     Revoked,
     SessionLimits,
     Shutdown,
+    TokensRefused,
+    TokensReserved,
 )
 from realtime.session.outbox import Outbox
 from realtime.session.state import SessionState
@@ -103,7 +109,7 @@ class Session:
 
     def __init__(
         self,
-        config: SessionConfig,
+        config: AnySessionConfig,
         *,
         ids: IdSource,
         noise: Callable[[int], str],
@@ -125,11 +131,16 @@ class Session:
         self._listening = Listening(self._state, self._transcripts)
         self._answers = Answers(self._state, self._transcripts)
         self._commands = ItemCommands(self._state, self._transcripts)
+        self._initiative = Initiative(
+            self._state,
+            self._listening,
+            self._answers,
+            ask=lambda: self._ask(AUTOMATIC_RESPONSE, None),
+        )
         self._expires_ms = opened_ms + self._state.limits.max_duration_ms
         self._now_ms = opened_ms
         self._questions = 0
         self._asked: tuple[int, _Waiting] | None = None
-        self._asked_automatic: set[int] = set()
         self._waiting: deque[_Waiting] = deque()
         self._closed = False
 
@@ -144,7 +155,7 @@ class Session:
         return len(self._waiting) >= self._state.limits.max_pending_events
 
     @property
-    def config(self) -> SessionConfig:
+    def config(self) -> AnySessionConfig:
         """The effective configuration."""
         return self._state.config
 
@@ -161,8 +172,11 @@ class Session:
         """Return the next instant at which `expire` must be called."""
         if self._closed:
             return None
-        due = self._answers.deadline()
-        return self._expires_ms if due is None else min(due, self._expires_ms)
+        due = self._expires_ms
+        for other in (self._answers.deadline(), self._initiative.deadline()):
+            if other is not None and other < due:
+                due = other
+        return due
 
     def expire(self, now_ms: int) -> None:
         """Say that the deadline has passed."""
@@ -173,7 +187,11 @@ class Session:
             minutes = self._state.limits.max_duration_ms // 60_000
             self._end(SessionExpired(minutes), EndReason.EXPIRED)
             return
+        self._advance(now_ms)
+
+    def _advance(self, now_ms: int) -> None:
         self._answers.advance(now_ms)
+        self._initiative.advance(now_ms)
 
     def receive(self, given: Input, now_ms: int) -> None:
         """Apply one input."""
@@ -185,7 +203,7 @@ class Session:
             return
         _HANDLERS[type(given)](self, given)
         if not self._closed:
-            self._answers.advance(now_ms)
+            self._advance(now_ms)
 
     # --- lifecycle ---
 
@@ -233,6 +251,11 @@ class Session:
         if isinstance(given, InvalidFromClient):
             self._outbox.send_fault(given.fault, event_id=given.event_id, to=given.controller)
             return
+        if not self._state.converses and given.event.type not in SUPPORTED_IN_TRANSCRIPTION:
+            kind = given.event.type
+            fault = InvalidValue.unsupported(kind, SUPPORTED_IN_TRANSCRIPTION, param="type")
+            self._outbox.send_fault(fault, event_id=given.event.event_id, to=given.controller)
+            return
         action = GUARDED.get(type(given.event))
         if action is None:
             self._apply(waiting)
@@ -248,20 +271,18 @@ class Session:
         return self._questions
 
     def _allowed(self, given: Allowed) -> None:
-        if given.question in self._asked_automatic:
-            self._asked_automatic.discard(given.question)
-            self._answer_turn()
-        elif self._asked is not None and self._asked[0] == given.question:
+        if self._initiative.allowed(given.question, self._now_ms):
+            return
+        if self._asked is not None and self._asked[0] == given.question:
             waiting = self._asked[1]
             self._asked = None
             self._apply(waiting)
             self._resume()
 
     def _refused(self, given: Refused) -> None:
-        if given.question in self._asked_automatic:
-            self._asked_automatic.discard(given.question)
-            self._refuse_turn(given.fault)
-        elif self._asked is not None and self._asked[0] == given.question:
+        if self._initiative.refused(given.question, given.fault):
+            return
+        if self._asked is not None and self._asked[0] == given.question:
             asked = self._asked[1].given
             self._asked = None
             if isinstance(asked, FromClient):
@@ -311,7 +332,9 @@ class Session:
 
     def _update(self, event: SessionUpdate) -> None:
         state = self._state
-        state.config = updated(state.config, event.session, has_spoken=state.has_spoken)
+        state.config = updated(
+            state.config, event.session, has_spoken=state.has_spoken, traits=state.traits
+        )
         self._outbox.send(SessionUpdated(event_id=self._outbox.event_id(), session=state.config))
         self._outbox.do(RecordConfig(state.config))
         self._listening.configure()
@@ -325,47 +348,41 @@ class Session:
                 if detection is not None and detection.interrupt_response:
                     self._answers.interrupt()
             case Ended():
-                self._turn_ended()
+                self._initiative.turn_ended()
             case None:
                 pass
 
+    def _hypothesis(self, given: TurnHypothesis) -> None:
+        if self._listening.hypothesis(given) is not None:
+            self._initiative.turn_ended()
+
     def _detection_lost(self, _given: DetectionLost) -> None:
         if self._listening.lost():
-            self._turn_ended()
+            self._initiative.turn_ended()
 
-    def _turn_ended(self) -> None:
-        detection = self._state.config.audio.input.turn_detection
-        if detection is None or not detection.create_response:
-            return
-        if self._answers.default_id is not None:
-            # With interrupt_response off the automatic response may fail to
-            # start; the service says so without an event id (CONTRACT 8.6).
-            self._outbox.send_fault(ActiveResponse(self._answers.default_id), event_id=None)
-            return
-        self._asked_automatic.add(self._ask(AUTOMATIC_RESPONSE, None))
+    # --- allowance ---
 
-    def _answer_turn(self) -> None:
-        try:
-            self._answers.create(None, self._now_ms)
-        except ActiveResponse as fault:  # the client was quicker while admission was asked
-            self._outbox.send_fault(fault, event_id=None)
+    def _reserved(self, given: TokensReserved) -> None:
+        self._answers.reserved(given.response_id, self._now_ms)
 
-    def _refuse_turn(self, fault: WireFault) -> None:
-        if self._answers.default_id is None:
-            self._answers.create_refused(fault)
+    def _not_reserved(self, given: TokensRefused) -> None:
+        self._answers.not_reserved(given.response_id, given.fault)
 
     # --- engine reports ---
 
     def _partial(self, given: TranscriptPartial) -> None:
-        self._transcripts.partial(given.utterance_id, given.delta)
+        self._transcripts.partial(given)
 
     def _final(self, given: TranscriptFinal) -> None:
-        if self._transcripts.final(given.utterance_id, given.text):
+        if self._transcripts.final(given):
             self._answers.transcribed(given.utterance_id, None, self._now_ms)
 
     def _recognition_failed(self, given: RecognitionFailed) -> None:
         if self._transcripts.failed(given.utterance_id, given.fault):
             self._answers.transcribed(given.utterance_id, given.fault, self._now_ms)
+
+    def _volunteered(self, given: Volunteered) -> None:
+        self._initiative.volunteered(given)
 
     def _brain(self, given: BrainReport) -> None:
         self._answers.brain_reported(given)
@@ -380,6 +397,8 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     InvalidFromClient: Session._from_client,
     Allowed: Session._allowed,
     Refused: Session._refused,
+    TokensReserved: Session._reserved,
+    TokensRefused: Session._not_reserved,
     Revoked: Session._revoked,
     Narrowed: Session._narrowed,
     Heard: Session._heard,
@@ -388,8 +407,10 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     SpeechProbability: Session._probability,
     DetectionLost: Session._detection_lost,
     TranscriptPartial: Session._partial,
+    TurnHypothesis: Session._hypothesis,
     TranscriptFinal: Session._final,
     RecognitionFailed: Session._recognition_failed,
+    Volunteered: Session._volunteered,
     BrainText: Session._brain,
     BrainCallStarted: Session._brain,
     BrainCallArguments: Session._brain,

@@ -6,10 +6,17 @@ changes nothing, since nothing is stored before the whole patch is applied.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from realtime.errors import SessionKindMismatch, UnsupportedOption, VoiceLocked
+from realtime.errors import (
+    InvalidValue,
+    SessionKindMismatch,
+    TurnDetectionNotHere,
+    UnsupportedOption,
+    VoiceLocked,
+)
 from realtime.events.base import Incoming
 from realtime.events.session import (
     AudioInputIn,
@@ -20,39 +27,79 @@ from realtime.events.session import (
     ServerVadIn,
     SessionIn,
     TranscriptionIn,
+    TranscriptionSessionIn,
 )
 from realtime.session.config import (
+    AnySessionConfig,
     AudioConfig,
     AudioFormat,
     AudioInput,
     AudioOutput,
+    ConversationConfig,
     G711Audio,
     JsonObject,
+    MultilingualTranscription,
     PcmAudio,
     ReasoningSessionConfig,
     SemanticVad,
     ServerVad,
-    SessionConfig,
     Transcription,
+    TranscriptionInput,
+    TranscriptionSemanticVad,
+    TranscriptionServerVad,
+    TranscriptionSessionConfig,
     TurnDetection,
+    Wishes,
 )
+from realtime.session.inputs import EngineTraits
+from realtime.turns.models import transcription_model
+
+DEFAULT_TRANSCRIPTION_MODEL = "gpt-4o-mini-transcribe"
+"""Where a client turns transcription on without a name; our choice."""
+
+_TRANSCRIPTION = "session.audio.input.transcription"
+
+AnyInput = TypeVar("AnyInput", AudioInput, TranscriptionInput)
 
 _PLAIN = ("output_modalities", "instructions", "max_output_tokens", "include")
 
 
-def updated(config: SessionConfig, patch: SessionIn, *, has_spoken: bool) -> SessionConfig:
+def updated(
+    config: AnySessionConfig,
+    patch: SessionIn,
+    *,
+    has_spoken: bool,
+    traits: EngineTraits | None = None,
+) -> AnySessionConfig:
     """Return the configuration after the patch.
 
     Args:
         config: what is in force.
         patch: what the client sent, already validated field by field.
         has_spoken: assistant audio is present, so that the voice is fixed.
+        traits: what the engine has: voices, transcription models.
 
     Raises:
         WireFault: the patch as a whole is refused.
     """
+    traits = traits or EngineTraits()
+    if isinstance(config, TranscriptionSessionConfig):
+        if not isinstance(patch, TranscriptionSessionIn):
+            raise SessionKindMismatch(sent="realtime", session="transcription")
+        return _transcription_session(config, patch, traits)
     if not isinstance(patch, RealtimeSessionIn):
         raise SessionKindMismatch(sent="transcription", session="realtime")
+    return conversation_updated(config, patch, has_spoken=has_spoken, traits=traits)
+
+
+def conversation_updated(
+    config: ConversationConfig,
+    patch: RealtimeSessionIn,
+    *,
+    has_spoken: bool,
+    traits: EngineTraits,
+) -> ConversationConfig:
+    """Return a conversation's configuration after the patch; see `updated`."""
     changes: dict[str, Any] = {name: getattr(patch, name) for name in _PLAIN if patch.has(name)}
     if patch.has("tools"):
         changes["tools"] = [sent_fields(tool) for tool in patch.tools]
@@ -67,12 +114,26 @@ def updated(config: SessionConfig, patch: SessionIn, *, has_spoken: bool) -> Ses
         # one client treats every error event as fatal (DECISIONS 2.1).
         changes["tracing"] = None if patch.tracing is None else word_or_object(patch.tracing)
     if patch.audio is not None:
-        changes["audio"] = _audio(config.audio, patch, has_spoken=has_spoken)
+        changes["audio"] = _audio(config.audio, patch, has_spoken=has_spoken, traits=traits)
     changes.update(_reasoning(config, patch))
     return replace(config, **changes)
 
 
-def _reasoning(config: SessionConfig, patch: RealtimeSessionIn) -> dict[str, Any]:
+def _transcription_session(
+    config: TranscriptionSessionConfig, patch: TranscriptionSessionIn, traits: EngineTraits
+) -> TranscriptionSessionConfig:
+    changes: dict[str, Any] = {"include": patch.include} if patch.has("include") else {}
+    if patch.audio is not None and patch.audio.input is not None:
+        listened = _input(config.audio.input, patch.audio.input, traits)
+        chosen = listened.transcription
+        streams = chosen is not None and transcription_model(chosen.model).streams
+        if streams and listened.turn_detection is not None:
+            raise TurnDetectionNotHere
+        changes["audio"] = replace(config.audio, input=listened)
+    return replace(config, **changes)
+
+
+def _reasoning(config: ConversationConfig, patch: RealtimeSessionIn) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if patch.reasoning is not None:
         changes["reasoning"] = sent_fields(patch.reasoning)
@@ -98,68 +159,131 @@ def audio_format(sent: Any) -> AudioFormat:
     return PcmAudio() if isinstance(sent, PcmFormat) else G711Audio(sent.type)
 
 
-def _audio(audio: AudioConfig, patch: RealtimeSessionIn, *, has_spoken: bool) -> AudioConfig:
+def _audio(
+    audio: AudioConfig, patch: RealtimeSessionIn, *, has_spoken: bool, traits: EngineTraits
+) -> AudioConfig:
     sent = patch.audio
     if sent is not None and sent.input is not None:
-        audio = replace(audio, input=_input(audio.input, sent.input))
+        audio = replace(audio, input=_input(audio.input, sent.input, traits))
     if sent is not None and sent.output is not None:
-        audio = replace(audio, output=_output(audio.output, sent.output, has_spoken=has_spoken))
+        spoken = _output(audio.output, sent.output, has_spoken=has_spoken, traits=traits)
+        audio = replace(audio, output=spoken)
     return audio
 
 
-def _input(audio: AudioInput, sent: AudioInputIn) -> AudioInput:
+def _input(audio: AnyInput, sent: AudioInputIn, traits: EngineTraits) -> AnyInput:
     changes: dict[str, Any] = {}
     if sent.format is not None:
         changes["format"] = audio_format(sent.format)
     if sent.has("transcription"):
-        changes["transcription"] = _transcription(audio.transcription, sent.transcription)
+        chosen = _transcription(audio.transcription, sent.transcription, traits)
+        changes["transcription"] = chosen
+        changes["_wishes"] = _wishes(audio.wishes, sent.transcription)
     if sent.has("noise_reduction"):
         reduction = sent.noise_reduction
-        changes["noise_reduction"] = None if reduction is None else _noise(audio, reduction)
+        changes["noise_reduction"] = (
+            None if reduction is None else _noise(audio.noise_reduction, reduction)
+        )
     if sent.has("turn_detection"):
-        changes["turn_detection"] = _turn_detection(audio.turn_detection, sent.turn_detection)
+        fresh = _fresh_detection(audio, sent.turn_detection)
+        changes["turn_detection"] = _turn_detection(
+            audio.turn_detection, fresh, sent.turn_detection
+        )
     return replace(audio, **changes)
 
 
-def _noise(audio: AudioInput, sent: Incoming) -> JsonObject:
+def _noise(kept: JsonObject | None, sent: Incoming) -> JsonObject:
     """`strength` is kept when omitted (CONTRACT 5)."""
-    kept = {} if audio.noise_reduction is None else audio.noise_reduction
-    return {**kept, **sent_fields(sent)}
+    return {**(kept or {}), **sent_fields(sent)}
 
 
 def _transcription(
-    current: Transcription | None, sent: TranscriptionIn | None
+    current: Transcription | None, sent: TranscriptionIn | None, traits: EngineTraits
 ) -> Transcription | None:
     if sent is None:
         return None
-    base = current or Transcription(model="")
-    names = [name for name in ("model", "language", "prompt") if sent.has(name)]
-    return replace(base, **{name: getattr(sent, name) for name in names})
+    model = sent.model or (current.model if current else DEFAULT_TRANSCRIPTION_MODEL)
+    if model not in traits.transcription_models:
+        raise InvalidValue.unsupported(
+            model, traits.transcription_models, param=f"{_TRANSCRIPTION}.model"
+        )
+    _check_options(model, sent)
+    kept = {
+        name: getattr(sent, name) if sent.has(name) else getattr(current, name, None)
+        for name in ("language", "prompt")
+    }
+    if model != "gpt-live-transcribe":
+        return Transcription(model, **kept)
+    held = current.languages if isinstance(current, MultilingualTranscription) else None
+    languages = sent.languages if sent.has("languages") else held
+    return MultilingualTranscription(model, **kept, languages=languages)
+
+
+def _check_options(model: str, sent: TranscriptionIn) -> None:
+    """Refuse options that the model does not take (CONTRACT 12); a null asks for nothing."""
+    taken = transcription_model(model).options
+    for name in ("prompt", "keywords", "languages", "delay"):
+        if getattr(sent, name) is not None and name not in taken:
+            raise UnsupportedOption(f"{_TRANSCRIPTION}.{name}")
+
+
+def _wishes(kept: Wishes, sent: TranscriptionIn | None) -> Wishes:
+    if sent is None:
+        return Wishes()
+    changes: dict[str, Any] = {
+        name: tuple(getattr(sent, name) or ()) for name in ("keywords", "languages")
+        if sent.has(name)
+    }  # fmt: skip
+    if sent.has("delay"):
+        changes["delay"] = sent.delay
+    return replace(kept, **changes)
+
+
+def _fresh_detection(
+    audio: AudioInput | TranscriptionInput, sent: ServerVadIn | SemanticVadIn | None
+) -> TurnDetection:
+    """Return the defaults of the kind of turn detection that was sent."""
+    by_silence = isinstance(sent, ServerVadIn)
+    if isinstance(audio, TranscriptionInput):
+        return TranscriptionServerVad() if by_silence else TranscriptionSemanticVad()
+    return ServerVad() if by_silence else SemanticVad()
 
 
 def _turn_detection(
-    current: TurnDetection | None, sent: ServerVadIn | SemanticVadIn | None
+    current: TurnDetection | None, fresh: TurnDetection, sent: ServerVadIn | SemanticVadIn | None
 ) -> TurnDetection | None:
-    """The same type merges, a changed type starts from its defaults (CONTRACT 6.3, our choice)."""
+    """The same type merges, a changed type starts from its defaults (CONTRACT 6.3, our choice).
+
+    What a transcription session has no key for is taken and left unused: SDKs
+    send one form for both kinds of session.
+    """
     if sent is None:
         return None
-    changes: dict[str, Any] = {
-        name: getattr(sent, name) for name in type(sent).model_fields if sent.has(name)
-    }
-    base: TurnDetection
-    if isinstance(sent, ServerVadIn):
-        base = current if isinstance(current, ServerVad) else ServerVad()
-    else:
-        base = current if isinstance(current, SemanticVad) else SemanticVad()
+    base = current if type(current) is type(fresh) and current is not None else fresh
+    names = base.__dataclass_fields__.keys()
+    changes: dict[str, Any] = {name: getattr(sent, name) for name in names if sent.has(name)}
     return replace(base, **changes)
 
 
-def _output(audio: AudioOutput, sent: AudioOutputIn, *, has_spoken: bool) -> AudioOutput:
+def check_voice(voice: str | JsonObject, voices: Iterable[str], *, param: str) -> None:
+    """Refuse a voice by a name that the engine does not have; a voice by id is the operator's.
+
+    Raises:
+        InvalidValue: with the names there are.
+    """
+    if isinstance(voice, str) and voice not in (names := tuple(voices)):
+        raise InvalidValue.unsupported(voice, names, param=param)
+
+
+def _output(
+    audio: AudioOutput, sent: AudioOutputIn, *, has_spoken: bool, traits: EngineTraits
+) -> AudioOutput:
     changes: dict[str, Any] = {}
     if sent.format is not None:
         changes["format"] = audio_format(sent.format)
     if sent.has("voice"):
         voice = word_or_object(sent.voice)
+        check_voice(voice, traits.voices, param="session.audio.output.voice")
         if has_spoken and voice != audio.voice:
             raise VoiceLocked
         changes["voice"] = voice

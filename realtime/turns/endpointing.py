@@ -71,6 +71,7 @@ class Endpointer:
         self._speaking = False
         self._voiced_until = at_sample
         self._maybe = False
+        self._patience: int | None = None
 
     @property
     def speaking(self) -> bool:
@@ -87,6 +88,17 @@ class Endpointer:
         self._run_start = None
         self._speaking = False
         self._maybe = False
+        self._patience = None
+
+    def wait(self, silence_samples: int) -> Ended | None:
+        """Let this pause, and no later one, end the turn after so much silence.
+
+        Returns the end if there has been as much already; does nothing outside a pause.
+        """
+        if not self._maybe:
+            return None
+        self._patience = silence_samples
+        return self._end_of_pause(self._at)
 
     def observe(self, at_sample: int, probability: float) -> Finding | None:
         """Take the window that ends at `at_sample`; windows in the past are ignored."""
@@ -115,14 +127,18 @@ class Endpointer:
         if probability >= max(self._rule.threshold - HYSTERESIS, 0.01):
             self._voiced_until = end
             if self._maybe:
-                self._maybe = False
+                self._maybe, self._patience = False, None
                 return Resumed()
             return None
-        silence = end - self._voiced_until
-        if silence >= self._rule.silence_samples:
-            self._speaking, self._maybe = False, False
-            return Ended(end, self._voiced_until)
-        if not self._maybe and silence >= MAYBE_ENDED_SAMPLES:
+        ended = self._end_of_pause(end)
+        if ended is None and not self._maybe and end - self._voiced_until >= MAYBE_ENDED_SAMPLES:
             self._maybe = True
             return MaybeEnded(self._voiced_until)
-        return None
+        return ended
+
+    def _end_of_pause(self, now: int) -> Ended | None:
+        patience = self._rule.silence_samples if self._patience is None else self._patience
+        if now - self._voiced_until < patience:
+            return None
+        self._speaking, self._maybe, self._patience = False, False, None
+        return Ended(now, self._voiced_until)

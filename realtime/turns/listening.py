@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from realtime.conversation import samples_to_ms
-from realtime.engine import SAMPLE_RATE, SpeechProbability
+from realtime.engine import SAMPLE_RATE, SpeechProbability, TurnHypothesis
 from realtime.errors import CommitEmpty
 from realtime.events.items import InputAudio, MessageItem
 from realtime.events.server import (
@@ -20,8 +20,9 @@ from realtime.events.server import (
     ItemDone,
     SpeechStarted,
     SpeechStopped,
+    TimeoutTriggered,
 )
-from realtime.session.config import SemanticVad, ServerVad, TurnDetection
+from realtime.session.config import ByMeaning, BySilence, ServerVad, TurnDetection
 from realtime.session.effects import (
     AbandonRecognition,
     CommitRecognition,
@@ -35,14 +36,12 @@ from realtime.session.effects import (
     TurnEnded,
 )
 from realtime.session.state import SessionState
+from realtime.turns.completeness import WAITS, completeness
 from realtime.turns.endpointing import Began, Ended, Endpointer, MaybeEnded, Resumed, Rule
 from realtime.turns.transcripts import Transcripts
 
 SMALLEST_COMMIT_SAMPLES = SAMPLE_RATE // 10
 TRIM_STEP_SAMPLES = SAMPLE_RATE * 5
-
-EAGERNESS_SILENCE_MS = {"low": 1_000, "medium": 500, "auto": 500, "high": 300}
-"""Silence that ends a turn under `semantic_vad`, until meaning decides (a later issue)."""
 
 
 def _samples(ms: int) -> int:
@@ -72,10 +71,13 @@ class Listening:
         self._endpointer: Endpointer | None = None
         self._turn: Turn | None = None
 
+        self._streaming = False
+        """A model hears at once what is appended: the client ends the turns."""
+
     @property
-    def turn(self) -> Turn | None:
-        """The open turn."""
-        return self._turn
+    def speaking(self) -> bool:
+        """The caller speaks, as far as anybody listens for it."""
+        return self._endpointer is not None and self._turn is not None
 
     @property
     def pending(self) -> int:
@@ -89,9 +91,14 @@ class Listening:
         detection = self._state.config.audio.input.turn_detection
         if detection is None or not self._state.traits.listens:
             self._stop_detecting()
+            self._streaming = self._transcripts.streams
+            if not self._streaming:
+                self._close_stream()
             return
+        self._streaming = False
         rule = self._rule(detection)
         if self._endpointer is None:
+            self._close_stream()
             self._endpointer = Endpointer(rule, at_sample=self.appended)
             self._heard = self.appended
             self._state.outbox.do(StartDetection(self.appended))
@@ -100,7 +107,7 @@ class Listening:
 
     def _rule(self, detection: TurnDetection) -> Rule:
         start = _samples(self._state.limits.speech_start_ms)
-        if isinstance(detection, ServerVad):
+        if isinstance(detection, BySilence):
             return Rule(
                 threshold=detection.threshold,
                 start_samples=start,
@@ -109,7 +116,8 @@ class Listening:
         return Rule(
             threshold=ServerVad().threshold,
             start_samples=start,
-            silence_samples=_samples(EAGERNESS_SILENCE_MS[detection.eagerness]),
+            # Until the words are judged, and where nobody can judge them.
+            silence_samples=_samples(WAITS[detection.eagerness].open_ms),
         )
 
     def _stop_detecting(self) -> None:
@@ -128,7 +136,11 @@ class Listening:
     def append(self, samples: int) -> None:
         """Count audio; while nobody speaks, let old audio go."""
         self.appended += samples
-        if self._endpointer is None or self._turn is not None:
+        if self._endpointer is None:
+            if self._streaming:
+                self._stream()
+            return
+        if self._turn is not None:
             return
         surplus = self._heard - self._start - _samples(self._state.limits.listening_ms)
         if surplus >= TRIM_STEP_SAMPLES:
@@ -158,6 +170,38 @@ class Listening:
             self._state.outbox.do(FeedRecognition(self._turn_id(), at))
         return None
 
+    def hypothesis(self, report: TurnHypothesis) -> Ended | None:
+        """Take what was understood at a pause; return the end of the turn if that is the end.
+
+        Only `semantic_vad` asks for it; a report that comes when speech went on finds no pause.
+        """
+        detection = self._state.config.audio.input.turn_detection
+        pausing = self._endpointer is not None and report.utterance_id == self._turn_id()
+        if not pausing or self._endpointer is None or not isinstance(detection, ByMeaning):
+            return None
+        said = completeness(report.text, whole=report.whole, language=self._state.language)
+        ended = self._endpointer.wait(_samples(WAITS[detection.eagerness].of(said)))
+        if ended is not None:
+            self._close_turn(ended.at)
+        return ended
+
+    # --- words while they are spoken, where the client ends the turns ---
+
+    def _stream(self) -> None:
+        """Let a model that streams hear what was appended; its item's id is known at once."""
+        if self._turn is None:
+            self._turn = Turn(self._state.outbox.ids("item"), self._start)
+            request = self._transcripts.request(self._turn.item_id)
+            self._state.outbox.do(OpenRecognition(request, self._start))
+        if self._recognising():
+            self._state.outbox.do(FeedRecognition(self._turn.item_id, self.appended))
+
+    def _close_stream(self) -> None:
+        """Forget what was heard at once: turns are detected from now on."""
+        if self._turn is not None:
+            self._transcripts.close(self._turn.item_id)
+            self._turn = None
+
     def _turn_id(self) -> str:
         return self._turn.item_id if self._turn is not None else ""
 
@@ -166,9 +210,8 @@ class Listening:
 
     def _open_turn(self, began: Began) -> None:
         detection = self._state.config.audio.input.turn_detection
-        padding_ms = (
-            ServerVad() if detection is None or isinstance(detection, SemanticVad) else detection
-        ).prefix_padding_ms
+        by_silence = detection if isinstance(detection, BySilence) else ServerVad()
+        padding_ms = by_silence.prefix_padding_ms
         start = max(self._start, began.at - _samples(padding_ms))
         outbox = self._state.outbox
         self._turn = Turn(outbox.ids("item"), start)
@@ -222,6 +265,23 @@ class Listening:
                 request = self._transcripts.request(self._turn.item_id)
                 self._state.outbox.do(OpenRecognition(request, self._start))
         self._commit(max(at, self._turn.start))
+
+    def idle(self, since: int) -> None:
+        """Nobody spoke since `since`: what was heard becomes an item (CONTRACT 8.8)."""
+        start = max(since, self._start)
+        outbox = self._state.outbox
+        self._turn = Turn(outbox.ids("item"), start)
+        outbox.send(
+            TimeoutTriggered(
+                event_id=outbox.event_id(),
+                audio_start_ms=samples_to_ms(start),
+                audio_end_ms=samples_to_ms(self.appended),
+                item_id=self._turn.item_id,
+            )
+        )
+        item_id = self._turn.item_id
+        self._commit(self.appended)
+        self._transcripts.silent(item_id, self.appended - start)
 
     def _commit(self, end: int) -> None:
         turn = self._turn

@@ -1,42 +1,59 @@
 """Input transcription: from recogniser reports to the conversation and its events (CONTRACT 9.3).
 
-An utterance bears the id of the item it becomes. Deltas reach the client only
-after the item does; whether at all is decided by the configuration in force at
-the commit.
+An utterance bears the id of the item it becomes. Whether its transcript is
+shown is decided by the configuration in force at the commit. Its deltas reach
+the client after the item does, but for models that stream: theirs come while
+the words are spoken, if the configuration said so when speech began.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from realtime.conversation import samples_to_ms
-from realtime.engine import EngineFault, RecognitionRequest
+from realtime.engine import (
+    EngineFault,
+    RecognitionRequest,
+    TokenLogprob,
+    TranscriptFinal,
+    TranscriptPartial,
+)
 from realtime.events.items import InputAudio, MessageItem
 from realtime.events.server import (
+    Logprob,
     TranscriptionCompleted,
+    TranscriptionCompletedInFull,
+    TranscriptionCompletedWithLanguages,
+    TranscriptionCompletedWithLogprobs,
     TranscriptionDelta,
+    TranscriptionDeltaWithLogprobs,
     TranscriptionDuration,
     TranscriptionFailed,
     TranscriptionFault,
     TranscriptionInputDetails,
+    TranscriptionLanguage,
     TranscriptionTokens,
 )
-from realtime.session.config import Transcription
+from realtime.session.config import ByMeaning, Transcription
 from realtime.session.effects import CloseRecognition
 from realtime.session.state import SessionState
+from realtime.turns.models import transcription_model
 from realtime.usage import text_tokens, user_audio_tokens
 
-TOKEN_MODELS = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe")
-"""Prefixes of models billed by tokens; the others are billed by time."""
+LOGPROBS = "item.input_audio_transcription.logprobs"
 
 
 @dataclass(slots=True)
 class _Utterance:
     samples: int = 0
-    held: str = ""
+    held: list[TranscriptPartial] = field(default_factory=list)
     sent: str = ""
+    sent_logprobs: int = 0
     committed: bool = False
     shown: Transcription | None = None
+    logprobs: bool = False
     content_index: int = 0
 
 
@@ -49,18 +66,46 @@ class Transcripts:
 
     @property
     def wanted(self) -> bool:
-        """Spoken input must be recognised: the brain or the client wants the words."""
-        state = self._state
-        return state.traits.needs_transcript or state.config.audio.input.transcription is not None
+        """Spoken input must be recognised: for the brain, the client, or the end of the turn."""
+        heard = self._state.config.audio.input
+        return (
+            self._brain_reads
+            or heard.transcription is not None
+            or isinstance(heard.turn_detection, ByMeaning)
+        )
+
+    @property
+    def _brain_reads(self) -> bool:
+        return self._state.converses and self._state.traits.needs_transcript
+
+    @property
+    def streams(self) -> bool:
+        """The configured model gives words while they are spoken."""
+        chosen = self._state.config.audio.input.transcription
+        return chosen is not None and transcription_model(chosen.model).streams
+
+    @property
+    def _with_logprobs(self) -> bool:
+        return LOGPROBS in (self._state.config.include or ())
 
     def request(self, item_id: str) -> RecognitionRequest:
         """Begin an utterance and return what to ask of the recogniser."""
-        self._open[item_id] = _Utterance()
-        configured = self._state.config.audio.input.transcription
+        heard = self._state.config.audio.input
+        utterance = self._open[item_id] = _Utterance()
+        chosen = heard.transcription
+        if self.streams:
+            utterance.shown, utterance.logprobs = chosen, self._with_logprobs
         return RecognitionRequest(
             utterance_id=item_id,
-            language=configured.language if configured else None,
-            prompt=configured.prompt if configured else None,
+            model=chosen.model if chosen else "",
+            language=chosen.language if chosen else None,
+            languages=heard.wishes.languages,
+            prompt=chosen.prompt if chosen else None,
+            keywords=heard.wishes.keywords,
+            delay=heard.wishes.delay,
+            partials=self.streams,
+            hypotheses=isinstance(heard.turn_detection, ByMeaning),
+            logprobs=self._with_logprobs,
         )
 
     def commit(self, item_id: str, samples: int, *, content_index: int = 0) -> None:
@@ -71,9 +116,12 @@ class Transcripts:
         utterance.samples = samples
         utterance.committed = True
         utterance.content_index = content_index
-        utterance.shown = self._state.config.audio.input.transcription
-        held, utterance.held = utterance.held, ""
-        self._show(item_id, utterance, held)
+        if not utterance.sent:
+            utterance.shown = self._state.config.audio.input.transcription
+            utterance.logprobs = self._with_logprobs
+        held, utterance.held = utterance.held, []
+        for partial in held:
+            self._show(item_id, utterance, partial.delta, partial.logprobs)
 
     def pending(self) -> set[str]:
         """Return the items whose transcript is awaited."""
@@ -84,45 +132,63 @@ class Transcripts:
         if self._open.pop(item_id, None) is not None:
             self._state.outbox.do(CloseRecognition(item_id))
 
-    def partial(self, item_id: str, delta: str) -> None:
+    def partial(self, report: TranscriptPartial) -> None:
         """More words are known."""
-        utterance = self._open.get(item_id)
+        utterance = self._open.get(report.utterance_id)
         if utterance is None:
             return
-        if utterance.committed:
-            self._show(item_id, utterance, delta)
+        if utterance.committed or utterance.shown is not None:
+            self._show(report.utterance_id, utterance, report.delta, report.logprobs)
         else:
-            utterance.held += delta
+            utterance.held.append(report)
 
-    def _show(self, item_id: str, utterance: _Utterance, delta: str) -> None:
+    def _show(
+        self, item_id: str, utterance: _Utterance, delta: str, logprobs: Sequence[TokenLogprob]
+    ) -> None:
         if not delta or utterance.shown is None:
             return
         utterance.sent += delta
+        utterance.sent_logprobs += len(logprobs)
         outbox = self._state.outbox
-        outbox.send(
-            TranscriptionDelta(
-                event_id=outbox.event_id(),
-                item_id=item_id,
-                content_index=utterance.content_index,
-                delta=delta,
-                obfuscation=outbox.padding(delta),
-            )
-        )
+        told: dict[str, Any] = {
+            "event_id": outbox.event_id(),
+            "item_id": item_id,
+            "content_index": utterance.content_index,
+            "delta": delta,
+            "obfuscation": outbox.padding(delta),
+        }
+        event: TranscriptionDelta
+        if utterance.logprobs:
+            event = TranscriptionDeltaWithLogprobs(**told, logprobs=_shown_logprobs(logprobs))
+        else:
+            event = TranscriptionDelta(**told)
+        outbox.send(event)
 
-    def final(self, item_id: str, text: str) -> bool:
+    def final(self, report: TranscriptFinal) -> bool:
         """All words are known; return whether anybody waited for them."""
+        item_id, text = report.utterance_id, report.text
         utterance = self._open.get(item_id)
         if utterance is None or not utterance.committed:
             return False
         del self._open[item_id]
         self._remember(item_id, utterance, text)
         if utterance.shown is not None:
-            if not utterance.sent:
-                self._show(item_id, utterance, text)
-            elif text.startswith(utterance.sent):
-                self._show(item_id, utterance, text[len(utterance.sent) :])
-            self._complete(item_id, utterance, text)
+            self._show_rest(item_id, utterance, report)
+            self._complete(item_id, utterance, report)
         return True
+
+    def silent(self, item_id: str, samples: int) -> None:
+        """The item holds no speech at all: there is nothing to recognise."""
+        self._open[item_id] = _Utterance()
+        self.commit(item_id, samples)
+        self.final(TranscriptFinal(item_id, ""))
+
+    def _show_rest(self, item_id: str, utterance: _Utterance, report: TranscriptFinal) -> None:
+        """Send what no delta had; the first of a stream may begin with a space (CONTRACT 12)."""
+        sent = utterance.sent.removeprefix(" ")
+        if report.text.startswith(sent):
+            rest = report.logprobs[utterance.sent_logprobs :]
+            self._show(item_id, utterance, report.text[len(sent) :], rest)
 
     def _remember(self, item_id: str, utterance: _Utterance, text: str) -> None:
         entry = self._state.conversation.get(item_id)
@@ -134,17 +200,28 @@ class Transcripts:
             content[utterance.content_index] = InputAudio(transcript=text)
             entry.item = replace(entry.item, content=content)
 
-    def _complete(self, item_id: str, utterance: _Utterance, text: str) -> None:
-        outbox = self._state.outbox
-        outbox.send(
-            TranscriptionCompleted(
-                event_id=outbox.event_id(),
-                item_id=item_id,
-                content_index=utterance.content_index,
-                transcript=text,
-                usage=_usage(utterance, text),
-            )
-        )
+    def _complete(self, item_id: str, utterance: _Utterance, report: TranscriptFinal) -> None:
+        told: dict[str, Any] = {
+            "event_id": self._state.outbox.event_id(),
+            "item_id": item_id,
+            "content_index": utterance.content_index,
+            "transcript": report.text,
+            "usage": _usage(utterance, report.text),
+        }
+        heard = report.languages or ((report.language,) if report.language else ())
+        detects = transcription_model(_model_of(utterance)).detects_languages
+        languages = [TranscriptionLanguage(code=code) for code in heard] if detects else []
+        logprobs = _shown_logprobs(report.logprobs)
+        event: TranscriptionCompleted
+        if languages and utterance.logprobs:
+            event = TranscriptionCompletedInFull(**told, languages=languages, logprobs=logprobs)
+        elif languages:
+            event = TranscriptionCompletedWithLanguages(**told, languages=languages)
+        elif utterance.logprobs:
+            event = TranscriptionCompletedWithLogprobs(**told, logprobs=logprobs)
+        else:
+            event = TranscriptionCompleted(**told)
+        self._state.outbox.send(event)
 
     def failed(self, item_id: str, fault: EngineFault) -> bool:
         """There will be no words; return whether anybody waited for them."""
@@ -171,9 +248,20 @@ class Transcripts:
         return item_id in self._open
 
 
+def _model_of(utterance: _Utterance) -> str:
+    return utterance.shown.model if utterance.shown else ""
+
+
+def _shown_logprobs(found: Sequence[TokenLogprob]) -> list[Logprob] | None:
+    """Return log probabilities as the wire has them, null where there are none."""
+    return [
+        Logprob(token=one.token, logprob=one.logprob, bytes=list(one.token.encode()))
+        for one in found
+    ] or None
+
+
 def _usage(utterance: _Utterance, text: str) -> TranscriptionTokens | TranscriptionDuration:
-    model = utterance.shown.model if utterance.shown else ""
-    if not model.startswith(TOKEN_MODELS):
+    if transcription_model(_model_of(utterance)).billed == "duration":
         return TranscriptionDuration(seconds=-(-samples_to_ms(utterance.samples) // 1000))
     heard, written = user_audio_tokens(utterance.samples), text_tokens(text)
     return TranscriptionTokens(

@@ -19,12 +19,14 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway.api import routes as rest
 from gateway.api.faults import on_http_exception, on_wire_fault
 from gateway.api.middleware import BoundedBodies, NothingInternal, PlatformHeaders
+from gateway.api.rates import RATE_LIMIT_HEADERS
 from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
+from gateway.limits.memory import MemoryRateLimits
 from gateway.ingress.websocket import routes as websocket
 from gateway.readiness import PartState, Readiness
 from gateway.recording.recorder import Recorder
@@ -43,6 +45,9 @@ EXPOSED_HEADERS = (
     "openai-organization",
     "openai-processing-ms",
     "openai-version",
+    "retry-after",
+    "retry-after-ms",
+    *RATE_LIMIT_HEADERS,
     "x-request-id",
 )
 RECORDER_FLUSH_S = 5.0
@@ -86,6 +91,11 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         database=database,
         identity=Identity(database, Pepper.load(settings.data_dir / "pepper")),
         admission=LocalAdmission(),
+        limits=MemoryRateLimits(
+            requests_per_minute=settings.requests_per_minute,
+            tokens_per_minute=settings.tokens_per_minute,
+            monotonic_s=time.monotonic,
+        ),
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=Registry(default, echo=echo),
         directory=Directory(),
@@ -127,7 +137,7 @@ def build_app(services: Services, embedded: Embedded) -> Starlette:
     return Starlette(
         routes=[*rest.routes(services), *websocket.routes(services)],
         middleware=[
-            Middleware(PlatformHeaders),
+            Middleware(PlatformHeaders, limits=services.limits),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,

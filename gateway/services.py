@@ -10,6 +10,7 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from gateway.engines.registry import Registry
     from gateway.identity.service import Identity
+    from gateway.limits.port import RateLimits
     from gateway.readiness import Readiness
     from gateway.recording.recorder import Recorder
     from gateway.sessions.admission import Admission
@@ -27,6 +28,7 @@ class Services:
     database: Database
     identity: Identity
     admission: Admission
+    limits: RateLimits
     recorder: Recorder
     registry: Registry
     directory: Directory

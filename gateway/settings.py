@@ -102,7 +102,14 @@ class Settings(BaseSettings):
     output_first_ms: int = Field(100, ge=20, description="Audio of an answer sent at once.")
     output_pace: float = Field(6.0, ge=1.0, description="Pace of the rest, times real time.")
     tokens_per_minute: int = Field(
-        40_000, ge=1, description="Allowance reported in `rate_limits.updated`."
+        15_000_000,
+        ge=1,
+        description="Tokens a project may use of a model in a minute, by responses of any session.",
+    )
+    requests_per_minute: int = Field(
+        20_000,
+        ge=1,
+        description="REST calls, connections and responses of a project and model in a minute.",
     )
     language: str = Field("en-US", description="Language of speech and skills (BCP 47).")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from gateway.api.rates import count_request
 from gateway.identity.headers import bearer
 from gateway.identity.principal import Principal
 from gateway.services import Services
@@ -27,10 +28,12 @@ async def project_caller(services: Services, request: Request) -> Principal:
 
     Raises:
         MissingCredential, InvalidApiKey: nobody we know.
+        RateLimited: the project has made too many requests.
         EphemeralKeyNotTaken: a client secret, which opens sessions only (CONTRACT 2).
     """
     principal = await services.identity.authenticate(bearer(request.headers))
     request.state.organisation_id = principal.organisation_id
+    await count_request(services, request, principal)
     if principal.kind != "api_key":
         raise EphemeralKeyNotTaken
     return principal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import orjson
@@ -9,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.limits.port import RateLimited
 from realtime.errors import WireFault
 
 
@@ -96,11 +98,20 @@ def envelope(fault: WireFault, *, headers: Mapping[str, str] | None = None) -> R
     return json_response(body, status=fault.status, headers=headers)
 
 
+def retry_headers(fault: RateLimited) -> Mapping[str, str]:
+    """Return when to come again, in both forms that SDKs read."""
+    return {
+        "retry-after": str(math.ceil(fault.retry_s)),
+        "retry-after-ms": str(math.ceil(fault.retry_s * 1000)),
+    }
+
+
 async def on_wire_fault(_request: Request, fault: Exception) -> Response:
     """Answer a fault of ours."""
     if not isinstance(fault, WireFault):
         raise fault
-    return envelope(fault)
+    headers = retry_headers(fault) if isinstance(fault, RateLimited) else None
+    return envelope(fault, headers=headers)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.faults import BodyTooLarge, BodyTooSlow, envelope
+from gateway.api.rates import show_limits
+from gateway.limits.port import RateLimits
 from gateway.telemetry import metrics, tracing
 from realtime.errors import ServerFault
 
@@ -27,8 +29,9 @@ _faults = structlog.get_logger("api")
 class PlatformHeaders:
     """Gives each request an id, a span, a log line and the platform's headers (CONTRACT 3)."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, limits: RateLimits) -> None:
         self._app = app
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -52,6 +55,7 @@ class PlatformHeaders:
                 if organisation := scope["state"].get("organisation_id"):
                     headers["openai-organization"] = organisation
                 headers["x-content-type-options"] = "nosniff"
+                show_limits(scope, headers, self._limits)
             await send(message)
 
         with tracing.tracer().start_as_current_span(

@@ -131,14 +131,14 @@ def _paths() -> Json:
                 "requestBody": {"content": {"application/json": {"schema": body}}},
                 "responses": {
                     "200": _json("ClientSecretResponse", "The secret."),
-                    **_faults("400", "401", "403", "413", "415", "503"),
+                    **_faults("400", "401", "403", "413", "415", "429", "503"),
                 },
             }
         },
-        "/v1/models": {"get": _get("listModels", "ModelList", "The models.", "401")},
+        "/v1/models": {"get": _get("listModels", "ModelList", "The models.", "401", "429")},
         "/v1/models/{model}": {
             "parameters": [model],
-            "get": _get("retrieveModel", "ModelObject", "The model.", "401", "404"),
+            "get": _get("retrieveModel", "ModelObject", "The model.", "401", "404", "429"),
         },
         "/healthz": {"get": _get("health", "Health", "It answers.", open_=True)},
         "/readyz": {"get": ready},

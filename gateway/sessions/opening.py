@@ -12,9 +12,11 @@ import structlog
 
 from gateway.engines.engine import Engine
 from gateway.identity.principal import Principal
+from gateway.limits.port import Owner, RateLimited
 from gateway.recording.recorder import SessionOpened, SessionRecorder
 from gateway.services import Services
 from gateway.sessions.admission import Denied
+from gateway.sessions.allowance import Allowance
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
@@ -48,6 +50,10 @@ def effective_config(
     return config
 
 
+def _owner(principal: Principal, model: str) -> Owner:
+    return Owner(principal.organisation_id, principal.project_id, model)
+
+
 class OpenedSession:
     """A session that was admitted; `start` it inside its task group, `finish` it after."""
 
@@ -79,7 +85,6 @@ class OpenedSession:
             speech_start_ms=settings.speech_start_ms,
             first_audio_ms=settings.output_first_ms,
             pace=settings.output_pace,
-            tokens_per_minute=settings.tokens_per_minute,
         )
         machine = Session(
             self.config,
@@ -98,6 +103,7 @@ class OpenedSession:
                 instructions=self.config.instructions,
             ),
             admission=services.admission,
+            allowance=Allowance(services.limits, _owner(self._principal, self.config.model)),
             principal_facts=self._principal.facts(),
             observer=self.observer,
             spawn=spawn,
@@ -125,8 +131,14 @@ async def open_session(
     """Admit and prepare a session.
 
     Raises:
+        RateLimited: too many requests.
         WireFault: policy refused, or a bound configuration does not fit.
     """
+    try:
+        services.limits.take(_owner(principal, model), requests=1)
+    except RateLimited as fault:
+        metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
+        raise
     verdict = await services.admission.admit(
         "realtime.connect", {**principal.facts(), "model": model}
     )

@@ -18,7 +18,9 @@ import structlog
 from pybase64 import b64encode_as_string
 
 from gateway.engines.engine import Engine
+from gateway.limits.port import RateLimited
 from gateway.sessions.admission import Admission, Denied, Verdict
+from gateway.sessions.allowance import Allowance
 from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAudio, OutputEncoder
 from gateway.sessions.controllers import Controllers
 from gateway.sessions.deadline import Deadline
@@ -30,10 +32,24 @@ from realtime.engine import SAMPLE_RATE, SessionFacts
 from realtime.errors import ServerFault
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
-from realtime.events.server import ItemRetrieved, ResponseCreated, ResponseDone
+from realtime.events.server import (
+    ItemRetrieved,
+    RateLimitsUpdated,
+    ResponseCreated,
+    ResponseDone,
+)
 from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
-from realtime.session.inputs import Allowed, AudioAppended, EndReason, Input, Refused, Shutdown
+from realtime.session.inputs import (
+    Allowed,
+    AudioAppended,
+    EndReason,
+    Input,
+    Refused,
+    Shutdown,
+    TokensRefused,
+    TokensReserved,
+)
 
 RETRIEVED_FORMAT = "pcm16"
 BROKEN_CODE = 1011
@@ -52,6 +68,7 @@ class SessionRunner:
         *,
         facts: SessionFacts,
         admission: Admission,
+        allowance: Allowance,
         principal_facts: dict[str, Any],
         observer: SessionObserver,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -61,6 +78,7 @@ class SessionRunner:
         self._handler = handler
         self._facts = facts
         self._admission = admission
+        self._allowance = allowance
         self._principal_facts = principal_facts
         self._observer = observer
         self._spawn = spawn
@@ -198,7 +216,9 @@ class SessionRunner:
             fx.ReportPlayback: lambda e: speaking.playback(playing=e.playing),
             fx.Ask: self._ask,
             fx.CallTool: lambda e: self._observer.tool_called(e.call),
-            fx.RecordUsage: self._observer.usage,
+            fx.ReserveTokens: self._reserve,
+            fx.SendRateLimits: self._send_rate_limits,
+            fx.RecordUsage: self._record_usage,
             fx.RecordConfig: self._configured,
             fx.TurnEnded: lambda e: self._observer.turn_ended(self._loop.time()),
             fx.Close: self._close,
@@ -273,6 +293,22 @@ class SessionRunner:
         else:
             self.post(Allowed(question))
 
+    def _reserve(self, effect: fx.ReserveTokens) -> None:
+        try:
+            self._allowance.reserve(effect)
+        except RateLimited as fault:
+            self.post(TokensRefused(effect.response_id, fault))
+        else:
+            self.post(TokensReserved(effect.response_id))
+
+    def _record_usage(self, effect: fx.RecordUsage) -> None:
+        self._allowance.settle(effect)
+        self._observer.usage(effect)
+
+    def _send_rate_limits(self, effect: fx.SendRateLimits) -> None:
+        shown = self._allowance.shown()
+        self._send(fx.Send(RateLimitsUpdated(event_id=effect.event_id, rate_limits=shown)))
+
     def _close(self, effect: fx.Close) -> None:
         self._over(effect.end_reason, effect.code, effect.reason)
 
@@ -283,3 +319,4 @@ class SessionRunner:
         self.ended.set()
         self._hearing.close()
         self._speaking.close()
+        self._allowance.close()

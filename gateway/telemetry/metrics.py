@@ -48,6 +48,12 @@ DENIALS = Counter("voiceengine_denials", "Policy denials by reason.", ["reason"]
 AUTH_FAILURES = Counter(
     "voiceengine_auth_failures", "Credentials refused, by reason.", ["reason"], registry=REGISTRY
 )
+RATE_LIMITED = Counter(
+    "voiceengine_rate_limited",
+    "Refusals by rate limit: where (rest, connect, response) and of what (requests, tokens).",
+    ["where", "resource"],
+    registry=REGISTRY,
+)
 HTTP_REQUESTS = Counter(
     "voiceengine_http_requests", "REST requests.", ["route", "status"], registry=REGISTRY
 )

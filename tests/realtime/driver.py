@@ -21,6 +21,7 @@ from realtime.engine import (
 )
 from realtime.errors import WireFault
 from realtime.events.client import client_event, event_id_of
+from realtime.events.server import RateLimit, RateLimitsUpdated
 from realtime.ids import SequentialIds
 from realtime.session import effects as fx
 from realtime.session.config import fresh_config
@@ -33,11 +34,14 @@ from realtime.session.inputs import (
     InvalidFromClient,
     Opened,
     SessionLimits,
+    TokensRefused,
+    TokensReserved,
 )
 from realtime.session.machine import Session
 
 WINDOW = 768
 SAMPLES_PER_MS = 24
+ALLOWANCE = RateLimit(name="tokens", limit=40_000, remaining=39_000, reset_seconds=1.5)
 Thinker = Callable[[BrainRequest], list[BrainReport]]
 
 
@@ -61,6 +65,7 @@ class Driver:
         limits: SessionLimits | None = None,
         traits: EngineTraits | None = None,
         admit: bool = True,
+        allowance: bool = True,
     ) -> None:
         self.now_ms = 0
         self.sent: list[dict[str, Any]] = []
@@ -69,6 +74,9 @@ class Driver:
         self.transcript = transcript
         self.speech_ms = speech_ms
         self.admit = admit
+        self.allowance = allowance
+        self.refusal: WireFault | None = None
+        """What the allowance says to responses; None has room for all."""
         self.machine = Session(
             fresh_config(session_id="sess_test", model="gpt-realtime", expires_at=3600),
             ids=SequentialIds(),
@@ -142,6 +150,11 @@ class Driver:
                     self.sent.append(shown)
                 case fx.Ask() if self.admit:
                     self._queue.append(Allowed(effect.question))
+                case fx.ReserveTokens() if self.allowance:
+                    self._queue.append(self._allowance(effect.response_id))
+                case fx.SendRateLimits():
+                    shown = RateLimitsUpdated(event_id=effect.event_id, rate_limits=[ALLOWANCE])
+                    self.sent.append(orjson.loads(orjson.dumps(shown)))
                 case fx.CommitRecognition() if self.transcript is not None:
                     self._queue.append(TranscriptFinal(effect.utterance_id, self.transcript))
                 case fx.StartBrain():
@@ -150,6 +163,11 @@ class Driver:
                     self._queue.extend(self._speech(effect.request))
                 case _:
                     pass
+
+    def _allowance(self, response_id: str) -> Input:
+        if self.refusal is None:
+            return TokensReserved(response_id)
+        return TokensRefused(response_id, self.refusal)
 
     def _speech(self, request: SpeechRequest) -> list[Input]:
         made = SpeechProduced(request.segment_id, self.speech_ms * SAMPLES_PER_MS)

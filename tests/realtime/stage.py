@@ -33,7 +33,7 @@ from realtime.engine import (
 from realtime.errors import WireFault
 from realtime.events.client import client_event, event_id_of
 from realtime.events.items import InputAudio, OutputAudio, RetrievedAudio, RetrievedMessage
-from realtime.events.server import ItemRetrieved, OutputAudioDelta
+from realtime.events.server import ItemRetrieved, OutputAudioDelta, RateLimitsUpdated
 from realtime.ids import SequentialIds
 from realtime.session import effects as fx
 from realtime.session.config import fresh_config
@@ -45,8 +45,10 @@ from realtime.session.inputs import (
     Input,
     InvalidFromClient,
     Opened,
+    TokensReserved,
 )
 from realtime.session.machine import Session
+from tests.realtime.driver import ALLOWANCE
 
 WINDOW = 768
 SAMPLES_PER_MS = 24
@@ -209,6 +211,11 @@ class MachineStage:
                 self._cut.add(effect.item_id)
             case fx.Ask():
                 self._queue.append(Allowed(effect.question))
+            case fx.ReserveTokens():
+                self._queue.append(TokensReserved(effect.response_id))
+            case fx.SendRateLimits():
+                event = RateLimitsUpdated(event_id=effect.event_id, rate_limits=[ALLOWANCE])
+                self._sent.append(orjson.loads(orjson.dumps(event)))
             case fx.StartBrain():
                 self._asked.append(orjson.loads(orjson.dumps(effect.request)))
             case fx.Speak():

@@ -14,10 +14,12 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from gateway.api.middleware import BoundedBodies, NothingInternal, PlatformHeaders
+from gateway.limits.memory import MemoryRateLimits
 from gateway.telemetry import metrics
 from tests.gateway.api.asgi import STALL, ask
 
 BOUND = 1_000
+LIMITS = MemoryRateLimits(requests_per_minute=9, tokens_per_minute=9, monotonic_s=lambda: 1.0)
 
 
 async def echo(request: Request) -> Response:
@@ -51,7 +53,7 @@ def app() -> Starlette:
             Route("/half", half),
         ],
         middleware=[
-            Middleware(PlatformHeaders),
+            Middleware(PlatformHeaders, limits=LIMITS),
             Middleware(BoundedBodies, most_bytes=BOUND, timeout_s=0.05),
             Middleware(NothingInternal),
         ],

@@ -11,7 +11,10 @@ import uvloop
 
 from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.engine import Engine
+from gateway.limits.memory import MemoryRateLimits
+from gateway.limits.port import Owner
 from gateway.sessions.admission import LocalAdmission
+from gateway.sessions.allowance import Allowance
 from gateway.sessions.deadline import Deadline
 from gateway.sessions.projection import PLAIN
 from gateway.sessions.runner import SessionRunner
@@ -79,11 +82,15 @@ class Observer:
 def runner_of(handler: Handler) -> tuple[SessionRunner, Client]:
     """Return a runner and its one client."""
     engine = Engine(name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser())
+    limits = MemoryRateLimits(
+        requests_per_minute=9, tokens_per_minute=9_000, monotonic_s=lambda: 1.0
+    )
     runner = SessionRunner(
         handler,
         engine,
         facts=SessionFacts(session_id="sess_1"),
         admission=LocalAdmission(),
+        allowance=Allowance(limits, Owner("org-1", "proj_1", "echo")),
         principal_facts={},
         observer=Observer(),  # type: ignore[arg-type]
         spawn=lambda _: None,

@@ -1,0 +1,1 @@
+"""Other dialects of the protocol, translated at the edge; the machine speaks GA only."""

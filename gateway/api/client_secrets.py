@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -18,11 +17,16 @@ from gateway.engines.registry import DEFAULT_MODEL
 from gateway.services import Services
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics
-from realtime.errors import InvalidModel, InvalidValue
+from realtime.errors import InvalidModel
 from realtime.events.base import Incoming
 from realtime.events.faults import fault_of
 from realtime.events.session import RealtimeSessionIn, SessionIn
-from realtime.session.config import SessionConfig, fresh_config
+from realtime.session.config import (
+    AnySessionConfig,
+    SessionConfig,
+    TranscriptionSessionConfig,
+    fresh_config,
+)
 from realtime.session.updates import updated
 
 DEFAULT_TTL_S = 600
@@ -55,7 +59,8 @@ class ClientSecrets:
         asked = self._validated(data)
         config = self._config(asked)
         verdict = await self._services.admission.admit(
-            "client_secrets.create", {**principal.facts(), "model": config.model}
+            "client_secrets.create",
+            {**principal.facts(), "session_type": config.type, "model": config.model},
         )
         if isinstance(verdict, Denied):
             metrics.DENIALS.labels(verdict.reason).inc()
@@ -74,21 +79,25 @@ class ClientSecrets:
         except ValidationError as error:
             raise fault_of(error, data) from None
 
-    def _config(self, asked: ClientSecretRequest) -> SessionConfig:
+    def _config(self, asked: ClientSecretRequest) -> AnySessionConfig:
         """The inner session has not started: `expires_at` is 0 (CONTRACT 3.1)."""
         session = asked.session or RealtimeSessionIn(type="realtime")
+        registry, session_id = self._services.registry, self._services.ids("sess")
         if not isinstance(session, RealtimeSessionIn):
-            raise InvalidValue(
-                "Transcription sessions are not supported by this server.", param="session.type"
-            )
+            fresh = TranscriptionSessionConfig(id=session_id)
+            traits = registry.transcriber.traits()
+            return updated(fresh, session, has_spoken=False, traits=traits)
         model = session.model or DEFAULT_MODEL
-        if self._services.registry.resolve(model) is None:
+        engine = registry.resolve(model)
+        if engine is None:
             raise InvalidModel(model)
-        config = fresh_config(session_id=self._services.ids("sess"), model=model)
-        return replace(updated(config, session, has_spoken=False), expires_at=0)
+        config = fresh_config(session_id=session_id, model=model)
+        return updated(config, session, has_spoken=False, traits=engine.traits())
 
-    def _bound(self, data: dict[str, Any], config: SessionConfig) -> dict[str, Any]:
+    def _bound(self, data: dict[str, Any], config: AnySessionConfig) -> dict[str, Any]:
         """Return the session the secret is bound to: what was asked for, with its model."""
-        session = data.get("session") or {"type": "realtime"}
-        bound: dict[str, Any] = orjson.loads(orjson.dumps({**session, "model": config.model}))
+        session = dict(data.get("session") or {"type": "realtime"})
+        if isinstance(config, SessionConfig):
+            session["model"] = config.model
+        bound: dict[str, Any] = orjson.loads(orjson.dumps(session))
         return bound

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from realtime.events.session import VOICES
 from realtime.ports import Brain, Recogniser, Synthesiser, VoiceActivityDetector
 from realtime.session.inputs import EngineTraits
+from realtime.turns.models import MODELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +20,15 @@ class Engine:
     recogniser: Recogniser | None = None
     synthesiser: Synthesiser | None = None
     needs_transcript: bool = True
+    language: str = "en-US"
+    transcription_models: tuple[str, ...] = tuple(MODELS)
 
     def traits(self) -> EngineTraits:
         """Return what the protocol machine must know of it."""
         return EngineTraits(
-            needs_transcript=self.needs_transcript, listens=self.detector is not None
+            needs_transcript=self.needs_transcript,
+            listens=self.detector is not None,
+            language=self.language,
+            voices=VOICES if self.synthesiser is None else tuple(self.synthesiser.voices()),
+            transcription_models=self.transcription_models,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gateway.engines.engine import Engine
+from realtime.session.config import is_reasoning_model
+from realtime.turns.models import MODELS
 
 REALTIME_MODELS = (
     "gpt-realtime", "gpt-realtime-2025-08-28", "gpt-realtime-1.5", "gpt-realtime-2",
@@ -15,20 +17,23 @@ REALTIME_MODELS = (
 )  # fmt: skip
 """Names that SDKs send; all resolve at once, or SDK defaults fail."""
 
-TRANSCRIPTION_MODELS = (
-    "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe",
-    "gpt-4o-mini-transcribe-2025-12-15", "gpt-4o-transcribe-diarize", "gpt-transcribe",
-    "gpt-live-transcribe", "gpt-realtime-whisper",
-)  # fmt: skip
+TRANSCRIPTION_MODELS = tuple(MODELS)
+"""Names that the contract lists; an operator may map them to recognisers and add more."""
 
 DEFAULT_MODEL = "gpt-realtime"
 ECHO_MODEL = "echo"
+
+
+def context_tokens(model: str) -> int:
+    """Return what a model reads and writes at once, by its name (CONTRACT 17)."""
+    return 128_000 if is_reasoning_model(model) else 32_000
 
 
 class Registry:
     """Model names and their engines."""
 
     def __init__(self, default: Engine, *, echo: Engine) -> None:
+        self._default = default
         self._engines = dict.fromkeys(REALTIME_MODELS, default)
         self._engines[ECHO_MODEL] = echo
 
@@ -38,4 +43,13 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Return every model name, transcription models included."""
-        return (*self._engines, *TRANSCRIPTION_MODELS)
+        return (*self._engines, *self.transcription_models())
+
+    def transcription_models(self) -> tuple[str, ...]:
+        """Return the names of transcription models, the operator's own included."""
+        return self._default.transcription_models
+
+    @property
+    def transcriber(self) -> Engine:
+        """The engine of sessions that only transcribe."""
+        return self._default

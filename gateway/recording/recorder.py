@@ -31,7 +31,7 @@ from gateway.store.database import Database
 from gateway.store.tables import Base, Event, Item, RealtimeSession, Usage
 from gateway.store.upsert import insert_ignore, upsert
 from gateway.telemetry import metrics
-from realtime.session.config import SessionConfig
+from realtime.session.config import AnySessionConfig
 from realtime.session.effects import RecordUsage
 from realtime.session.inputs import EndReason
 
@@ -101,7 +101,7 @@ class SessionRecorder:
         }
         self._queue.put(_Row(Event, values))
 
-    def config(self, config: SessionConfig) -> None:
+    def config(self, config: AnySessionConfig) -> None:
         """Record the effective configuration; the first one begins the session's row."""
         body = recordable(orjson.loads(orjson.dumps(config)))
         opened = self._opened

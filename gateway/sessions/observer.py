@@ -18,7 +18,7 @@ from realtime.events.server import (
     ServerEvent,
     TranscriptionCompleted,
 )
-from realtime.session.config import SessionConfig
+from realtime.session.config import AnySessionConfig
 from realtime.session.effects import RecordUsage
 
 
@@ -51,7 +51,7 @@ class SessionObserver:
         elif isinstance(event, ItemTruncated):
             self._recorder.item_truncated(event.item_id, event.audio_end_ms)
 
-    def configured(self, config: SessionConfig) -> None:
+    def configured(self, config: AnySessionConfig) -> None:
         """The effective configuration changed."""
         self._recorder.config(config)
 

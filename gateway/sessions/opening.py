@@ -6,11 +6,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
 from gateway.engines.engine import Engine
+from gateway.engines.registry import context_tokens
 from gateway.identity.principal import Principal
 from gateway.limits.port import Owner, RateLimited
 from gateway.recording.recorder import SessionOpened, SessionRecorder
@@ -22,8 +23,13 @@ from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
 from realtime.engine import SessionFacts
 from realtime.events.client import session_in
-from realtime.session.config import SessionConfig, fresh_config
-from realtime.session.inputs import EndReason, SessionLimits
+from realtime.session.config import (
+    AnySessionConfig,
+    SessionConfig,
+    TranscriptionSessionConfig,
+    fresh_config,
+)
+from realtime.session.inputs import EndReason, EngineTraits, SessionLimits
 from realtime.session.machine import Session
 from realtime.session.updates import updated
 
@@ -36,17 +42,30 @@ def noise(length: int) -> str:
     return secrets.token_bytes(length).decode("latin-1").translate(_SHIFT)
 
 
+SessionKind = Literal["realtime", "transcription"]
+
+
 def effective_config(
-    session: dict[str, Any] | None, *, session_id: str, model: str, expires_at: int
-) -> SessionConfig:
-    """Return the defaults with a client secret's session applied.
+    kind: SessionKind,
+    session: dict[str, Any] | None,
+    *,
+    session_id: str,
+    model: str,
+    expires_at: int,
+    traits: EngineTraits,
+) -> AnySessionConfig:
+    """Return the defaults of a kind of session with a client secret's session applied.
 
     Raises:
         WireFault: the session does not fit.
     """
-    config = fresh_config(session_id=session_id, model=model, expires_at=expires_at)
+    config: AnySessionConfig
+    if kind == "transcription":
+        config = TranscriptionSessionConfig(id=session_id, expires_at=expires_at)
+    else:
+        config = fresh_config(session_id=session_id, model=model, expires_at=expires_at)
     if session:
-        config = updated(config, session_in(session), has_spoken=False)
+        config = updated(config, session_in(session), has_spoken=False, traits=traits)
     return config
 
 
@@ -61,7 +80,7 @@ class OpenedSession:
         self,
         services: Services,
         principal: Principal,
-        config: SessionConfig,
+        config: AnySessionConfig,
         engine: Engine,
         recorder: SessionRecorder,
     ) -> None:
@@ -85,6 +104,7 @@ class OpenedSession:
             speech_start_ms=settings.speech_start_ms,
             first_audio_ms=settings.output_first_ms,
             pace=settings.output_pace,
+            context_tokens=context_tokens(self.config.model),
         )
         machine = Session(
             self.config,
@@ -100,7 +120,9 @@ class OpenedSession:
             facts=SessionFacts(
                 session_id=self.config.id,
                 language=settings.language,
-                instructions=self.config.instructions,
+                instructions=(
+                    self.config.instructions if isinstance(self.config, SessionConfig) else ""
+                ),
             ),
             admission=services.admission,
             allowance=Allowance(services.limits, _owner(self._principal, self.config.model)),
@@ -126,9 +148,9 @@ class OpenedSession:
 
 
 async def open_session(
-    services: Services, principal: Principal, *, model: str, engine: Engine
+    services: Services, principal: Principal, *, kind: SessionKind, model: str, engine: Engine
 ) -> OpenedSession:
-    """Admit and prepare a session.
+    """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
     Raises:
         RateLimited: too many requests.
@@ -140,17 +162,19 @@ async def open_session(
         metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
         raise
     verdict = await services.admission.admit(
-        "realtime.connect", {**principal.facts(), "model": model}
+        "realtime.connect", {**principal.facts(), "session_type": kind, "model": model}
     )
     if isinstance(verdict, Denied):
         metrics.DENIALS.labels(verdict.reason).inc()
         raise verdict.fault()
     now_s = int(time.time())
     config = effective_config(
+        kind,
         principal.session,
         session_id=services.ids("sess"),
         model=model,
         expires_at=now_s + services.settings.session_max_minutes * 60,
+        traits=engine.traits(),
     )
     recorder = services.recorder.open_session(
         SessionOpened(

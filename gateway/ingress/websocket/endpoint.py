@@ -14,15 +14,13 @@ from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
 from gateway.ingress.websocket.reading import Reading
 from gateway.ingress.websocket.socket import Socket
+from gateway.ingress.websocket.wanted import wanted_session
 from gateway.services import Services
 from gateway.sessions.encoding import frame
 from gateway.sessions.opening import OpenedSession, open_session
 from gateway.telemetry import metrics
 from realtime.errors import (
     BetaShapeDisabled,
-    InvalidModel,
-    InvalidValue,
-    MissingModel,
     WireFault,
 )
 from realtime.events.server import ErrorBody, ErrorEvent
@@ -79,20 +77,14 @@ class RealtimeSocket:
     ) -> OpenedSession:
         if handshake.beta:
             raise BetaShapeDisabled
-        if "intent" in query:
-            # Transcription sessions come with the rest of the socket's surface.
-            raise InvalidValue(
-                f"Sessions with intent '{query['intent']}' are not supported by this server.",
-                param="intent",
-            )
-        bound = principal.session or {}
-        model = str(bound.get("model") or query.get("model") or "")
-        if not model:
-            raise MissingModel
-        engine = self._services.registry.resolve(model)
-        if engine is None:
-            raise InvalidModel(model)
-        return await open_session(self._services, principal, model=model, engine=engine)
+        wanted = wanted_session(query, principal.session, self._services.registry)
+        return await open_session(
+            self._services,
+            principal,
+            kind=wanted.kind,
+            model=wanted.model,
+            engine=wanted.engine,
+        )
 
     async def _serve(
         self,

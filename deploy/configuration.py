@@ -49,7 +49,7 @@ def _default(value: Any) -> str:
             return "none"
         case bool():
             return f"`{str(value).lower()}`"
-        case list():
+        case list() | dict():
             return "`" + str(value).replace("'", '"') + "`"
         case _:
             return f"`{value}`"
@@ -69,7 +69,8 @@ def _bounds(field: FieldInfo) -> str:
 def _row(name: str, field: FieldInfo) -> str:
     read_from = "<br>".join(f"`{variable}`" for variable in variables(name, field))
     meaning = (field.description or "").replace("|", "\\|")
-    cells = (read_from, _default(field.default), _bounds(field), meaning)
+    default = field.get_default(call_default_factory=True)
+    cells = (read_from, _default(default), _bounds(field), meaning)
     return f"| {' | '.join(cells)} |"
 
 

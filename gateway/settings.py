@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "VOICEENGINE_"
+
+
+class PluginSetting(BaseModel):
+    """An OVOS plugin with options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    module: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    slots: int | None = Field(None, ge=1, le=64)
 
 
 class Settings(BaseSettings):
@@ -125,8 +135,32 @@ class Settings(BaseSettings):
         True, description="Start the speech worker; without it there is text only."
     )
     stt_module: str = Field("sphinx-stream", description="OVOS plugin for recognition.")
+    stt_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of that plugin; a JSON object."
+    )
+    recognisers: dict[str, str | PluginSetting] = Field(
+        default_factory=dict,
+        description="More recognisers by name, JSON: a plugin's name, or an object of `module`, "
+        "`options` and `slots` (utterances at a time). One named `default` replaces `stt_module`.",
+    )
+    transcription_models: dict[str, str] = Field(
+        default_factory=dict,
+        description="Transcription model names and the recogniser that each gets, JSON; the "
+        "names of the API get `default`, further names become known by this.",
+    )
     tts_module: str = Field("espeak-stream", description="OVOS plugin for synthesis.")
+    tts_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of that plugin; a JSON object."
+    )
+    voices: dict[str, str] = Field(
+        default_factory=dict,
+        description="Voice names and what the synthesis plugin calls them, JSON; names of the "
+        "API and further ones.",
+    )
     vad_module: str = Field("silero-batched", description="OVOS plugin for voice activity.")
+    vad_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of that plugin; a JSON object."
+    )
     recognition_timeout_s: float = Field(
         10.0, gt=0, description="Longest wait for a transcript after the end of an utterance."
     )
@@ -159,6 +193,13 @@ class Settings(BaseSettings):
         ge=100,
         description="Rows waiting for the database; beyond it event rows are dropped and counted.",
     )
+
+    @model_validator(mode="after")
+    def _models_have_recognisers(self) -> Self:
+        unknown = {*self.transcription_models.values()} - {"default", *self.recognisers}
+        if unknown:
+            raise ValueError(f"transcription_models names unknown recognisers {sorted(unknown)}")
+        return self
 
     @property
     def database(self) -> str:

@@ -25,6 +25,7 @@ from realtime.engine import (
     SpeechFinished,
     SpeechRequest,
 )
+from realtime.events.session import VOICES
 from realtime.ports import SpeechSink
 
 PIECE_MS = 40
@@ -197,5 +198,5 @@ class ToneSynthesiser:
         return ToneSession(self._ticker, audio, sink)
 
     def voices(self) -> Sequence[str]:
-        """One tone."""
-        return ("tone",)
+        """The contract's, which all sound the same."""
+        return VOICES

@@ -17,7 +17,9 @@ from types import TracebackType
 import structlog
 
 from gateway.engines.builtin import BuiltinBrain
+from gateway.engines.choices import speech_choices, transcription_routes
 from gateway.engines.engine import Engine
+from gateway.engines.routing import RoutingRecogniser
 from gateway.engines.switch import SwitchBrain
 from gateway.processes.supervisor import Child, Supervisor
 from gateway.readiness import PartState, Readiness
@@ -29,6 +31,7 @@ from ovos_bridge.launch.plan import ProcessPlan, bus_url, core_plan, hub_plan, s
 from ovos_bridge.readiness import SkillsState
 from ovos_bridge.runs import Patience
 from ovos_bridge.speech.client import SpeechClient
+from realtime.ports import Recogniser
 
 SPEECH, SKILLS = "speech", "skills"
 
@@ -78,6 +81,7 @@ class Embedded:
             recognition_timeout_s=self._settings.recognition_timeout_s,
             synthesis_timeout_s=self._settings.synthesis_timeout_s,
             on_change=self._speech_changed,
+            voices=self._settings.voices,
         )
 
     def _declare(self) -> None:
@@ -101,9 +105,16 @@ class Embedded:
             if skills is None
             else SwitchBrain(skills, builtin, ready=lambda: skills.ready),
             detector=None if speech is None else speech.detector,
-            recogniser=None if speech is None else speech.recogniser,
+            recogniser=None if speech is None else self._recogniser(speech),
             synthesiser=None if speech is None else speech.synthesiser,
+            language=self._settings.language,
+            transcription_models=tuple(transcription_routes(self._settings)),
         )
+
+    def _recogniser(self, speech: SpeechClient) -> Recogniser:
+        routes = transcription_routes(self._settings)
+        named = {model: speech.recogniser_named(name) for model, name in routes.items()}
+        return RoutingRecogniser(speech.recogniser, named)
 
     def status(self) -> str:
         """Say in a sentence what is missing."""
@@ -129,11 +140,10 @@ class Embedded:
         return self
 
     def _speech_arguments(self) -> list[str]:
-        settings = self._settings
-        return [
-            "--socket", self._socket, "--stt", settings.stt_module,
-            "--tts", settings.tts_module, "--vad", settings.vad_module,
-        ]  # fmt: skip
+        file = self._settings.data_dir.absolute() / "speech.json"
+        file.touch(mode=0o600)
+        file.write_text(speech_choices(self._settings).dumps())
+        return ["--socket", self._socket, "--config", str(file)]
 
     def _child(self, plan: ProcessPlan) -> Child:
         return Child(

@@ -46,7 +46,7 @@ class PluginPerCaller:
             return self._free.pop()
         if self._made >= self._most:
             raise TooManyCallers(f"{self._most} callers have voice activity already")
-        made = self._plugin({})  # as OVOS does; its rate is 16 kHz unless configured otherwise
+        made = self._plugin()
         self._made += 1
         return made
 

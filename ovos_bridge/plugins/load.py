@@ -6,6 +6,8 @@ for whole utterances and whole files.
 
 from __future__ import annotations
 
+import inspect
+import os
 import tempfile
 import wave
 from collections.abc import Callable, Iterable
@@ -13,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ovos_bridge.plugins.caller_vad import PluginPerCaller
+from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
+from ovos_bridge.speech.espeak import VOICES
 from ovos_bridge.speech.listening import VoiceActivityModel
-from ovos_bridge.speech.recognising import RATE_HZ, UtteranceRecogniser
+from ovos_bridge.speech.recognising import RATE_HZ, Slots, UtteranceRecogniser
 from ovos_bridge.speech.voicing import Voice
 from realtime.media.resample import Resampler
 
@@ -22,8 +26,16 @@ CANONICAL_HZ = 24_000
 PIECE_BYTES = CANONICAL_HZ // 10 * 2
 
 
+STREAMING_SLOTS = max(2, os.cpu_count() or 2)
+"""Instances of a recogniser that hears while audio comes; of others one, they may be large."""
+
+
 class PluginMissing(Exception):
     """The configured plugin is not installed."""
+
+
+class OptionsUnknown(Exception):
+    """Options were given to a plugin that has none."""
 
 
 def _plugin(kind: str, name: str) -> Any:
@@ -36,26 +48,70 @@ def _plugin(kind: str, name: str) -> Any:
     return found[name]
 
 
-def recogniser_maker(name: str) -> Callable[[], UtteranceRecogniser]:
-    """Return what makes a recogniser for one slot."""
-    plugin = _plugin("stt", name)
+def make_slots(chosen: SpeechChoices) -> dict[str, Slots]:
+    """Return the slots of every named recogniser; nothing is loaded yet.
+
+    Raises:
+        PluginMissing: the default recogniser is not installed.
+    """
+    made = {}
+    for name, choice in chosen.recognisers.items():
+        try:
+            make, streams = recogniser_maker(choice, chosen.language)
+        except (PluginMissing, OptionsUnknown) as missing:
+            if name == DEFAULT:
+                raise
+            make, streams = _failing(missing), False
+        made[name] = Slots(make, choice.slots or (STREAMING_SLOTS if streams else 1))
+    return made
+
+
+def _failing(fault: Exception) -> Callable[[], UtteranceRecogniser]:
+    def make() -> UtteranceRecogniser:
+        raise fault
+
+    return make
+
+
+def recogniser_maker(
+    choice: PluginChoice, language: str
+) -> tuple[Callable[[], UtteranceRecogniser], bool]:
+    """Return what makes a recogniser for one slot, and whether it hears while audio comes."""
+    plugin = _plugin("stt", choice.module)
     streaming = getattr(plugin, "streaming_recogniser", None)
-    return streaming if streaming is not None else lambda: WholeUtterance(plugin({"lang": "en-US"}))
+    if streaming is not None:
+        _take_no_options(choice)
+        return streaming, True
+    options = {"module": choice.module, "lang": language, **choice.options}
+    return lambda: WholeUtterance(plugin(options)), False
 
 
-def voice_maker(name: str) -> Callable[[], Voice]:
+def voice_maker(choice: PluginChoice, language: str) -> Callable[[], Voice]:
     """Return what makes the voice."""
-    plugin = _plugin("tts", name)
+    plugin = _plugin("tts", choice.module)
     streaming = getattr(plugin, "streaming_voice", None)
-    return streaming if streaming is not None else lambda: WholeFile(plugin({"lang": "en-US"}))
+    if streaming is not None:
+        _take_no_options(choice)
+        made: Callable[[], Voice] = streaming
+        return made
+    options = {"module": choice.module, "lang": language, **choice.options}
+    return lambda: WholeFile(plugin(config=options))
 
 
-def voice_activity_model(name: str) -> VoiceActivityModel:
+def voice_activity_model(choice: PluginChoice) -> VoiceActivityModel:
     """Return the batched model of a voice activity plugin, or one instance of it per caller."""
-    plugin = _plugin("vad", name)
+    plugin = _plugin("vad", choice.module)
     batched = getattr(plugin, "batched_model", None)
-    model: VoiceActivityModel = PluginPerCaller(plugin) if batched is None else batched()
+    if batched is None:
+        return PluginPerCaller(lambda: plugin(dict(choice.options)))
+    _take_no_options(choice)
+    model: VoiceActivityModel = batched()
     return model
+
+
+def _take_no_options(choice: PluginChoice) -> None:
+    if choice.options:
+        raise OptionsUnknown(f"{choice.module} has no options; given {sorted(choice.options)}")
 
 
 class WholeUtterance:
@@ -64,10 +120,12 @@ class WholeUtterance:
     def __init__(self, plugin: Any) -> None:
         self._plugin = plugin
         self._audio = bytearray()
+        self._language: str | None = None
 
-    def start(self) -> None:
+    def start(self, language: str | None = None) -> None:
         """Begin an utterance."""
         self._audio.clear()
+        self._language = language
 
     def hear(self, audio: bytes) -> None:
         """Keep the audio."""
@@ -77,7 +135,8 @@ class WholeUtterance:
         """Hand it to the plugin."""
         from ovos_plugin_manager.utils.audio import AudioData
 
-        return str(self._plugin.execute(AudioData(bytes(self._audio), RATE_HZ, 2)) or "")
+        audio = AudioData(bytes(self._audio), RATE_HZ, 2)
+        return str(self._plugin.execute(audio, self._language) or "")
 
     def set_phrases(self, phrases: Iterable[str]) -> int:
         """Such a plugin has no grammar."""
@@ -89,6 +148,7 @@ class WholeFile:
 
     def __init__(self, plugin: Any) -> None:
         self._plugin = plugin
+        self._takes = _parameters(plugin.get_tts)
 
     def speak(
         self,
@@ -102,7 +162,12 @@ class WholeFile:
         """Synthesise, then hand the audio over in pieces."""
         with tempfile.TemporaryDirectory() as folder:
             target = str(Path(folder) / "speech.wav")
-            written, _ = self._plugin.get_tts(text, target)
+            # The contract's names mean nothing to a plugin, which then speaks as configured.
+            wanted = {"lang": language, "voice": None if voice in VOICES else voice}
+            chosen = {
+                name: value for name, value in wanted.items() if value and name in self._takes
+            }
+            written, _ = self._plugin.get_tts(text, target, **chosen)
             with wave.open(str(written), "rb") as file:
                 hz, raw = file.getframerate(), file.readframes(file.getnframes())
         resampler = Resampler(hz, CANONICAL_HZ)
@@ -110,3 +175,11 @@ class WholeFile:
         for place in range(0, len(audio), PIECE_BYTES):
             if not emit(audio[place : place + PIECE_BYTES]):
                 return
+
+
+def _parameters(method: Callable[..., Any]) -> frozenset[str]:
+    """Return what a method takes by name; older plugins know neither language nor voice."""
+    found = inspect.signature(method).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in found.values()):
+        return frozenset({"lang", "voice"})
+    return frozenset(found)

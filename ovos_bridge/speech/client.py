@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 from ovos_bridge.speech.channel import LOST, SLOW
+from ovos_bridge.speech.choices import DEFAULT
 from ovos_bridge.speech.detector import Detection, SpeechDetector
 from ovos_bridge.speech.protocol import HEADER, Ask, FrameError, FrameReader, Tell, frame
 from ovos_bridge.speech.recogniser import SpeechRecogniser
-from ovos_bridge.speech.synthesiser import VOICES, SpeechSynthesiser
+from ovos_bridge.speech.synthesiser import SpeechSynthesiser
 
-__all__ = ["LOST", "SLOW", "VOICES", "SpeechClient"]
+__all__ = ["LOST", "SLOW", "SpeechClient"]
 
 READ_BYTES = 256 * 1024
 RECONNECT_S = 0.25
@@ -41,8 +42,11 @@ class SpeechClient:
         recognition_timeout_s: float,
         synthesis_timeout_s: float,
         on_change: Callable[[bool], None],
+        voices: Mapping[str, str] | None = None,
     ) -> None:
+        """`voices` maps names of voices to what the synthesis plugin calls them."""
         self._path = socket_path
+        self._voices = voices or {}
         self.recognition_timeout_s = recognition_timeout_s
         self.synthesis_timeout_s = synthesis_timeout_s
         self._on_change = on_change
@@ -87,13 +91,17 @@ class SpeechClient:
 
     @property
     def recogniser(self) -> SpeechRecogniser:
-        """The recognition port."""
-        return SpeechRecogniser(self)
+        """The recognition port, by the default recogniser."""
+        return self.recogniser_named(DEFAULT)
+
+    def recogniser_named(self, name: str) -> SpeechRecogniser:
+        """Return the recognition port of a recogniser by its name in the configuration."""
+        return SpeechRecogniser(self, name)
 
     @property
     def synthesiser(self) -> SpeechSynthesiser:
         """The synthesis port."""
-        return SpeechSynthesiser(self)
+        return SpeechSynthesiser(self, self._voices)
 
     async def teach(self, phrases: Iterable[str]) -> None:
         """Give the recogniser the phrases it should know, now and after a restart.
@@ -111,7 +119,7 @@ class SpeechClient:
             ConnectionError, TimeoutError: it does not answer.
         """
         await self._ask(Ask.PING, b"", PROBE_TIMEOUT_S)
-        return {"voices": len(VOICES)}
+        return {"voices": len(self.synthesiser.voices())}
 
     async def _ask(self, kind: Ask, payload: bytes, timeout_s: float) -> None:
         stream = self.next_stream()

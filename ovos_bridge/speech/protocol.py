@@ -23,7 +23,7 @@ class Ask(IntEnum):
     VAD_OPEN = 1  # POSITION of the first sample; of an open stream: its audio goes on there
     VAD_AUDIO = 2
     VAD_CLOSE = 3
-    STT_OPEN = 10  # JSON {language}
+    STT_OPEN = 10  # JSON {language, recogniser}
     STT_AUDIO = 11
     STT_PREPARE = 12
     STT_ABANDON = 13

@@ -90,10 +90,11 @@ class Recognition:
 
 
 class SpeechRecogniser:
-    """`realtime.ports.Recogniser` by the worker."""
+    """`realtime.ports.Recogniser` by one of the worker's recognisers."""
 
-    def __init__(self, client: Channel) -> None:
+    def __init__(self, client: Channel, name: str) -> None:
         self._client = client
+        self._name = name
 
     def open(
         self, request: RecognitionRequest, sink: Callable[[RecognitionReport], None]
@@ -101,7 +102,7 @@ class SpeechRecogniser:
         """Start an utterance."""
         recognition = Recognition(self._client, request, sink)
         self._client.remember(recognition.stream, recognition)
-        asked = json.dumps({"language": request.language}).encode()
-        if not self._client.send(Ask.STT_OPEN, recognition.stream, asked):
+        asked = {"language": request.language, "recogniser": self._name}
+        if not self._client.send(Ask.STT_OPEN, recognition.stream, json.dumps(asked).encode()):
             recognition.broken()
         return recognition

@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 class UtteranceRecogniser(Protocol):
     """One utterance at a time, from one thread."""
 
-    def start(self) -> None:
-        """Begin an utterance; one that was not finished is void."""
+    def start(self, language: str | None = None) -> None:
+        """Begin an utterance, in a language if that is known; one not finished is void."""
 
     def hear(self, audio: bytes) -> None:
         """Take 16 kHz PCM."""
@@ -61,7 +61,9 @@ class Utterance:
         final: Callable[[str], None],
         failed: Callable[[str, str], None],
         loop: asyncio.AbstractEventLoop,
+        language: str | None = None,
     ) -> None:
+        self.language = language
         self._final = final
         self._failed = failed
         self.loop = loop
@@ -237,7 +239,7 @@ class Slots:
     def _hear(self, slot: _Slot, recogniser: UtteranceRecogniser, utterance: Utterance) -> None:
         down, place = Resampler(CANONICAL_HZ, RATE_HZ), 0
         try:
-            recogniser.start()
+            recogniser.start(utterance.language)
             while step := self._step(slot, utterance, place):
                 recogniser.hear(down.process(step))
                 place += len(step)

@@ -93,8 +93,8 @@ class SphinxRecogniser:
     def _decoders(self) -> list[Any]:
         return [d for d in (self._grammar, self._full, self._yard) if d is not None]
 
-    def start(self) -> None:
-        """Begin an utterance; one that was not finished is void."""
+    def start(self, language: str | None = None) -> None:
+        """Begin an utterance; one that was not finished is void. The model knows English only."""
         self._end()
         self._bytes = 0
         for decoder in self._decoders():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ovos_bridge.speech.channel import LOST, SLOW, Channel, told_fault
 from ovos_bridge.speech.protocol import Ask, Tell
@@ -15,11 +15,8 @@ from realtime.engine import (
     SpeechFinished,
     SpeechRequest,
 )
+from realtime.events.session import VOICES
 from realtime.ports import SpeechSink
-
-VOICES = (
-    "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar",
-)  # fmt: skip
 
 
 class SpokenSegment:
@@ -59,8 +56,11 @@ class SpokenSession:
         facts: SessionFacts,
         audio: SpeechSink,
         sink: Callable[[SpeechFinished | SpeechFailed], None],
+        *,
+        voices: Mapping[str, str],
     ) -> None:
         self._client = client
+        self._voices = voices
         self._language = facts.language
         self.audio = audio
         self._sink = sink
@@ -72,7 +72,7 @@ class SpokenSession:
         self._client.remember(segment.stream, segment)
         asked = {
             "text": request.text,
-            "voice": request.voice,
+            "voice": self._voices.get(request.voice, request.voice),
             "speed": request.speed,
             "language": request.language or self._language,
         }
@@ -115,8 +115,10 @@ class SpokenSession:
 class SpeechSynthesiser:
     """`realtime.ports.Synthesiser` by the worker."""
 
-    def __init__(self, client: Channel) -> None:
+    def __init__(self, client: Channel, voices: Mapping[str, str]) -> None:
+        """`voices` maps names to what the plugin calls them."""
         self._client = client
+        self._voices = voices
 
     def open(
         self,
@@ -126,8 +128,8 @@ class SpeechSynthesiser:
         sink: Callable[[SpeechFinished | SpeechFailed], None],
     ) -> SpokenSession:
         """Start serving a session."""
-        return SpokenSession(self._client, facts, audio, sink)
+        return SpokenSession(self._client, facts, audio, sink, voices=self._voices)
 
     def voices(self) -> Sequence[str]:
-        """Return the contract's voices."""
-        return VOICES
+        """Return the contract's voices and the operator's own."""
+        return tuple(dict.fromkeys((*VOICES, *self._voices)))

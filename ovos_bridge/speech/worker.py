@@ -10,14 +10,16 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ovos_bridge.plugins.load import recogniser_maker, voice_activity_model, voice_maker
+from ovos_bridge.plugins.load import make_slots, voice_activity_model, voice_maker
+from ovos_bridge.speech import choices
+from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
 from ovos_bridge.speech.listening import Caller, VoiceActivity
 from ovos_bridge.speech.protocol import POSITION, Ask, FrameError, FrameReader, Tell, frame
+from ovos_bridge.speech.recognisers import Recognisers
 from ovos_bridge.speech.recognising import Slots, Utterance
 from ovos_bridge.speech.voicing import Mouth, Segment
 
@@ -28,11 +30,11 @@ _log = logging.getLogger("speech.worker")
 class Parts:
     """What all connections share."""
 
-    def __init__(self, options: argparse.Namespace, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, chosen: SpeechChoices, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.activity = VoiceActivity(voice_activity_model(options.vad))
-        self.slots = Slots(recogniser_maker(options.stt), options.slots)
-        self.mouth = Mouth(voice_maker(options.tts), loop)
+        self.activity = VoiceActivity(voice_activity_model(chosen.detector))
+        self.recognisers = Recognisers(make_slots(chosen))
+        self.mouth = Mouth(voice_maker(chosen.synthesiser, chosen.language), loop)
 
     def load(self) -> None:
         """Load models and try each: who finds the socket finds parts that work; blocking.
@@ -42,7 +44,7 @@ class Parts:
         """
         self.activity.load()
         self.mouth.start()
-        self.slots.start()
+        self.recognisers.start()
 
 
 class Connection:
@@ -52,7 +54,7 @@ class Connection:
         self._parts = parts
         self._writer = writer
         self._callers: dict[int, Caller] = {}
-        self._utterances: dict[int, Utterance] = {}
+        self._utterances: dict[int, tuple[Slots, Utterance]] = {}
         self._segments: dict[int, Segment] = {}
         self._handlers: dict[int, Callable[[int, bytes], None]] = {
             Ask.VAD_OPEN: self._vad_open,
@@ -107,7 +109,9 @@ class Connection:
 
     # --- recognition ---
 
-    def _stt_open(self, stream: int, _payload: bytes) -> None:
+    def _stt_open(self, stream: int, payload: bytes) -> None:
+        asked: dict[str, Any] = json.loads(payload)
+
         def final(words: str) -> None:
             self._utterances.pop(stream, None)
             self._tell(Tell.STT_FINAL, stream, words.encode())
@@ -116,25 +120,30 @@ class Connection:
             self._utterances.pop(stream, None)
             self._fault(Tell.STT_FAILED, stream, code, message)
 
-        utterance = Utterance(final, failed, self._parts.loop)
-        self._utterances[stream] = utterance
-        self._parts.slots.open(utterance)
+        utterance = Utterance(final, failed, self._parts.loop, language=asked.get("language"))
+        slots = self._parts.recognisers.open(utterance, asked.get("recogniser", DEFAULT))
+        if slots is not None:
+            self._utterances[stream] = (slots, utterance)
 
     def _stt_audio(self, stream: int, payload: bytes) -> None:
         if stream in self._utterances:
-            self._parts.slots.feed(self._utterances[stream], payload)
+            slots, utterance = self._utterances[stream]
+            slots.feed(utterance, payload)
 
     def _stt_silent(self, stream: int, *, silent: bool) -> None:
         if stream in self._utterances:
-            self._parts.slots.silent(self._utterances[stream], silent=silent)
+            slots, utterance = self._utterances[stream]
+            slots.silent(utterance, silent=silent)
 
     def _stt_commit(self, stream: int, _payload: bytes) -> None:
         if stream in self._utterances:
-            self._parts.slots.end(self._utterances[stream])
+            slots, utterance = self._utterances[stream]
+            slots.end(utterance)
 
     def _stt_close(self, stream: int, _payload: bytes) -> None:
         if stream in self._utterances:
-            self._parts.slots.close(self._utterances.pop(stream))
+            slots, utterance = self._utterances.pop(stream)
+            slots.close(utterance)
 
     # --- synthesis ---
 
@@ -171,7 +180,7 @@ class Connection:
         def learned() -> None:
             self._parts.loop.call_soon_threadsafe(self._ping, stream, b"")
 
-        self._parts.slots.set_phrases(json.loads(payload), learned)
+        self._parts.recognisers.set_phrases(json.loads(payload), learned)
 
     def _ping(self, stream: int, _payload: bytes) -> None:
         self._tell(Tell.PONG, stream, b"{}")
@@ -180,8 +189,8 @@ class Connection:
         """The gateway is gone."""
         for caller in self._callers.values():
             self._parts.activity.close(caller)
-        for utterance in self._utterances.values():
-            self._parts.slots.close(utterance)
+        for slots, utterance in self._utterances.values():
+            slots.close(utterance)
         for segment in self._segments.values():
             segment.cancelled = True
 
@@ -203,7 +212,7 @@ async def _serve_gateway(
 
 async def _main(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    parts = Parts(options, loop)
+    parts = Parts(_chosen(options), loop)
     await loop.run_in_executor(None, parts.load)
     path = Path(options.socket)
     path.unlink(missing_ok=True)
@@ -217,14 +226,24 @@ async def _main(options: argparse.Namespace) -> None:
         tasks.create_task(server.serve_forever())
 
 
+def _chosen(options: argparse.Namespace) -> SpeechChoices:
+    if options.config is not None:
+        return choices.loads(options.config.read_text())
+    return SpeechChoices(
+        recognisers={DEFAULT: PluginChoice(options.stt)},
+        synthesiser=PluginChoice(options.tts),
+        detector=PluginChoice(options.vad),
+    )
+
+
 def main() -> None:
     """Run the worker."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", required=True)
-    parser.add_argument("--stt", default="sphinx-stream")
-    parser.add_argument("--tts", default="espeak-stream")
-    parser.add_argument("--vad", default="silero-batched")
-    parser.add_argument("--slots", type=int, default=max(2, (os.cpu_count() or 2)))
+    parser.add_argument("--config", type=Path, help="`SpeechChoices` as JSON; else by the names")
+    parser.add_argument("--stt", default=choices.STT)
+    parser.add_argument("--tts", default=choices.TTS)
+    parser.add_argument("--vad", default=choices.VAD)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     asyncio.run(_main(parser.parse_args()))
 

@@ -64,7 +64,8 @@ from ovos_plugin_manager.templates.stt import STT
 from ovos_plugin_manager.templates.tts import TTS
 class ForeignSTT(STT):
     def execute(self, audio, language=None):
-        return f"{len(audio.get_raw_data()) // 3200} tenths"
+        length = f"{len(audio.get_raw_data()) // 3200} {self.config.get('unit', 'tenths')}"
+        return f"{length} in {language}, else {self.lang}" if language else length
     @property
     def available_languages(self):
         return {"en-US"}

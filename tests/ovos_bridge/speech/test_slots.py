@@ -27,7 +27,7 @@ class Counting:
         self.gate = threading.Event()
         self.gate.set()
 
-    def start(self) -> None:
+    def start(self, language: str | None = None) -> None:
         """Forget what was heard."""
         self.heard = 0
 

@@ -43,19 +43,23 @@ class Controllers:
         """Send to one client, or to all."""
         if to is None:
             for controller in self._by_id.values():
-                controller.send(controller.projection.frame(text))
+                _show(controller, text)
         elif to in self._by_id:
-            controller = self._by_id[to]
-            controller.send(controller.projection.frame(text))
+            _show(self._by_id[to], text)
 
     def send_audio(self, text: str) -> None:
         """Send to those who get audio in events."""
         for controller in self._by_id.values():
             if controller.projection.audio:
-                controller.send(text)
+                controller.send(controller.projection.dialect.audio(text))
 
     def close(self, code: int, reason: str) -> None:
         """Close all."""
         for controller in self._by_id.values():
             controller.close(code, reason)
         self._by_id.clear()
+
+
+def _show(controller: Controller, text: str) -> None:
+    for shown in controller.projection.frames(text):
+        controller.send(shown)

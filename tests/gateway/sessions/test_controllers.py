@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from gateway.sessions.controllers import Controllers
+from gateway.sessions.dialects import Beta
 from gateway.sessions.encoding import frame
 from gateway.sessions.projection import HIDEABLE, PLAIN, Projection
+from realtime.dialects.beta.dialect import BetaDialect
 from realtime.events.server import SessionCreated
+from realtime.ids import SequentialIds
 from realtime.session.config import fresh_config
 
 
@@ -26,6 +30,12 @@ class Client:
 
     def close(self, code: int, reason: str) -> None:
         self.closed.append((code, reason))
+
+
+def beta() -> Projection:
+    """The view of a client that speaks the beta."""
+    translation = BetaDialect(ids=SequentialIds(), rate_limits=list, conversation_id="conv_1")
+    return Projection(Beta(translation))
 
 
 @pytest.fixture
@@ -64,19 +74,61 @@ class TestControllers:
         assert (client.got, client.closed) == ([], [])
 
 
+class TestDialects:
+    def test_controllers_of_one_session_each_hear_their_own_dialect(self, echo: str) -> None:
+        """One event in, and each client gets it in its own words."""
+        controllers, new, old = Controllers(), Client(), Client(beta())
+        controllers.add(new)
+        controllers.add(old)
+        controllers.send(echo, None)
+        assert new.got == [echo]
+        assert [json.loads(text)["type"] for text in old.got] == [
+            "session.created",
+            "conversation.created",
+        ]
+        assert json.loads(old.got[0])["session"]["modalities"] == ["audio", "text"]
+
+    def test_audio_delta_is_renamed_and_otherwise_untouched(self) -> None:
+        """The hot frame costs a beta client no parsing: even what is no JSON passes."""
+        controllers, old = Controllers(), Client(beta())
+        controllers.add(old)
+        rest = '","event_id":"event_1","response_id":"resp_1","delta":"AAAA" not JSON'
+        controllers.send_audio('{"type":"response.output_audio.delta' + rest)
+        assert old.got == ['{"type":"response.audio.delta' + rest]
+
+    @pytest.mark.parametrize(
+        ("ga", "old_name"),
+        [
+            ("response.output_text.delta", "response.text.delta"),
+            ("response.output_audio_transcript.delta", "response.audio_transcript.delta"),
+            ("input_audio_buffer.committed", "input_audio_buffer.committed"),
+        ],
+    )
+    def test_frame_that_differs_in_its_name_is_not_parsed(self, ga: str, old_name: str) -> None:
+        """Text deltas come often, too."""
+        rest = '","event_id":"event_1" not JSON'
+        assert list(beta().frames('{"type":"' + ga + rest)) == ['{"type":"' + old_name + rest]
+
+    def test_hidden_field_is_hidden_from_a_beta_client_too(self, echo: str) -> None:
+        """What is blanked in GA is blank in the translation."""
+        text, _ = replace(beta(), hidden=frozenset({"instructions"})).frames(echo)
+        assert json.loads(text)["session"]["instructions"] == ""
+
+
 class TestProjection:
     def test_plain_one_is_the_frame_itself(self, echo: str) -> None:
         """Nothing is parsed for an ordinary client."""
-        assert PLAIN.frame(echo) is echo
+        (shown,) = PLAIN.frames(echo)
+        assert shown is echo
 
     @pytest.mark.parametrize("name", sorted(HIDEABLE))
     def test_hidden_field_is_blank_in_the_wires_shape(self, echo: str, name: str) -> None:
         """Same keys in the same order, and nothing else changed."""
         before = json.loads(echo)
         before["session"][name] = "secret"
-        shown = json.loads(
-            Projection(hidden=frozenset({name})).frame(json.dumps(before, separators=(",", ":")))
-        )
+        sent = json.dumps(before, separators=(",", ":"))
+        (text,) = Projection(hidden=frozenset({name})).frames(sent)
+        shown = json.loads(text)
         assert list(shown["session"]) == list(before["session"])
         assert shown["session"][name] == HIDEABLE[name]
         before["session"][name] = HIDEABLE[name]

@@ -26,6 +26,7 @@ from realtime.engine import (
     SpeechFailed,
     SpeechFinished,
     SpeechRequest,
+    Volunteered,
 )
 
 Audio = bytes | bytearray | memoryview
@@ -108,8 +109,13 @@ class BrainSession(Protocol):
 class Brain(Protocol):
     """Decides what is answered: skills, a chat model, an echo."""
 
-    def open(self, facts: SessionFacts) -> BrainSession:
-        """Start serving a session."""
+    def open(
+        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> BrainSession:
+        """Start serving a session; `volunteer` gets what the brain says without being asked.
+
+        It is called as a sink is: never from inside `open`, not after `close`.
+        """
 
 
 SpeechSink = Callable[[str, bytes], None]

@@ -160,6 +160,11 @@ class Session:
         return self._state.config
 
     @property
+    def conversation_id(self) -> str:
+        """The conversation's id; older dialects tell it before any response."""
+        return self._state.conversation_id
+
+    @property
     def conversation(self) -> Conversation:
         """The conversation, for reading."""
         return self._state.conversation

@@ -7,7 +7,7 @@ changes nothing, since nothing is stored before the whole patch is applied.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from realtime.errors import (
@@ -260,7 +260,7 @@ def _turn_detection(
     if sent is None:
         return None
     base = current if type(current) is type(fresh) and current is not None else fresh
-    names = base.__dataclass_fields__.keys()
+    names = [known.name for known in fields(base)]
     changes: dict[str, Any] = {name: getattr(sent, name) for name in names if sent.has(name)}
     return replace(base, **changes)
 

@@ -91,5 +91,5 @@ def completeness(text: str, *, whole: bool | None, language: str) -> Completenes
 
 
 def _words(text: str) -> list[str]:
-    kept = "".join(c if c.isalnum() or c in "'\u2019" else " " for c in text.lower())
+    kept = "".join(c if c.isalnum() or c in "-'\u2019" else " " for c in text.lower())
     return kept.replace("\u2019", "'").split()

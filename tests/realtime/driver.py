@@ -24,7 +24,7 @@ from realtime.events.client import client_event, event_id_of
 from realtime.events.server import RateLimit, RateLimitsUpdated
 from realtime.ids import SequentialIds
 from realtime.session import effects as fx
-from realtime.session.config import fresh_config
+from realtime.session.config import AnySessionConfig, fresh_config
 from realtime.session.inputs import (
     Allowed,
     AudioAppended,
@@ -66,6 +66,7 @@ class Driver:
         traits: EngineTraits | None = None,
         admit: bool = True,
         allowance: bool = True,
+        config: AnySessionConfig | None = None,
     ) -> None:
         self.now_ms = 0
         self.sent: list[dict[str, Any]] = []
@@ -78,7 +79,7 @@ class Driver:
         self.refusal: WireFault | None = None
         """What the allowance says to responses; None has room for all."""
         self.machine = Session(
-            fresh_config(session_id="sess_test", model="gpt-realtime", expires_at=3600),
+            config or fresh_config(session_id="sess_test", model="gpt-realtime", expires_at=3600),
             ids=SequentialIds(),
             noise=lambda length: "x" * length,
             limits=limits,
@@ -95,6 +96,9 @@ class Driver:
         """Apply an input and what the scripted engine answers."""
         self.machine.receive(given, self.now_ms)
         self._carry_out()
+        self._answer()
+
+    def _answer(self) -> None:
         while self._queue:
             self.machine.receive(self._queue.pop(0), self.now_ms)
             self._carry_out()
@@ -131,6 +135,7 @@ class Driver:
             self.now_ms = max(self.now_ms, due)
             self.machine.expire(self.now_ms)
             self._carry_out()
+            self._answer()
 
     # --- what it did ---
 

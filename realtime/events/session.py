@@ -292,7 +292,8 @@ class ResponseOverrides(Incoming):
     """What one response may override; `input` is added with the item models."""
 
     output_modalities: Modalities = ["audio"]
-    instructions: str = ""
+    instructions: str | None = None
+    """Null is what LiveKit's plugin sends for none: the session's hold."""
     audio: ResponseAudioIn | None = None
     tools: ToolsIn = []
     tool_choice: ToolChoiceIn = "auto"

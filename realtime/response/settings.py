@@ -121,7 +121,8 @@ def _overrides(config: ConversationConfig, params: ResponseParams) -> dict[str, 
     for option in ("reasoning", "parallel_tool_calls"):
         if params.has(option) and not isinstance(config, ReasoningSessionConfig):
             raise UnsupportedOption(f"response.{option}")
-    chosen: dict[str, Any] = {name: getattr(params, name) for name in _PLAIN if params.has(name)}
+    given = {name: getattr(params, name) for name in _PLAIN if params.has(name)}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if params.has("conversation"):
         chosen["in_conversation"] = params.conversation == "auto"
     if params.has("tools"):

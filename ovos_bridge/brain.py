@@ -13,7 +13,7 @@ from ovos_bridge.bus import Bus
 from ovos_bridge.conversation import Conversation
 from ovos_bridge.readiness import Readiness, SkillsState
 from ovos_bridge.runs import UNAVAILABLE, Patience, SkillsRun
-from realtime.engine import BrainReport, BrainRequest, SessionFacts
+from realtime.engine import BrainReport, BrainRequest, SessionFacts, Volunteered
 
 MAX_TURNS = 32
 """Utterances inside core at one time; its throughput does not grow beyond that."""
@@ -75,10 +75,13 @@ class SkillsBrain:
 
     # --- Brain ---
 
-    def open(self, facts: SessionFacts) -> SkillsSession:
-        """Serve a session."""
+    def open(
+        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> SkillsSession:
+        """Serve a session; `volunteer` gets what skills say without being asked."""
         self._opened += 1
-        return SkillsSession(self, facts, f"{self.bus.prefix}{self._opened}-{facts.session_id}")
+        ovos_id = f"{self.bus.prefix}{self._opened}-{facts.session_id}"
+        return SkillsSession(self, facts, ovos_id, volunteer)
 
     # --- turns, at most `max_turns` at a time, the others in order of arrival ---
 
@@ -113,13 +116,19 @@ class SkillsBrain:
 class SkillsSession:
     """One caller's skills (`realtime.ports.BrainSession`)."""
 
-    def __init__(self, brain: SkillsBrain, facts: SessionFacts, ovos_id: str) -> None:
+    def __init__(
+        self,
+        brain: SkillsBrain,
+        facts: SessionFacts,
+        ovos_id: str,
+        volunteer: Callable[[Volunteered], None] | None,
+    ) -> None:
         self._brain = brain
         self._language = _full_language(facts.language)
         self._timezone = facts.timezone
         self._ovos_id = ovos_id
         self._asides = 0
-        self._talk = self._conversation(ovos_id)
+        self._talk = self._conversation(ovos_id, volunteer)
         self._runs: dict[SkillsRun, _Place] = {}
 
     def prepare(self, request: BrainRequest, sink: Callable[[BrainReport], None]) -> SkillsRun:
@@ -139,9 +148,12 @@ class SkillsSession:
             run.cancel()
         self._talk.close()
 
-    def _conversation(self, ovos_id: str) -> Conversation:
+    def _conversation(
+        self, ovos_id: str, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> Conversation:
         session = sessions.fresh(ovos_id, language=self._language, timezone=self._timezone)
-        return Conversation(self._brain.bus, session, facts=self._brain.core_facts)
+        brain = self._brain
+        return Conversation(brain.bus, session, facts=brain.core_facts, volunteer=volunteer)
 
     def _aside(self) -> Conversation:
         self._asides += 1
@@ -174,7 +186,7 @@ class _Place:
     def stop(self, run: SkillsRun) -> None:
         self._session._runs.pop(run, None)
         if self._talk is not None:
-            self._talk.drop(run)
+            self._talk.drop(run, cut_off=run.cut_off)
             if self._is_aside:
                 self._talk.close()
         self._session._brain.stop(run)

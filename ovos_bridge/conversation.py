@@ -9,12 +9,24 @@ from typing import Any, Protocol
 
 from ovos_bridge import sessions
 from ovos_bridge.bus import Bus
-from ovos_bridge.messages import OUTPUT_END, OUTPUT_START, UTTERANCE, BusMessage
-from ovos_bridge.turns import Outcome, Over, Say, Turn
+from ovos_bridge.messages import (
+    CANCELLED,
+    HANDLED,
+    OUTPUT_END,
+    OUTPUT_START,
+    SPEAK,
+    UTTERANCE,
+    BusMessage,
+)
+from ovos_bridge.turns import Outcome, Say, Turn
+from realtime.engine import Volunteered
 
 RELEASE_AFTER_S = (0.05, 0.25, 1.0)
 """A skill begins to wait for the end of its speech a moment after it spoke, so the word
 that it has ended is repeated; a missed one would hold the skill for 15 s."""
+
+MOST_CUT_OFF = 16
+"""Turns that the caller cut off and core has not ended yet; older ones are forgotten."""
 
 
 class TurnOwner(Protocol):
@@ -41,9 +53,15 @@ class Conversation:
         session: dict[str, Any],
         *,
         facts: Callable[[], tuple[tuple[str, ...], frozenset[str]]],
+        volunteer: Callable[[Volunteered], None] | None = None,
     ) -> None:
-        """`facts` returns core's pipeline and the skills that converse."""
+        """`facts` returns core's pipeline and the skills that converse.
+
+        `volunteer` gets what a skill says after its answer was over, or without a question.
+        """
         self._bus = bus
+        self._volunteer = volunteer
+        self._cut_off: dict[str, None] = {}
         self._session = session
         self._facts = facts
         self._turn: Turn | None = None
@@ -84,10 +102,17 @@ class Conversation:
         self._turn, self._owner = turn, owner
         return self._bus.send(BusMessage(UTTERANCE, data, context))
 
-    def drop(self, owner: TurnOwner) -> None:
-        """The caller spoke over the answer, or left: what is still to come is void."""
+    def drop(self, owner: TurnOwner, *, cut_off: bool) -> None:
+        """The owner takes nothing more; `cut_off` says that the rest is not wanted at all.
+
+        What comes from a turn that nobody cut off is volunteered.
+        """
         if self._owner is owner:
             self._owner = None
+            if cut_off and self._turn is not None and not self._turn.over:
+                self._cut_off[self._turn.ident] = None
+                while len(self._cut_off) > MOST_CUT_OFF:
+                    del self._cut_off[next(iter(self._cut_off))]
             self._cancel_timers()
             self._send_heard(self._session)
 
@@ -106,33 +131,58 @@ class Conversation:
         self._release_question()
         self._cancel_timers()
         self._bus.unlisten(self._session["session_id"])
-        self._owner = self._turn = None
+        self._owner = self._turn = self._volunteer = None
 
     # --- SessionListener ---
 
     def received(self, message: BusMessage) -> None:
         """Take a message of the session."""
         turn = self._turn
-        if turn is None or message.type == UTTERANCE or not turn.concerns(message):
+        if message.type == UTTERANCE:
             return
-        if message.type not in (OUTPUT_START, OUTPUT_END):
+        concerns = turn is not None and turn.concerns(message)
+        if concerns and message.type not in (OUTPUT_START, OUTPUT_END):
             self._session = dict(message.session)
+        if turn is not None and concerns and not turn.over:
+            self._in_turn(turn, message)
+        elif message.type == SPEAK:
+            self._unasked(message)
+        elif message.type in (HANDLED, CANCELLED):
+            self._cut_off.pop(message.ident, None)
+
+    def _in_turn(self, turn: Turn, message: BusMessage) -> None:
         outcomes = turn.take(message)
+        owner = self._owner
         for outcome in outcomes:
             if isinstance(outcome, Say):
                 self._spoken(message, outcome)
-            elif isinstance(outcome, Over) and not outcome.asks:
+                if owner is None:
+                    self._offer(message, outcome.text)
+            elif not outcome.asks:
                 self._cancel_timers()
-        owner = self._owner
         if turn.over:
             self._owner = None
+            self._cut_off.pop(turn.ident, None)
         if owner is not None:
             owner.heard_from_core(outcomes, settling=turn.settling)
+
+    def _unasked(self, message: BusMessage) -> None:
+        said = message.data.get("utterance")
+        if isinstance(said, str) and said.strip():
+            self._confirm_soon(dict(message.context))
+            self._offer(message, said.strip())
+
+    def _offer(self, message: BusMessage, text: str) -> None:
+        late = message.ident in self._cut_off or (not message.ident and self._cut_off)
+        if self._volunteer is not None and not late:
+            language = message.data.get("lang")
+            self._volunteer(Volunteered(text, language if isinstance(language, str) else None))
 
     def lost(self) -> None:
         """The bus, or core behind it, is gone."""
         self._cancel_timers()
         owner, self._owner, self._turn, self._question = self._owner, None, None, None
+        self._cut_off.clear()
         for skill in sessions.waiting_skills(self._session):
             self._session["utterance_states"].pop(skill)
         if owner is not None:

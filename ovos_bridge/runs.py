@@ -67,6 +67,8 @@ class SkillsRun:
         self._committed = False
         self._ended = False
         self._said = False
+        self.cut_off = False
+        """The caller wants nothing more of it, or was told that it failed."""
 
     # --- BrainRun ---
 
@@ -80,6 +82,7 @@ class SkillsRun:
     def cancel(self) -> None:
         """Answer no more."""
         if not self._ended:
+            self.cut_off = True
             self._end()
 
     # --- what a brain without a language model can do by itself ---
@@ -133,6 +136,7 @@ class SkillsRun:
     def fail(self, fault: EngineFault) -> None:
         """End the answer by a fault."""
         if not self._ended:
+            self.cut_off = True
             self._end()
             self._sink(BrainFailed(self.request.response_id, fault))
 

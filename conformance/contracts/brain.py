@@ -21,6 +21,7 @@ from realtime.engine import (
     ContextItem,
     FunctionSpec,
     SessionFacts,
+    Volunteered,
 )
 from realtime.ports import Brain, BrainRun, BrainSession
 
@@ -77,9 +78,13 @@ def asked(question: str, *, response_id: str = "resp_1", **more: Any) -> BrainRe
     return BrainRequest(response_id=response_id, items=items, instructions="", **more)
 
 
-def opened(brain: Brain, name: str = "sess_contract") -> BrainSession:
+def opened(
+    brain: Brain,
+    name: str = "sess_contract",
+    volunteer: Callable[[Volunteered], None] | None = None,
+) -> BrainSession:
     """Open a session."""
-    return brain.open(SessionFacts(session_id=name))
+    return brain.open(SessionFacts(session_id=name), volunteer=volunteer)
 
 
 async def check_brain(brain: Brain, question: str) -> None:
@@ -95,6 +100,7 @@ async def check_brain(brain: Brain, question: str) -> None:
         empty_question_is_answered,
         aside_is_answered,
         closed_session_is_silent,
+        nothing_is_volunteered_for_an_answer,
     )
     for rule in rules:
         await rule(brain, question)
@@ -216,3 +222,17 @@ async def closed_session_is_silent(brain: Brain, question: str) -> None:
     before = list(answer.reports)
     await asyncio.sleep(QUIET_S)
     assert answer.reports == before
+
+
+async def nothing_is_volunteered_for_an_answer(brain: Brain, question: str) -> None:
+    """What was asked is answered by the run alone, also when the caller cuts it off."""
+    unasked: list[Volunteered] = []
+    session = opened(brain, volunteer=unasked.append)
+    await Answer(session, asked(question)).whole()
+    cut = Answer(session, asked(question, response_id="resp_2"))
+    cut.run.commit()
+    await asyncio.sleep(0)
+    cut.run.cancel()
+    await asyncio.sleep(QUIET_S)
+    assert unasked == []
+    session.close()

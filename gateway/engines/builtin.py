@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from realtime.engine import BrainFinished, BrainReport, BrainRequest, BrainText, SessionFacts
+from realtime.engine import (
+    BrainFinished,
+    BrainReport,
+    BrainRequest,
+    BrainText,
+    SessionFacts,
+    Volunteered,
+)
 from realtime.tools.calls import call_reports, forced_function, last_output, last_question
 
 
@@ -99,6 +106,8 @@ class BuiltinBrain:
         self._status = status
         self._now = now
 
-    def open(self, facts: SessionFacts) -> BuiltinSession:
+    def open(
+        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> BuiltinSession:
         """Serve a session."""
         return BuiltinSession(self._status, self._now)

@@ -24,6 +24,7 @@ from realtime.engine import (
     SpeechFailed,
     SpeechFinished,
     SpeechRequest,
+    Volunteered,
 )
 from realtime.events.session import VOICES
 from realtime.ports import SpeechSink
@@ -87,7 +88,9 @@ class EchoSession:
 class EchoBrain:
     """Repeats the user."""
 
-    def open(self, facts: SessionFacts) -> EchoSession:
+    def open(
+        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> EchoSession:
         """Serve a session."""
         return EchoSession()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from realtime.engine import BrainReport, BrainRequest, SessionFacts
+from realtime.engine import BrainReport, BrainRequest, SessionFacts, Volunteered
 from realtime.ports import Brain, BrainRun, BrainSession
 
 
@@ -42,6 +42,12 @@ class SwitchBrain:
         self._second = second
         self._ready = ready
 
-    def open(self, facts: SessionFacts) -> SwitchSession:
+    def open(
+        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> SwitchSession:
         """Serve a session."""
-        return SwitchSession(self._first.open(facts), self._second.open(facts), self._ready)
+        return SwitchSession(
+            self._first.open(facts, volunteer=volunteer),
+            self._second.open(facts, volunteer=volunteer),
+            self._ready,
+        )

@@ -33,7 +33,7 @@ class Speaking:
         self._post = post
         self._runs: dict[str, BrainRun] = {}
         self._segments: dict[str, str] = {}
-        self._brain = engine.brain.open(facts)
+        self._brain = engine.brain.open(facts, volunteer=post)
         self._voice = (
             None
             if engine.synthesiser is None

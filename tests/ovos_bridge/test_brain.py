@@ -11,9 +11,9 @@ from conformance.contracts.brain import Answer, asked, check_brain, opened
 from ovos_bridge import readiness, wording
 from ovos_bridge.brain import SkillsBrain
 from ovos_bridge.runs import Patience
-from realtime.engine import BrainFailed, BrainFinished, BrainText
+from realtime.engine import BrainFailed, BrainFinished, BrainText, Volunteered
 from tests.ovos_bridge.conftest import running, wait_ready
-from tests.ovos_bridge.fake_hub import SKILL, FakeHub, fake_hub, speak
+from tests.ovos_bridge.fake_hub import HANDLED, SKILL, UTTERANCE, FakeHub, fake_hub, speak
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -130,6 +130,84 @@ class TestConversation:
         """A bare "stop" is silence; core would stop every caller's skills."""
         assert await reports_of(brain, "Stop!") == ["BrainFinished"]
         assert hub.utterances() == []
+
+
+class TestUnasked:
+    """What skills say when nobody asked."""
+
+    async def test_words_after_the_answer_are_volunteered(
+        self, brain: SkillsBrain, hub: FakeHub
+    ) -> None:
+        """A `speak` of a turn that is over is no part of any answer and is confirmed as heard."""
+        unasked: list[Volunteered] = []
+        session = opened(brain, volunteer=unasked.append)
+        await Answer(session, asked("match")).whole()
+        context = hub.utterances()[-1]["context"]
+        hub.received.clear()
+        hub.emit("speak", {"utterance": " Ring! ", "lang": "de-DE"}, context)
+        await hub.wait_for("recognizer_loop:audio_output_end")
+        assert unasked == [Volunteered("Ring!", "de-DE")]
+        session.close()
+        hub.emit("speak", {"utterance": "Too late."}, context)
+        await asyncio.sleep(0.1)
+        assert len(unasked) == 1
+
+    async def test_words_during_another_turn_are_volunteered(
+        self, brain: SkillsBrain, hub: FakeHub
+    ) -> None:
+        """A timer of an earlier turn that rings inside an answer is not mixed into it."""
+        unasked: list[Volunteered] = []
+        session = opened(brain, volunteer=unasked.append)
+        await Answer(session, asked("match")).whole()
+        earlier = hub.utterances()[-1]["context"]
+        hub.orders["waits"] = (speak("one"),)
+        answer = Answer(session, asked("waits", response_id="resp_2"))
+        answer.run.commit()
+        await hub.wait_for(UTTERANCE, 3)
+        hub.emit("speak", {"utterance": "Ring!"}, earlier)
+        hub.emit(*HANDLED, hub.utterances()[-1]["context"])
+        await asyncio.wait_for(answer.ended.wait(), 5)
+        assert answer.text == "one"
+        assert unasked == [Volunteered("Ring!")]
+
+    async def test_rest_of_an_answer_that_was_cut_off_is_not_volunteered(
+        self, brain: SkillsBrain, hub: FakeHub
+    ) -> None:
+        """After barge-in the turn's late words are void until core has ended it; then no more."""
+        unasked: list[Volunteered] = []
+        session = opened(brain, volunteer=unasked.append)
+        hub.orders["waits"] = (speak("one"),)
+        answer = Answer(session, asked("waits"))
+        answer.run.commit()
+        async with asyncio.timeout(5):
+            while not answer.text:
+                await asyncio.sleep(0.005)
+        cut = hub.utterances()[-1]["context"]
+        answer.run.cancel()
+        hub.emit("speak", {"utterance": "two"}, cut)
+        await Answer(session, asked("match", response_id="resp_2")).whole()
+        hub.emit("speak", {"utterance": "three"}, cut)
+        hub.emit(*HANDLED, cut)
+        hub.emit("speak", {"utterance": "Ring!"}, cut)
+        async with asyncio.timeout(5):
+            while not unasked:
+                await asyncio.sleep(0.005)
+        assert unasked == [Volunteered("Ring!")]
+
+    async def test_words_after_the_patience_is_over_are_volunteered(
+        self, brain: SkillsBrain, hub: FakeHub
+    ) -> None:
+        """An answer that pauses too long ends with what was said; the rest comes by itself."""
+        unasked: list[Volunteered] = []
+        session = opened(brain, volunteer=unasked.append)
+        hub.orders["waits"] = (speak("one"),)
+        reports = await Answer(session, asked("waits")).whole()
+        assert isinstance(reports[-1], BrainFinished)
+        hub.emit("speak", {"utterance": "two"}, hub.utterances()[-1]["context"])
+        async with asyncio.timeout(5):
+            while not unasked:
+                await asyncio.sleep(0.005)
+        assert unasked == [Volunteered("two")]
 
 
 class TestPlayback:

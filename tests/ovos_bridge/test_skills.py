@@ -12,7 +12,7 @@ from conformance.contracts.brain import Answer, asked, check_brain, opened
 from ovos_bridge.brain import SkillsBrain, SkillsSession
 from ovos_bridge.grammar import COMMON
 from ovos_bridge.messages import BusMessage
-from realtime.engine import BrainFailed, BrainFinished, BrainText, SessionFacts
+from realtime.engine import BrainFailed, BrainFinished, BrainText, SessionFacts, Volunteered
 from tests.ovos_bridge.conftest import running, wait_ready
 from tests.ovos_bridge.processes import OvosProcesses
 
@@ -91,6 +91,39 @@ async def test_several_speaks_make_one_answer(skills: SkillsBrain) -> None:
     assert await said(session, "tell me several things") == "first second third"
     assert loop.time() - began < 5
     session.close()
+
+
+async def test_first_words_of_an_answer_do_not_wait_for_the_last(skills: SkillsBrain) -> None:
+    """Each `speak` is passed on as it comes; the end comes after the latest."""
+    session = skills.open(SessionFacts(session_id="streams"))
+    answer = Answer(session, asked("take your time"))
+    answer.run.commit()
+    await until_text(answer)
+    assert answer.text == "working on it"
+    assert not answer.ended.is_set()
+    await asyncio.wait_for(answer.ended.wait(), 10)
+    assert answer.text == "working on it slow work is done"
+    session.close()
+
+
+async def test_what_a_skill_says_unasked_is_volunteered(skills: SkillsBrain) -> None:
+    """A timer that rings speaks in the session that set it, also between and after turns."""
+    rung: list[Volunteered] = []
+    other: list[Volunteered] = []
+    session = skills.open(SessionFacts(session_id="rings"), volunteer=rung.append)
+    bystander = skills.open(SessionFacts(session_id="hears nothing"), volunteer=other.append)
+    assert await said(bystander, "flip a coin")
+    assert await said(session, "ring me soon") == "I will ring"
+    assert await said(session, "flip a coin", "resp_2")
+    async with asyncio.timeout(10):
+        while len(rung) < 2:
+            await asyncio.sleep(0.02)
+    assert [each.text for each in rung] == ["ring ring", "that was all"]
+    assert rung[0].language == "en-US"
+    assert other == []
+    assert await said(session, "flip a coin", "resp_3")
+    session.close()
+    bystander.close()
 
 
 async def test_question_of_a_skill_takes_the_reply(skills: SkillsBrain) -> None:

@@ -28,7 +28,7 @@ def _attempt(action: Any) -> str:
 
 
 class EdgeSkill(OVOSSkill):
-    """Several answers, a question, a slow one, a failure, silence, and a call home."""
+    """Several answers, a question, a slow one, one unasked, a failure, silence, a call home."""
 
     @classproperty
     def runtime_requirements(self) -> RuntimeRequirements:
@@ -50,7 +50,7 @@ class EdgeSkill(OVOSSkill):
         """Speak three times, waiting for the first to be heard."""
         self.speak("first", wait=True)
         self.speak("second")
-        time.sleep(0.2)
+        time.sleep(0.3)
         self.speak("third")
 
     @intent_handler(IntentBuilder("Ask").require("AskKeyword"))
@@ -65,6 +65,16 @@ class EdgeSkill(OVOSSkill):
         self.speak("working on it")
         time.sleep(3)
         self.speak("slow work is done")
+
+    @intent_handler(IntentBuilder("Ring").require("RingKeyword"))
+    def ring(self, _message: Any) -> None:
+        """Speak now, and again in a second, when nobody asks."""
+        self.schedule_event(self._rings, 1)
+        self.speak("I will ring")
+
+    def _rings(self, _message: Any) -> None:
+        self.speak("ring ring", wait=True)
+        self.speak("that was all")
 
     @intent_handler(IntentBuilder("Fail").require("FailKeyword"))
     def fail(self, _message: Any) -> None:

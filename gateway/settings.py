@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         description="REST calls, connections and responses of a project and model in a minute.",
     )
     language: str = Field("en-US", description="Language of speech and skills (BCP 47).")
+    beta_dialect: bool = Field(
+        True,
+        description="Serve clients of the retired beta (`OpenAI-Beta: realtime=v1`); without it "
+        "they are refused as the live service refuses them.",
+    )
 
     # --- speech and skills ---
     skills: bool = Field(True, description="Answer with OVOS skills.")

@@ -13,10 +13,15 @@ WRONG_KEY = "sk-wrong-key-000000000000"
 async def refused(talk: Talk, code: str | None, close_code: int) -> None:
     """Expect one `error` and the CLOSE that names it."""
     await talk.error(code)
+    await closed(talk, code, close_code)
+
+
+async def closed(talk: Talk, code: str | None, close_code: int) -> None:
+    """Expect the CLOSE that names a code."""
     try:
         event = await talk.receive()
-    except websockets.ConnectionClosed as closed:
-        received = closed.rcvd
+    except websockets.ConnectionClosed as end:
+        received = end.rcvd
     else:
         raise Broken(f"{event['type']} instead of a CLOSE")
     expect(received is not None, "the connection ended without a CLOSE frame")
@@ -65,10 +70,19 @@ async def no_model(wire: Wire) -> None:
         await refused(talk, "missing_model", 4000)
 
 
-@scenario("the retired beta shape closes 4000", "CONTRACT 4")
+@scenario("the beta header is refused with 4000, or served in the beta's shape", "CONTRACT 4, 18")
 async def beta_header(wire: Wire) -> None:
     async with wire.dial(headers={"OpenAI-Beta": "realtime=v1"}) as talk:
-        await refused(talk, "beta_api_shape_disabled", 4000)
+        first = await talk.receive()
+        if first["type"] == "error":
+            expect_same(first["error"]["code"], "beta_api_shape_disabled", "error.code")
+            await closed(talk, "beta_api_shape_disabled", 4000)
+            return
+        expect_same(first["type"], "session.created", "the first event")
+        expect_same(first["session"].get("modalities"), ["audio", "text"], "session.modalities")
+        expect("audio" not in first["session"], "a beta session is flat")
+        expect_same((await talk.receive())["type"], "conversation.created", "the second event")
+        wire.frames.clear()  # the validators know GA's shapes
 
 
 @scenario("a browser's subprotocols select realtime", "CONTRACT 2")

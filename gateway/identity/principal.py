@@ -16,6 +16,8 @@ class Principal:
     key_id: str
     client_secret_id: str | None = None
     session: dict[str, Any] | None = None
+    temperature: float | None = None
+    """What a beta client's secret says beside the session, which has no word for it."""
 
     def facts(self) -> dict[str, Any]:
         """Return what admission may know."""

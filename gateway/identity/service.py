@@ -34,6 +34,8 @@ CACHE_S = 15
 CACHE_KEYS = 10_000
 DEFAULT_ORGANISATION = "org-local"
 DEFAULT_PROJECT = "proj_local"
+TEMPERATURE = "temperature"
+"""A key beside a stored session's own; no GA session has one, so it cannot be mistaken."""
 
 
 class Identity:
@@ -223,7 +225,8 @@ class Identity:
             project_id=row["project_id"],
             key_id=row["key_id"],
             client_secret_id=row["id"],
-            session=row["session"],
+            session={key: held for key, held in row["session"].items() if key != TEMPERATURE},
+            temperature=row["session"].get(TEMPERATURE),
         )
 
 

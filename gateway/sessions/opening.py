@@ -18,9 +18,12 @@ from gateway.recording.recorder import SessionOpened, SessionRecorder
 from gateway.services import Services
 from gateway.sessions.admission import Denied
 from gateway.sessions.allowance import Allowance
+from gateway.sessions.dialects import Beta, DialectName
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.projection import PLAIN, Projection
 from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
+from realtime.dialects.beta.dialect import BetaDialect
 from realtime.engine import SessionFacts
 from realtime.events.client import session_in
 from realtime.session.config import (
@@ -94,9 +97,12 @@ class OpenedSession:
             session_id=config.id, project_id=principal.project_id, model=config.model
         )
         self.runner: SessionRunner
+        self.projection: Projection
 
-    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> SessionRunner:
-        """Build the machine and its runner; tasks it needs are `spawn`ed."""
+    def start(
+        self, spawn: Callable[[Coroutine[Any, Any, None]], object], *, dialect: DialectName
+    ) -> SessionRunner:
+        """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
         services, settings = self._services, self._services.settings
         loop = asyncio.get_running_loop()
         limits = SessionLimits(
@@ -133,9 +139,23 @@ class OpenedSession:
             item_audio_bytes=settings.item_audio_bytes,
         )
         services.directory.add(self.config.id, self._principal, self.runner)
+        talks = self.config.type == "realtime"
+        self.projection = self._view(dialect, machine.conversation_id if talks else None)
         metrics.SESSIONS.labels("websocket").inc()
-        self.log.info("session_started")
+        metrics.SESSIONS_STARTED.labels(dialect).inc()
+        self.log.info("session_started", dialect=dialect)
         return self.runner
+
+    def _view(self, dialect: DialectName, conversation_id: str | None) -> Projection:
+        if dialect == "ga":
+            return PLAIN
+        translation = BetaDialect(
+            ids=self._services.ids,
+            rate_limits=self.runner.rate_limits,
+            conversation_id=conversation_id,
+            temperature=self._principal.temperature,
+        )
+        return Projection(Beta(translation))
 
     async def finish(self) -> None:
         """Write the end down."""

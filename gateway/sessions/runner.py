@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import structlog
@@ -111,6 +111,10 @@ class SessionRunner:
     def overloaded(self, *, lag_ms: int) -> bool:
         """Say whether the socket should not be read for now (DECISIONS 1.11)."""
         return self._handler.congested or self._hearing.lag_samples > lag_ms * SAMPLE_RATE // 1000
+
+    def rate_limits(self) -> list[dict[str, Any]]:
+        """Return what `rate_limits.updated` would say now."""
+        return [asdict(entry) for entry in self._allowance.shown()]
 
     # --- inputs ---
 

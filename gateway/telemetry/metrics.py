@@ -11,6 +11,10 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2, 5, 10)
 
 SESSIONS = Gauge("voiceengine_sessions", "Live sessions.", ["kind"], registry=REGISTRY)
+SESSIONS_STARTED = Counter(
+    "voiceengine_sessions_started", "Sessions by the dialect of their client: ga, beta.",
+    ["dialect"], registry=REGISTRY,
+)  # fmt: skip
 SESSIONS_ENDED = Counter(
     "voiceengine_sessions_ended", "Sessions by end reason.", ["reason"], registry=REGISTRY
 )

@@ -21,6 +21,16 @@ def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The plain server, refusing the beta as the live service does."""
+    refuse = {"VOICEENGINE_BETA_DIALECT": "false"}
+    server = servers.start(tmp_path_factory.mktemp("strict"), env=refuse)
+    server.wait_ready()
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
 def tls_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) -> Iterator[Server]:
     """The same over TLS, with its own development authority."""
     folder = tmp_path_factory.mktemp("tls")

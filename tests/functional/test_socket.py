@@ -73,14 +73,6 @@ class TestHandshake:
         assert (error["code"], closed) == (code, 4000)
         assert reason == f"invalid_request_error.{code}"
 
-    async def test_beta_header_closes_4000(self, plain_server: Server) -> None:
-        """The retired beta shape is refused as the live service refuses it."""
-        headers = {"Authorization": f"Bearer {plain_server.key}", "OpenAI-Beta": "realtime=v1"}
-        error, closed, _ = await first_and_close(
-            f"{plain_server.ws_url}?model=echo", additional_headers=headers
-        )
-        assert (error["code"], closed) == ("beta_api_shape_disabled", 4000)
-
     async def test_unknown_call_is_404(self, plain_server: Server) -> None:
         """A sideband to a call that is not there is refused before the upgrade."""
         with pytest.raises(websockets.InvalidStatus) as refused:

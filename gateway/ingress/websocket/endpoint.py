@@ -16,6 +16,7 @@ from gateway.ingress.websocket.reading import Reading
 from gateway.ingress.websocket.socket import Socket
 from gateway.ingress.websocket.wanted import wanted_session
 from gateway.services import Services
+from gateway.sessions.dialects import DialectName
 from gateway.sessions.encoding import frame
 from gateway.sessions.opening import OpenedSession, open_session
 from gateway.telemetry import metrics
@@ -50,7 +51,8 @@ class RealtimeSocket:
         except WireFault as fault:
             await self._refuse(send, fault)
             return
-        await self._serve(opened, scope["extensions"][FRAMES], receive, send)
+        dialect: DialectName = "beta" if handshake.beta else "ga"
+        await self._serve(opened, dialect, scope["extensions"][FRAMES], receive, send)
 
     async def _deny_unknown_call(self, send: Send) -> None:
         """A sideband to a call that is not there: 404 on the upgrade (CONTRACT 4)."""
@@ -76,7 +78,11 @@ class RealtimeSocket:
         self, query: Mapping[str, str], handshake: Handshake, principal: Principal
     ) -> OpenedSession:
         if handshake.beta:
-            raise BetaShapeDisabled
+            if not self._services.settings.beta_dialect:
+                raise BetaShapeDisabled
+            if "intent" in query:  # the beta's SDK cannot leave the model out
+                query = {**query}
+                query.pop("model", None)
         wanted = wanted_session(query, principal.session, self._services.registry)
         return await open_session(
             self._services,
@@ -89,25 +95,33 @@ class RealtimeSocket:
     async def _serve(
         self,
         opened: OpenedSession,
+        dialect: DialectName,
         connection: FramedWebSocket,
         receive: Receive,
         send: Send,
     ) -> None:
         settings = self._services.settings
         async with asyncio.TaskGroup() as tasks:
-            runner = opened.start(tasks.create_task)
+            runner = opened.start(tasks.create_task, dialect=dialect)
             socket = Socket(
                 send,
                 queue_bytes=settings.send_queue_bytes,
                 send_timeout_s=settings.send_timeout_s,
                 too_slow=lambda: _too_slow(opened),
                 connection=connection,
+                projection=opened.projection,
             )
             writer = tasks.create_task(socket.write())
             controller = runner.controllers.add(socket)
             leaving = tasks.create_task(self._await_end(opened, connection, receive))
             runner.post(Opened(controller))
-            reading = Reading(opened, controller, connection, lag_ms=settings.detection_lag_ms)
+            reading = Reading(
+                opened,
+                controller,
+                connection,
+                dialect=opened.projection.dialect,
+                lag_ms=settings.detection_lag_ms,
+            )
             connection.listen(reading.take)
             await runner.ended.wait()
             reading.close()

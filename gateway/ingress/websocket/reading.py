@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from gateway.ingress.websocket.codec import append_audio, decoded, event_of
+from gateway.ingress.websocket.codec import append_audio, check_bounds, decoded, event_of
 from gateway.ingress.websocket.protocol import Frame, FramedWebSocket
+from gateway.sessions.dialects import GA, Dialect
 from gateway.sessions.opening import OpenedSession
 from realtime.errors import InvalidEvent, ServerFault, WireFault
 from realtime.events.client import event_id_of
@@ -26,12 +27,14 @@ class Reading:
         socket: FramedWebSocket,
         *,
         lag_ms: int,
+        dialect: Dialect = GA,
     ) -> None:
         self._opened = opened
         self._runner = opened.runner
         self._controller = controller
         self._socket = socket
         self._lag_ms = lag_ms
+        self._dialect = dialect
         self._loop = asyncio.get_running_loop()
         self._poll: asyncio.TimerHandle | None = None
 
@@ -48,6 +51,9 @@ class Reading:
             data = decoded(frame)
             audio = append_audio(data)
             if audio is None:
+                if self._dialect is not GA:
+                    check_bounds(data)
+                    data = self._dialect.incoming(data)
                 self._event(data)
             else:
                 self._runner.append(audio)

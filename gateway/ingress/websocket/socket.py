@@ -20,7 +20,7 @@ from contextlib import suppress
 from starlette.types import Message, Send
 
 from gateway.ingress.websocket.protocol import FramedWebSocket
-from gateway.sessions.projection import PLAIN
+from gateway.sessions.projection import PLAIN, Projection
 
 TOO_SLOW_CODE = 1008
 TOO_SLOW_REASON = "The client reads too slowly."
@@ -30,8 +30,6 @@ CLOSE_GRACE_S = 1.0
 class Socket:
     """The sending side of a WebSocket."""
 
-    projection = PLAIN
-
     def __init__(
         self,
         send: Send,
@@ -40,7 +38,9 @@ class Socket:
         send_timeout_s: float,
         too_slow: Callable[[], None],
         connection: FramedWebSocket,
+        projection: Projection = PLAIN,
     ) -> None:
+        self.projection = projection
         self._send = send
         self._connection = connection
         self._most = queue_bytes

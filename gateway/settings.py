@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
 
 PREFIX = "VOICEENGINE_"
+SECRETS_DIR = Path("/run/secrets")
+"""A setting is also read from a file here, named as its variable in small letters."""
 
 
 class PluginSetting(BaseModel):
@@ -24,7 +27,14 @@ class PluginSetting(BaseModel):
 class Settings(BaseSettings):
     """Settings by name; the environment variable is `VOICEENGINE_` and the name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    # An empty variable is an unset one: a compose file hands every variable on.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
+    )
 
     # --- where it listens ---
     host: str = Field(
@@ -65,6 +75,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None,
         description="SQLAlchemy URL (`postgresql+asyncpg://…`); default: SQLite in `data_dir`.",
+    )
+    database_password: SecretStr | None = Field(
+        None, description="Password for `database_url`, so that the URL can do without."
     )
 
     # --- bounds ---
@@ -122,6 +135,15 @@ class Settings(BaseSettings):
         description="REST calls, connections and responses of a project and model in a minute.",
     )
     language: str = Field("en-US", description="Language of speech and skills (BCP 47).")
+    languages: list[str] = Field(
+        default_factory=list,
+        description="Further languages that the embedded skills are trained in, a JSON list; "
+        "training takes a minute each, once.",
+    )
+    timezone: str | None = Field(
+        None,
+        description="Time zone of sessions that state none (IANA name); default: this machine's.",
+    )
     beta_dialect: bool = Field(
         True,
         description="Serve clients of the retired beta (`OpenAI-Beta: realtime=v1`); without it "
@@ -138,6 +160,11 @@ class Settings(BaseSettings):
     )
     speech: bool = Field(
         True, description="Start the speech worker; without it there is text only."
+    )
+    speech_socket: Path | None = Field(
+        None,
+        description="Unix socket of a speech worker that runs elsewhere, such as in a container "
+        "beside; none is started then.",
     )
     stt_module: str = Field("sphinx-stream", description="OVOS plugin for recognition.")
     stt_options: dict[str, Any] = Field(
@@ -175,6 +202,10 @@ class Settings(BaseSettings):
     answer_timeout_s: float = Field(
         15.0, gt=0, description="Longest time a skill may take for an answer."
     )
+    blocked_skills: list[str] = Field(
+        default_factory=list,
+        description="Skills that no session may reach, a JSON list of OVOS skill ids.",
+    )
     skills_network: bool = Field(
         False, description="Let skills reach other machines; else their sockets are loopback only."
     )
@@ -210,7 +241,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's SQLAlchemy URL."""
         default = f"sqlite+aiosqlite:///{(self.data_dir / 'voiceengine.db').absolute()}"
-        return self.database_url or default
+        secret = self.database_password
+        if self.database_url is None or secret is None or not secret.get_secret_value():
+            return self.database_url or default
+        url = make_url(self.database_url).set(password=secret.get_secret_value())
+        return url.render_as_string(hide_password=False)
 
     @property
     def worker_python(self) -> Path:

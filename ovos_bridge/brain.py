@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ovos_bridge import sessions
+from ovos_bridge import languages, sessions
 from ovos_bridge.bus import Bus
 from ovos_bridge.conversation import Conversation
 from ovos_bridge.readiness import Readiness, SkillsState
@@ -124,8 +124,9 @@ class SkillsSession:
         volunteer: Callable[[Volunteered], None] | None,
     ) -> None:
         self._brain = brain
-        self._language = _full_language(facts.language)
+        self._language = languages.full_tag(facts.language)
         self._timezone = facts.timezone
+        self._blocked = facts.blocked_skills
         self._ovos_id = ovos_id
         self._asides = 0
         self._talk = self._conversation(ovos_id, volunteer)
@@ -151,7 +152,12 @@ class SkillsSession:
     def _conversation(
         self, ovos_id: str, volunteer: Callable[[Volunteered], None] | None = None
     ) -> Conversation:
-        session = sessions.fresh(ovos_id, language=self._language, timezone=self._timezone)
+        session = sessions.fresh(
+            ovos_id,
+            language=self._language,
+            timezone=self._timezone,
+            blocked_skills=self._blocked,
+        )
         brain = self._brain
         return Conversation(brain.bus, session, facts=brain.core_facts, volunteer=volunteer)
 
@@ -179,8 +185,10 @@ class _Place:
 
     def _send(self, run: SkillsRun) -> bool:
         spoken = run.request.spoken and not self._is_aside
+        named = run.request.language
+        language = languages.full_tag(named) if named else self._session._language
         return self._talk is not None and self._talk.say(
-            run.words, run, language=self._session._language, spoken=spoken
+            run.words, run, language=language, spoken=spoken
         )
 
     def stop(self, run: SkillsRun) -> None:
@@ -190,11 +198,3 @@ class _Place:
             if self._is_aside:
                 self._talk.close()
         self._session._brain.stop(run)
-
-
-def _full_language(language: str) -> str:
-    """Return a tag with a region; skills are found by such tags."""
-    return language if "-" in language else _REGIONS.get(language.lower(), language)
-
-
-_REGIONS: Mapping[str, str] = {"en": "en-US", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}

@@ -88,6 +88,8 @@ class Conversation:
         asked_by = self._question.ident if self._question is not None else ""
         self._question = None
         turn = Turn(uuid.uuid4().hex, asked_by=asked_by)
+        if language != self._session.get("lang"):
+            self._session |= sessions.spoken_in(language)
         pipeline, conversational = self._facts()
         session = sessions.for_sending(
             self._session, pipeline=pipeline, conversational=conversational

@@ -8,8 +8,10 @@ what would only slow the next turn down.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from ovos_bridge import languages
 
 RESPONSE = "response"
 """State of a skill that asked something and waits for the caller's words."""
@@ -17,12 +19,25 @@ RESPONSE = "response"
 STOP_STAGES = frozenset({"stop_high", "stop_medium", "stop_low"})
 
 
-def fresh(session_id: str, *, language: str, timezone: str | None) -> dict[str, Any]:
+def fresh(
+    session_id: str,
+    *,
+    language: str,
+    timezone: str | None = None,
+    blocked_skills: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return a new session; core fills in the rest."""
-    session: dict[str, Any] = {"session_id": session_id, "lang": language}
+    session: dict[str, Any] = {"session_id": session_id} | spoken_in(language)
     if timezone is not None:
         session["location"] = {"timezone": {"code": timezone, "name": timezone}}
+    if blocked_skills:
+        session["blacklisted_skills"] = list(blocked_skills)
     return session
+
+
+def spoken_in(language: str) -> dict[str, Any]:
+    """Return the fields of a session that depend on the language spoken in it."""
+    return {"lang": language} | languages.customs(language)
 
 
 def waiting_skills(session: Mapping[str, Any]) -> list[str]:

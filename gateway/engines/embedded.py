@@ -57,16 +57,21 @@ class Embedded:
         self._taught: Sequence[str] = ()
         self._python = settings.worker_python
         installed = self._python.exists()
-        self._has_speech = settings.speech and installed
+        elsewhere = settings.speech_socket is not None
+        self._has_speech = settings.speech and (installed or elsewhere)
+        self._own_worker = self._has_speech and not elsewhere
         self._own_ovos = (
             settings.skills and settings.ovos_bus_url is None and _has_skills(self._python)
         )
         self._ovos = OvosOptions(
             port=free_port(),
             language=settings.language,
+            secondary_languages=tuple(settings.languages),
+            timezone=settings.timezone,
             allow_network=settings.skills_network,
         )
-        self._socket = str((settings.data_dir / "speech.sock").absolute())
+        worker_socket = settings.speech_socket or settings.data_dir / "speech.sock"
+        self._socket = str(worker_socket.absolute())
         self.speech: SpeechClient | None = self._speech_client() if self._has_speech else None
         self.skills: SkillsBrain | None = None
         if self._own_ovos or settings.ovos_bus_url is not None:
@@ -129,8 +134,9 @@ class Embedded:
         supervisor = await self._stack.enter_async_context(Supervisor(changed=self._child_changed))
         state, python = self._settings.data_dir / "ovos", self._python
         state.mkdir(parents=True, exist_ok=True)
-        if self.speech is not None:
+        if self._own_worker:
             supervisor.start(self._child(speech_plan(state, python, self._speech_arguments())))
+        if self.speech is not None:
             await self._stack.enter_async_context(self.speech)
         if self._own_ovos:
             supervisor.start(self._child(hub_plan(state, python, self._ovos)))

@@ -23,12 +23,12 @@ class Engine:
     language: str = "en-US"
     transcription_models: tuple[str, ...] = tuple(MODELS)
 
-    def traits(self) -> EngineTraits:
-        """Return what the protocol machine must know of it."""
+    def traits(self, language: str | None = None) -> EngineTraits:
+        """Return what the protocol machine must know of it; `language` is the session's own."""
         return EngineTraits(
             needs_transcript=self.needs_transcript,
             listens=self.detector is not None,
-            language=self.language,
+            language=language or self.language,
             voices=VOICES if self.synthesiser is None else tuple(self.synthesiser.voices()),
             transcription_models=self.transcription_models,
         )

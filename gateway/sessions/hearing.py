@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.engines.engine import Engine
 from gateway.sessions.audio import InputRing
@@ -24,8 +25,17 @@ AHEAD_SAMPLES = 24_000 * 4
 class Hearing:
     """One session's ears."""
 
-    def __init__(self, engine: Engine, ring: InputRing, post: Callable[[Input], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ring: InputRing,
+        post: Callable[[Input], None],
+        *,
+        language: str | None = None,
+    ) -> None:
+        """`language` is spoken where a request names none; None leaves it to the recogniser."""
         self._engine = engine
+        self._language = language
         self._ring = ring
         self._post = post
         self._detection: VoiceActivityStream | None = None
@@ -77,8 +87,13 @@ class Hearing:
         if self._engine.recogniser is None:
             self._fail(request.utterance_id)
             return
-        stream = self._engine.recogniser.open(request, self._recognised)
+        stream = self._engine.recogniser.open(self._spoken(request), self._recognised)
         self._utterances[request.utterance_id] = (stream, start)
+
+    def _spoken(self, request: RecognitionRequest) -> RecognitionRequest:
+        if request.language is not None or self._language is None:
+            return request
+        return replace(request, language=self._language)
 
     def _fail(self, utterance_id: str) -> None:
         fault = EngineFault("speech_unavailable", "Speech recognition is not available.")
@@ -116,7 +131,7 @@ class Hearing:
         if self._engine.recogniser is None or audio is None:
             self._fail(request.utterance_id)
             return
-        stream = self._engine.recogniser.open(request, self._recognised)
+        stream = self._engine.recogniser.open(self._spoken(request), self._recognised)
         stream.feed(audio)
         stream.commit()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal
 
 import structlog
@@ -16,9 +16,10 @@ from gateway.identity.principal import Principal
 from gateway.limits.port import Owner, RateLimited
 from gateway.recording.recorder import SessionOpened, SessionRecorder
 from gateway.services import Services
-from gateway.sessions.admission import Denied
+from gateway.sessions.admission import Allowed, Denied
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import Beta, DialectName
+from gateway.sessions.locale import ANY_LOCALE, Locale
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.projection import PLAIN, Projection
 from gateway.sessions.runner import SessionRunner
@@ -72,6 +73,12 @@ def effective_config(
     return config
 
 
+def blocked_skills(everywhere: Sequence[str], verdict: Allowed) -> tuple[str, ...]:
+    """Return the skills that a session may not reach, by the settings and by policy."""
+    obliged = verdict.obligations.get("blocked_skills", ())
+    return tuple(dict.fromkeys((*everywhere, *obliged)))
+
+
 def _owner(principal: Principal, model: str) -> Owner:
     return Owner(principal.organisation_id, principal.project_id, model)
 
@@ -86,8 +93,13 @@ class OpenedSession:
         config: AnySessionConfig,
         engine: Engine,
         recorder: SessionRecorder,
+        *,
+        locale: Locale = ANY_LOCALE,
+        blocked_skills: tuple[str, ...] = (),
     ) -> None:
         self._services = services
+        self._locale = locale
+        self._blocked_skills = blocked_skills
         self._principal = principal
         self._engine = engine
         self._recorder = recorder
@@ -117,19 +129,13 @@ class OpenedSession:
             ids=services.ids,
             noise=noise,
             limits=limits,
-            traits=self._engine.traits(),
+            traits=self._engine.traits(self._locale.language),
             opened_ms=int(loop.time() * 1000),
         )
         self.runner = SessionRunner(
             machine,
             self._engine,
-            facts=SessionFacts(
-                session_id=self.config.id,
-                language=settings.language,
-                instructions=(
-                    self.config.instructions if isinstance(self.config, SessionConfig) else ""
-                ),
-            ),
+            facts=self._facts(),
             admission=services.admission,
             allowance=Allowance(services.limits, _owner(self._principal, self.config.model)),
             principal_facts=self._principal.facts(),
@@ -145,6 +151,17 @@ class OpenedSession:
         metrics.SESSIONS_STARTED.labels(dialect).inc()
         self.log.info("session_started", dialect=dialect)
         return self.runner
+
+    def _facts(self) -> SessionFacts:
+        settings = self._services.settings
+        config = self.config
+        return SessionFacts(
+            session_id=config.id,
+            language=self._locale.language or settings.language,
+            timezone=self._locale.timezone or settings.timezone,
+            instructions=config.instructions if isinstance(config, SessionConfig) else "",
+            blocked_skills=self._blocked_skills,
+        )
 
     def _view(self, dialect: DialectName, conversation_id: str | None) -> Projection:
         if dialect == "ga":
@@ -168,7 +185,13 @@ class OpenedSession:
 
 
 async def open_session(
-    services: Services, principal: Principal, *, kind: SessionKind, model: str, engine: Engine
+    services: Services,
+    principal: Principal,
+    *,
+    kind: SessionKind,
+    model: str,
+    engine: Engine,
+    locale: Locale = ANY_LOCALE,
 ) -> OpenedSession:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
@@ -208,4 +231,12 @@ async def open_session(
             started_at=now_s,
         )
     )
-    return OpenedSession(services, principal, config, engine, recorder)
+    return OpenedSession(
+        services,
+        principal,
+        config,
+        engine,
+        recorder,
+        locale=locale,
+        blocked_skills=blocked_skills(services.settings.blocked_skills, verdict),
+    )

@@ -93,7 +93,9 @@ class SessionRunner:
         self._ring = InputRing(most_bytes=input_ring_bytes)
         self._items = ItemAudio(most_bytes=item_audio_bytes)
         self._waiting = OutputAudio()
-        self._hearing = Hearing(engine, self._ring, self.post)
+        # What is spoken by default, each recogniser knows by its own configuration.
+        language = facts.language if facts.language != engine.language else None
+        self._hearing = Hearing(engine, self._ring, self.post, language=language)
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}

@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
+from ovos_bridge.speech.espeak_voices import voice_for, voices_by_tag
 from realtime.media.resample import Resampler
 
 CANONICAL_HZ = 24_000
@@ -54,6 +55,7 @@ class Espeak:
         self._hz = self._library.espeak_Initialize(_RETRIEVAL, BUFFER_MS, data, 0)
         if self._hz <= 0:
             raise SynthesisError("espeak-ng did not start")
+        self._by_tag = voices_by_tag(self._library)
         self._emit: Callable[[bytes], bool] | None = None
         self._callback = _Callback(self._called)
         self._library.espeak_SetSynthCallback(self._callback)
@@ -104,9 +106,15 @@ class Espeak:
             emit(resampler.flush())
 
     def _voice(self, voice: str, language: str | None) -> tuple[str, int]:
+        if voice not in VOICES and self._exists(voice):
+            return voice, VOICES["alloy"][1]  # a voice by espeak's own name
         name, pitch = VOICES.get(voice, VOICES["alloy"])
-        if language and not language.lower().startswith("en"):
+        if language and language.lower() not in ("en", "en-us"):
+            spoken = voice_for(language, self._by_tag)
             variant = name.partition("+")[2]
-            base = language.lower().split("-")[0]
-            return (f"{base}+{variant}" if variant else base), pitch
+            if spoken is not None:
+                return f"{spoken}+{variant}" if variant else spoken, pitch
         return name, pitch
+
+    def _exists(self, name: str) -> bool:
+        return bool(name) and self._library.espeak_SetVoiceByName(name.encode()) == 0

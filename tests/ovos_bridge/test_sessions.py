@@ -13,9 +13,19 @@ def test_fresh_session_names_language_and_zone() -> None:
     assert sessions.fresh("s", language="de-DE", timezone="Europe/Berlin") == {
         "session_id": "s",
         "lang": "de-DE",
+        "date_format": "DMY",
+        "time_format": "full",
+        "system_unit": "metric",
         "location": {"timezone": {"code": "Europe/Berlin", "name": "Europe/Berlin"}},
     }
     assert "location" not in sessions.fresh("s", language="en-US", timezone=None)
+
+
+def test_blocked_skills_are_blacklisted_by_the_session() -> None:
+    """What a caller may not reach, core does not ask for him."""
+    session = sessions.fresh("s", language="en-US", blocked_skills=("a.skill",))
+    assert session["blacklisted_skills"] == ["a.skill"]
+    assert "blacklisted_skills" not in sessions.fresh("s", language="en-US")
 
 
 def test_active_skills_are_those_that_converse_or_wait() -> None:

@@ -18,6 +18,7 @@ from gateway.ingress.websocket.wanted import wanted_session
 from gateway.services import Services
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.encoding import frame
+from gateway.sessions.locale import locale_in
 from gateway.sessions.opening import OpenedSession, open_session
 from gateway.telemetry import metrics
 from realtime.errors import (
@@ -90,6 +91,7 @@ class RealtimeSocket:
             kind=wanted.kind,
             model=wanted.model,
             engine=wanted.engine,
+            locale=locale_in(query),
         )
 
     async def _serve(

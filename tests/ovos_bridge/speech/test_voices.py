@@ -71,6 +71,32 @@ async def test_language_of_the_request_is_spoken(client: SpeechClient) -> None:
     speaking.session.close()
 
 
+@pytest.mark.parametrize(
+    ("language", "other"),
+    [
+        ("zh-CN", "en-US"),
+        ("zh-CN", "ja-JP"),
+        ("pt-BR", "pt-PT"),
+        ("no", "sv-SE"),
+        ("es-MX", "es-ES"),
+        ("en-GB", "en-US"),
+    ],
+)
+async def test_language_has_a_voice_of_its_own(
+    client: SpeechClient, language: str, other: str
+) -> None:
+    """Tags are found as people write them, with region and without, not only as espeak does."""
+    speaking = Speaking(client.synthesiser)
+    text = "radio 2026, cinco, gente"
+    for place, tag in enumerate((language, other)):
+        speaking.say(f"seg_{place}", text, language=tag)
+    await speaking.whole(2)
+    one, two = speaking.audio("seg_0"), speaking.audio("seg_1")
+    difference = float(np.sqrt(np.mean((colour(one) - colour(two)) ** 2)))
+    assert difference > LEAST_DIFFERENCE or abs(len(one) - len(two)) > SAMPLE_RATE // 10
+    speaking.session.close()
+
+
 async def test_long_text_is_heard_before_it_is_spoken(client: SpeechClient) -> None:
     """The first piece is short, and a cancelled text is never spoken to its end."""
     speaking = Speaking(client.synthesiser)

@@ -14,6 +14,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway import VERSION
+from gateway.api.beta_sessions import (
+    BetaSessionRequest,
+    BetaSessionResponse,
+    BetaTranscriptionSessionRequest,
+    BetaTranscriptionSessionResponse,
+)
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.documents import OPENAPI
 from realtime.events.client import MODELS
@@ -89,6 +95,10 @@ MODELS_SHOWN: tuple[type[BaseModel], ...] = (
     ErrorEnvelope,
     ClientSecretRequest,
     ClientSecretResponse,
+    BetaSessionRequest,
+    BetaSessionResponse,
+    BetaTranscriptionSessionRequest,
+    BetaTranscriptionSessionResponse,
     ModelObject,
     ModelList,
     ReadyReport,
@@ -119,22 +129,40 @@ def _text(operation: str, media_type: str, description: str, *, kind: str = "str
     return {"operationId": operation, "security": [], "responses": responses}
 
 
+def _mint(operation: str, asked: str, answered: str, description: str) -> Json:
+    body = {"$ref": REFERENCE.format(model=asked)}
+    return {
+        "post": {
+            "operationId": operation,
+            "requestBody": {"content": {"application/json": {"schema": body}}},
+            "responses": {
+                "200": _json(answered, description),
+                **_faults("400", "401", "403", "413", "415", "429", "503"),
+            },
+        }
+    }
+
+
 def _paths() -> Json:
     model = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
-    body = {"$ref": REFERENCE.format(model="ClientSecretRequest")}
     ready = _get("readiness", "ReadyReport", "Everything works.", open_=True)
     ready["responses"]["503"] = _json("ReadyReport", "Something does not work yet.")
     return {
-        "/v1/realtime/client_secrets": {
-            "post": {
-                "operationId": "createClientSecret",
-                "requestBody": {"content": {"application/json": {"schema": body}}},
-                "responses": {
-                    "200": _json("ClientSecretResponse", "The secret."),
-                    **_faults("400", "401", "403", "413", "415", "429", "503"),
-                },
-            }
-        },
+        "/v1/realtime/client_secrets": _mint(
+            "createClientSecret", "ClientSecretRequest", "ClientSecretResponse", "The secret."
+        ),
+        "/v1/realtime/sessions": _mint(
+            "createBetaSession",
+            "BetaSessionRequest",
+            "BetaSessionResponse",
+            "The flat session of the retired beta, with the secret.",
+        ),
+        "/v1/realtime/transcription_sessions": _mint(
+            "createBetaTranscriptionSession",
+            "BetaTranscriptionSessionRequest",
+            "BetaTranscriptionSessionResponse",
+            "The flat transcription session of the retired beta, with the secret.",
+        ),
         "/v1/models": {"get": _get("listModels", "ModelList", "The models.", "401", "429")},
         "/v1/models/{model}": {
             "parameters": [model],
@@ -152,7 +180,7 @@ def _paths() -> Json:
 def _schemas() -> tuple[Json, list[str], list[str]]:
     """Return every schema, and the names of the client's and the server's events."""
     clients: list[type[BaseModel]] = [*MODELS.values()]
-    taken = [*clients, ClientSecretRequest]
+    taken = [*clients, ClientSecretRequest, BetaSessionRequest, BetaTranscriptionSessionRequest]
     shown: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (model, "validation" if model in taken else "serialization")
         for model in (*clients, *MODELS_SHOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
+from gateway.api.beta_sessions import BetaSessions
 from gateway.api.client_secrets import ClientSecrets
 from gateway.api.documents import Documents
 from gateway.api.models import Models
@@ -16,6 +17,7 @@ def routes(services: Services) -> list[BaseRoute]:
     secrets, models, documents = ClientSecrets(services), Models(services), Documents()
     return [
         Route("/v1/realtime/client_secrets", secrets.create, methods=["POST"]),
+        *_beta(services),
         Route("/v1/models", models.list, methods=["GET"]),
         Route("/v1/models/{model}", models.retrieve, methods=["GET"]),
         Route("/openapi.yaml", documents.openapi, methods=["GET"]),
@@ -27,6 +29,18 @@ def routes(services: Services) -> list[BaseRoute]:
 def internal_routes(services: Services) -> list[BaseRoute]:
     """Return the routes of the internal port, where one is set."""
     return [*_health(services), *_internal(services)]
+
+
+def _beta(services: Services) -> list[BaseRoute]:
+    """Return the beta's paths; without its dialect they answer as the live service does."""
+    sessions = BetaSessions(services)
+    path, transcription = "/v1/realtime/sessions", "/v1/realtime/transcription_sessions"
+    if not services.settings.beta_dialect:
+        return [Route(path, sessions.refuse, methods=["POST"])]
+    return [
+        Route(path, sessions.create, methods=["POST"]),
+        Route(transcription, sessions.create_transcription, methods=["POST"]),
+    ]
 
 
 def _health(services: Services) -> list[BaseRoute]:

@@ -1,0 +1,92 @@
+"""Mints client secrets, whichever endpoint they are asked of (CONTRACT 2, 3.1, 3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import Field
+from starlette.requests import Request
+
+from gateway.api.middleware import REQUEST_ID
+from gateway.engines.registry import DEFAULT_MODEL
+from gateway.identity.principal import Principal
+from gateway.services import Services
+from gateway.sessions.admission import Denied
+from gateway.telemetry import metrics
+from realtime.errors import InvalidModel
+from realtime.events.base import Incoming
+from realtime.events.session import RealtimeSessionIn, SessionIn
+from realtime.session.config import (
+    AnySessionConfig,
+    SessionConfig,
+    TranscriptionSessionConfig,
+    fresh_config,
+)
+from realtime.session.updates import updated
+
+DEFAULT_TTL_S = 600
+
+
+class ExpiresAfter(Incoming):
+    """When a client secret ends."""
+
+    anchor: Literal["created_at"] = "created_at"
+    seconds: Annotated[int, Field(ge=10, le=7_200)] = DEFAULT_TTL_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """A secret, when it ends in Unix seconds, and the effective session it opens."""
+
+    value: str
+    expires_at: int
+    config: AnySessionConfig
+
+
+async def mint(
+    services: Services,
+    request: Request,
+    principal: Principal,
+    *,
+    session: SessionIn,
+    sent: dict[str, Any],
+    ttl_s: int,
+) -> Minted:
+    """Mint a secret bound to a session; `sent` is what is kept of it, as the client sent it.
+
+    Raises:
+        WireFault: the session does not fit, or policy refused.
+    """
+    config = _effective(services, session)
+    verdict = await services.admission.admit(
+        "client_secrets.create",
+        {**principal.facts(), "session_type": config.type, "model": config.model},
+    )
+    if isinstance(verdict, Denied):
+        metrics.DENIALS.labels(verdict.reason).inc()
+        raise verdict.fault()
+    bound = {**sent, "model": config.model} if isinstance(config, SessionConfig) else sent
+    value, expires_at = await services.identity.mint(
+        principal,
+        orjson.loads(orjson.dumps(bound)),
+        ttl_s=ttl_s,
+        request_id=getattr(request.state, REQUEST_ID),
+    )
+    return Minted(value=value, expires_at=expires_at, config=config)
+
+
+def _effective(services: Services, session: SessionIn) -> AnySessionConfig:
+    """The session has not started: its `expires_at` is 0 (CONTRACT 3.1)."""
+    registry, session_id = services.registry, services.ids("sess")
+    if not isinstance(session, RealtimeSessionIn):
+        fresh = TranscriptionSessionConfig(id=session_id)
+        traits = registry.transcriber.traits()
+        return updated(fresh, session, has_spoken=False, traits=traits)
+    model = session.model or DEFAULT_MODEL
+    engine = registry.resolve(model)
+    if engine is None:
+        raise InvalidModel(model)
+    config = fresh_config(session_id=session_id, model=model)
+    return updated(config, session, has_spoken=False, traits=engine.traits())

@@ -27,7 +27,9 @@ def opened(url: str, key: str, trace: Trace) -> Iterator[SocketStage]:
     `key` is a valid one, for the traces that name none of their own.
     """
     how = trace.traits.get("connect", {})
-    query = how.get("query", f"model={trace.traits.get('model', DEFAULT_MODEL)}")
+    transcribes = trace.traits.get("session") == "transcription"
+    model = trace.traits.get("model", DEFAULT_MODEL)
+    query = how.get("query", "intent=transcription" if transcribes else f"model={model}")
     credential = how.get("key", key)
     headers = dict(how.get("headers", {}))
     if credential is not None:

@@ -177,10 +177,18 @@ class Logprob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionDeltaWithLogprobs(TranscriptionDelta):
-    """What a session gets that asked for `…logprobs` in `include`; last key by our choice."""
+class TranscriptionDeltaWithLogprobs:
+    """What a session gets that asked for `…logprobs` in `include`; the padding stays last."""
 
+    type: Literal["conversation.item.input_audio_transcription.delta"] = (
+        "conversation.item.input_audio_transcription.delta"
+    )
+    event_id: str
+    item_id: str
+    content_index: int
+    delta: str
     logprobs: list[Logprob] | None
+    obfuscation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,7 +157,7 @@ class Transcripts:
             "delta": delta,
             "obfuscation": outbox.padding(delta),
         }
-        event: TranscriptionDelta
+        event: TranscriptionDelta | TranscriptionDeltaWithLogprobs
         if utterance.logprobs:
             event = TranscriptionDeltaWithLogprobs(**told, logprobs=_shown_logprobs(logprobs))
         else:

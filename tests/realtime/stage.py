@@ -27,8 +27,11 @@ from realtime.engine import (
     SpeechProbability,
     SpeechProduced,
     SpeechRequest,
+    TokenLogprob,
     TranscriptFinal,
     TranscriptPartial,
+    TurnHypothesis,
+    Volunteered,
 )
 from realtime.errors import WireFault
 from realtime.events.client import client_event, event_id_of
@@ -36,7 +39,7 @@ from realtime.events.items import InputAudio, OutputAudio, RetrievedAudio, Retri
 from realtime.events.server import ItemRetrieved, OutputAudioDelta, RateLimitsUpdated
 from realtime.ids import SequentialIds
 from realtime.session import effects as fx
-from realtime.session.config import fresh_config
+from realtime.session.config import AnySessionConfig, TranscriptionSessionConfig, fresh_config
 from realtime.session.inputs import (
     Allowed,
     AudioAppended,
@@ -45,6 +48,8 @@ from realtime.session.inputs import (
     Input,
     InvalidFromClient,
     Opened,
+    SessionLimits,
+    TokensRefused,
     TokensReserved,
 )
 from realtime.session.machine import Session
@@ -72,15 +77,14 @@ class MachineStage:
         self._cut: set[str] = set()
         self._appended = self._judged = 0
         self._queue: deque[Input] = deque()
+        self._utterance = ""
+        self._refusal: WireFault | None = None
         ids = SequentialIds()
         self._machine = Session(
-            fresh_config(
-                session_id=ids("sess"),
-                model=traits.get("model", "gpt-realtime"),
-                expires_at=STARTED_S + 3600,
-            ),
+            _config(ids("sess"), traits),
             ids=ids,
             noise=lambda length: "x" * length,
+            limits=SessionLimits(context_tokens=traits.get("context_tokens", 32_000)),
             traits=EngineTraits(needs_transcript=traits.get("needs_transcript", True)),
         )
         self._give(Opened(1))
@@ -110,8 +114,20 @@ class MachineStage:
                 SpeechFailed(self._last_of_segment(it), _fault(it))
             ),
             "detection_fail": lambda it: self._give(DetectionLost(_fault(it))),
-            "transcribe": lambda it: self._give(TranscriptPartial(it["item"], it["delta"])),
-            "transcript": lambda it: self._give(TranscriptFinal(it["item"], it["text"])),
+            "hypothesis": lambda it: self._give(
+                TurnHypothesis(it["item"], it["text"], it.get("whole"))
+            ),
+            "transcribe": lambda it: self._give(
+                TranscriptPartial(it.get("item", self._utterance), it["delta"], _logprobs(it))
+            ),
+            "transcript": lambda it: self._give(
+                TranscriptFinal(
+                    it["item"],
+                    it["text"],
+                    logprobs=_logprobs(it),
+                    languages=tuple(it.get("languages", ())),
+                )
+            ),
             "transcript_fail": lambda it: self._give(RecognitionFailed(it["item"], _fault(it))),
             "say": lambda it: self._give(
                 BrainText(it["response"], it["text"], it.get("complete", True))
@@ -125,6 +141,8 @@ class MachineStage:
             "call_end": lambda it: self._give(BrainCallFinished(it["response"], it["call_id"])),
             "finish": self._finish,
             "fail": lambda it: self._give(BrainFailed(it["response"], _fault(it))),
+            "volunteer": lambda it: self._give(Volunteered(it["text"], it.get("language"))),
+            "allowance": self._allow,
         }
         acts[line["does"]](line)
 
@@ -173,6 +191,11 @@ class MachineStage:
         usage = BrainUsage(**line["usage"]) if "usage" in line else None
         self._give(BrainFinished(line["response"], usage, line.get("cut")))
 
+    def _allow(self, line: Mapping[str, Any]) -> None:
+        """Have no more room for responses, with the code to say so; without one have room again."""
+        code = line.get("code")
+        self._refusal = None if code is None else WireFault(line["message"], code=code)
+
     # --- the machine ---
 
     def _give(self, given: Input) -> None:
@@ -211,8 +234,12 @@ class MachineStage:
                 self._cut.add(effect.item_id)
             case fx.Ask():
                 self._queue.append(Allowed(effect.question))
+            case fx.ReserveTokens() if self._refusal is not None:
+                self._queue.append(TokensRefused(effect.response_id, self._refusal))
             case fx.ReserveTokens():
                 self._queue.append(TokensReserved(effect.response_id))
+            case fx.OpenRecognition():
+                self._utterance = effect.request.utterance_id
             case fx.SendRateLimits():
                 event = RateLimitsUpdated(event_id=effect.event_id, rate_limits=[ALLOWANCE])
                 self._sent.append(orjson.loads(orjson.dumps(event)))
@@ -248,6 +275,18 @@ class MachineStage:
             item = replace(item, content=content)
         event = ItemRetrieved(event_id=effect.event_id, item=item)
         self._sent.append(orjson.loads(orjson.dumps(event)))
+
+
+def _config(session_id: str, traits: Mapping[str, Any]) -> AnySessionConfig:
+    expires_at = STARTED_S + 3600
+    if traits.get("session") == "transcription":
+        return TranscriptionSessionConfig(id=session_id, expires_at=expires_at)
+    model = traits.get("model", "gpt-realtime")
+    return fresh_config(session_id=session_id, model=model, expires_at=expires_at)
+
+
+def _logprobs(line: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
+    return tuple(TokenLogprob(token, logprob) for token, logprob in line.get("logprobs", ()))
 
 
 def _fault(line: Mapping[str, Any]) -> EngineFault:

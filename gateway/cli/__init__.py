@@ -1,4 +1,4 @@
-"""The command line: `voiceengine serve | keys | migrate | doctor | call`.
+"""The command line: `voiceengine serve | keys | migrate | health | doctor | call`.
 
 Exit codes: 0 good, 1 a negative result, 2 a failure, 64 wrong usage.
 """
@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "serve the API",
     "keys": "create, list and revoke project keys",
     "migrate": "bring the database up to date",
+    "health": "ask the server on this machine whether it works",
     "doctor": "probe every part and say what to do about each fault",
     "call": "call a Realtime endpoint with text, a wav file or the microphone",
 }

@@ -169,7 +169,8 @@ def main(arguments: list[str] | None = None) -> None:
     environment.enter(state_dir, options)
     logger = logs.quiet(state_dir, "core")
     if not options.allow_network:
-        guard.install(lambda event: logger.warning("denied %s", event))
+        bus = None if guard.is_local(options.bus_host) else (options.bus_host, options.port)
+        guard.install(lambda event: logger.warning("denied %s", event), bus=bus)
     from ovos_config.locale import setup_locale
 
     setup_locale()

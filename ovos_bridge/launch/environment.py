@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 BUS_ROUTE = "/core"
+LOOPBACK = "127.0.0.1"
 PIPELINE = (
     "stop_high",
     "converse",
@@ -50,6 +51,8 @@ class OvosOptions:
     """What an installation may choose about its embedded OVOS."""
 
     port: int
+    bus_host: str = LOOPBACK
+    """Name or address that core finds the bus by; the hub beside it listens on loopback only."""
     language: str = "en-US"
     secondary_languages: tuple[str, ...] = ()
     timezone: str | None = None
@@ -108,7 +111,7 @@ def configuration(options: OvosOptions) -> dict[str, Any]:
         # ovos-config ships a location of its own, and with it the wrong time.
         "location": {"timezone": {"code": zone, "name": zone}},
         "websocket": {
-            "host": "127.0.0.1",
+            "host": options.bus_host,
             "port": options.port,
             "route": BUS_ROUTE,
             "shared_connection": True,
@@ -163,7 +166,13 @@ def options_from(arguments: Sequence[str], prog: str) -> tuple[Path, OvosOptions
 
     parser = argparse.ArgumentParser(prog=prog)
     parser.add_argument("--state-dir", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True, help="TCP port of the bus on loopback")
+    parser.add_argument("--port", type=int, required=True, help="TCP port of the bus")
+    parser.add_argument(
+        "--bus-host",
+        default=LOOPBACK,
+        help="name or address of the bus; a hub whose name is not loopback listens on every "
+        "address, which is for private networks only: the bus knows no passwords",
+    )
     parser.add_argument("--language", default="en-US")
     parser.add_argument("--secondary-language", action="append", default=[])
     parser.add_argument("--timezone", default=None, help="IANA name; default the host's")
@@ -177,6 +186,7 @@ def options_from(arguments: Sequence[str], prog: str) -> tuple[Path, OvosOptions
     given = parser.parse_args(arguments)
     return given.state_dir, OvosOptions(
         port=given.port,
+        bus_host=given.bus_host,
         language=given.language,
         secondary_languages=tuple(given.secondary_language),
         timezone=given.timezone,

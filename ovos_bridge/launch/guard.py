@@ -38,23 +38,46 @@ def is_local(host: object) -> bool:
         return False
 
 
-def _leaves(event: str, arguments: tuple[Any, ...]) -> bool:
+def _leaves(event: str, arguments: tuple[Any, ...], bus: _Bus) -> bool:
     if event in _CHILDREN:
         return True
     if event in _LOOKUPS:
-        return not is_local(arguments[0])
+        return not is_local(arguments[0]) and arguments[0] != bus.name
     if event in _CONNECTIONS:
         address = arguments[1]
         internet = arguments[0].family in (socket.AF_INET, socket.AF_INET6)
-        return internet and address is not None and not is_local(address[0])
+        if not internet or address is None or is_local(address[0]):
+            return False
+        return not bus.is_at(address)
     return False
 
 
-def install(report: Callable[[str], None]) -> None:
-    """Deny from now on whatever leaves the machine; `report` gets each event's name."""
+class _Bus:
+    """The one address beside loopback that may be reached: a bus in a container beside."""
+
+    def __init__(self, host: str | None, port: int) -> None:
+        self.name = host
+        self._port = port
+
+    def is_at(self, address: tuple[Any, ...]) -> bool:
+        """Return whether a socket's address is the bus's; its name is asked each time."""
+        if self.name is None or address[1] != self._port:
+            return False
+        found = socket.getaddrinfo(self.name, self._port, type=socket.SOCK_STREAM)
+        return any(entry[4][0] == address[0] for entry in found)
+
+
+def install(report: Callable[[str], None], bus: tuple[str, int] | None = None) -> None:
+    """Deny from now on whatever leaves the machine; `report` gets each event's name.
+
+    `bus` is the host and port of a message bus outside this machine, which stays open.
+    """
+    elsewhere = _Bus(*bus) if bus is not None else _Bus(None, 0)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event.startswith(("socket.", "subprocess.", "os.")) and _leaves(event, arguments):
+        if event.startswith(("socket.", "subprocess.", "os.")) and _leaves(
+            event, arguments, elsewhere
+        ):
             report(event)
             raise NetworkDenied(f"{event} is denied: skills may not leave this machine")
 

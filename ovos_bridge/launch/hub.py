@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ovos_bridge.launch import environment, logs
+from ovos_bridge.launch.guard import is_local
 from ovos_bridge.launch.presence import CORE_GONE, CORE_HERE
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
@@ -25,7 +26,7 @@ _HERE: Any = f'"{CORE_HERE}"'
 _GONE = json.dumps({"type": CORE_GONE, "data": {}, "context": {}})
 
 
-def _routes() -> list[Any]:
+def _routes(name: str) -> list[Any]:
     from ovos_messagebus.event_handler import MessageBusEventHandler, client_connections
     from tornado.websocket import WebSocketClosedError
 
@@ -36,7 +37,7 @@ def _routes() -> list[Any]:
 
         def check_origin(self, origin: str) -> bool:
             """Take Python clients, which name this host; a browser names its page."""
-            return urlsplit(origin).hostname in ("127.0.0.1", "localhost", "::1")
+            return urlsplit(origin).hostname in ("127.0.0.1", "localhost", "::1", name.lower())
 
         @property
         def max_message_size(self) -> int:
@@ -67,14 +68,15 @@ def _routes() -> list[Any]:
     return [(environment.BUS_ROUTE, Handler)]
 
 
-async def _serve(port: int) -> None:
+async def _serve(options: environment.OvosOptions) -> None:
     from tornado.web import Application
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    server = Application(_routes()).listen(port, "127.0.0.1")
+    address = environment.LOOPBACK if is_local(options.bus_host) else ""
+    server = Application(_routes(options.bus_host)).listen(options.port, address)
     logs.say("hub: ready")
     await stopped.wait()
     server.stop()
@@ -87,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     environment.enter(state_dir, options)
     logs.quiet(state_dir, "hub")
-    asyncio.run(_serve(options.port))
+    asyncio.run(_serve(options))
 
 
 if __name__ == "__main__":

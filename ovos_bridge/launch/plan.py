@@ -53,7 +53,7 @@ def _ovos(name: str, state_dir: Path, python: Path, options: OvosOptions) -> Pro
     zone = options.timezone or environment.host_timezone()
     argv = [str(python.absolute()), "-m", f"ovos_bridge.launch.{name}"]
     argv += ["--state-dir", str(state_dir.absolute()), "--port", str(options.port)]
-    argv += ["--language", options.language, "--timezone", zone]
+    argv += ["--bus-host", options.bus_host, "--language", options.language, "--timezone", zone]
     for language in options.secondary_languages:
         argv += ["--secondary-language", language]
     for skill in options.blacklisted_skills:

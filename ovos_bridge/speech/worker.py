@@ -10,10 +10,14 @@ import argparse
 import asyncio
 import json
 import logging
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ovos_bridge.launch import environment
+from ovos_bridge.launch.environment import OvosOptions
 from ovos_bridge.plugins.load import make_slots, voice_activity_model, voice_maker
 from ovos_bridge.speech import choices
 from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
@@ -236,16 +240,29 @@ def _chosen(options: argparse.Namespace) -> SpeechChoices:
     )
 
 
+def _end(*_: object) -> None:
+    # A container's first process is deaf to SIGTERM unless it handles it. There is
+    # nothing to lose: what was open ends with its connection.
+    os._exit(0)
+
+
 def main() -> None:
     """Run the worker."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", required=True)
+    parser.add_argument(
+        "--state-dir", type=Path, help="live in this folder; else the caller has seen to that"
+    )
     parser.add_argument("--config", type=Path, help="`SpeechChoices` as JSON; else by the names")
     parser.add_argument("--stt", default=choices.STT)
     parser.add_argument("--tts", default=choices.TTS)
     parser.add_argument("--vad", default=choices.VAD)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    asyncio.run(_main(parser.parse_args()))
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    if options.state_dir is not None:
+        environment.enter(options.state_dir, OvosOptions(port=0))
+    asyncio.run(_main(options))
 
 
 if __name__ == "__main__":

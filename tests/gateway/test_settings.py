@@ -34,6 +34,26 @@ class TestReference:
 class TestEnvironment:
     """What is read from where."""
 
+    def test_empty_variable_counts_as_unset(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A compose file hands on every variable, most of them empty."""
+        monkeypatch.setenv("VOICEENGINE_SPEECH_SOCKET", "")
+        monkeypatch.setenv("VOICEENGINE_SESSION_MAX_MINUTES", "")
+        assert Settings().speech_socket is None
+        assert Settings().session_max_minutes == 60
+
+    @pytest.mark.parametrize(
+        ("password", "expected"), [("p@ss/word", "p%40ss%2Fword@db"), ("", "ve@db")]
+    )
+    def test_password_from_a_secret_file_completes_the_url(
+        self, tmp_path: Path, password: str, expected: str
+    ) -> None:
+        """It is quoted where it must be; an empty file leaves the URL as it is."""
+        (tmp_path / "voiceengine_database_password").write_text(password)
+        url = "postgresql+asyncpg://ve@db/ve"
+        settings = Settings(_secrets_dir=tmp_path, database_url=url)  # type: ignore[call-arg]
+        assert expected in settings.database
+        assert "p@ss" not in repr(settings)
+
     @pytest.mark.parametrize("name", ["HOST", "VOICEENGINE_HOST"])
     def test_host_is_read_with_and_without_prefix(
         self, monkeypatch: pytest.MonkeyPatch, name: str

@@ -73,6 +73,7 @@ class TestEnvironment:
         """What is planned is what the launcher reads."""
         options = OvosOptions(
             port=1234,
+            bus_host="ovos-hub",
             language="de-DE",
             secondary_languages=("en-US",),
             timezone="Europe/Berlin",
@@ -132,6 +133,28 @@ class TestGuard:
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
         )
         assert ran.stdout.split() == ["6"]
+
+    def test_bus_outside_this_machine_is_the_one_way_out(self) -> None:
+        """Core in a container reaches its bus by address and port, and nothing else."""
+        code = (
+            "import socket\n"
+            "from ovos_bridge.launch import guard\n"
+            "guard.install(lambda event: None, bus=('192.0.2.1', 8181))\n"
+            "for address in (('192.0.2.1', 8181), ('192.0.2.1', 80), ('192.0.2.2', 8181)):\n"
+            "    with socket.socket(type=socket.SOCK_DGRAM) as probe:\n"
+            "        try:\n"
+            "            probe.connect(address)\n"
+            "        except guard.NetworkDenied:\n"
+            "            print('denied')\n"
+            "        except OSError:\n"
+            "            print('open')\n"
+            "        else:\n"
+            "            print('open')\n"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert ran.stdout.split() == ["open", "denied", "denied"]
 
 
 class TestIntentCache:

@@ -338,7 +338,7 @@ class Answers:
             CancelNotActive: there is nothing to cancel.
         """
         response = self._default if response_id is None else self._by_id(response_id)
-        if response is None:
+        if response is None or response.done:
             raise CancelNotActive
         self._stop(response, "client_cancelled")
 

@@ -126,7 +126,7 @@ class AudioInput:
     """`audio.input`. What begins with an underscore is kept and not on the wire."""
 
     format: AudioFormat = PcmAudio()
-    transcription: Transcription | None = None
+    transcription: Transcription | MultilingualTranscription | None = None
     noise_reduction: JsonObject | None = None
     turn_detection: ServerVad | SemanticVad | None = ServerVad()
     _wishes: Wishes = Wishes()
@@ -142,7 +142,7 @@ class TranscriptionInput:
     """`audio.input` of a transcription session. See `AudioInput` for the underscore."""
 
     format: AudioFormat = PcmAudio()
-    transcription: Transcription | None = None
+    transcription: Transcription | MultilingualTranscription | None = None
     noise_reduction: JsonObject | None = None
     turn_detection: TranscriptionServerVad | TranscriptionSemanticVad | None = (
         TranscriptionServerVad()

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
 
 PREFIX = "VOICEENGINE_"
 SECRETS_DIR = Path("/run/secrets")
@@ -155,6 +154,13 @@ class Settings(BaseSettings):
     ovos_bus_url: str | None = Field(
         None, description="An OVOS message bus that runs already; nothing of OVOS is started then."
     )
+    ovos_bus_turns: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Questions at a time inside an OVOS that runs already; further ones wait. "
+        "A stock core has a handful of threads, and skills that wait hold them.",
+    )
     speech_python: Path | None = Field(
         None, description="Python of the speech environment; default `data_dir`/venv/speech."
     )
@@ -244,6 +250,8 @@ class Settings(BaseSettings):
         secret = self.database_password
         if self.database_url is None or secret is None or not secret.get_secret_value():
             return self.database_url or default
+        from sqlalchemy.engine import make_url  # noqa: PLC0415 -- health checks do without it
+
         url = make_url(self.database_url).set(password=secret.get_secret_value())
         return url.render_as_string(hide_password=False)
 

@@ -15,6 +15,8 @@ from typing import Any
 from ovos_bridge.bus import Bus
 from ovos_bridge.launch.phrase_book import REPLY, REQUEST, expanded
 
+_ADAPT = "intent.service.adapt.manifest"
+_VOCABULARY = "intent.service.adapt.vocab.manifest"
 MAX_SLOT_VALUES = 12
 MAX_PER_TEMPLATE = 64
 """Phrases taken from one template or one combination of keywords."""
@@ -80,15 +82,37 @@ _SLOT = re.compile(r"\{\{?\s*([^{}]*?)\s*\}?\}")
 
 
 async def collect(bus: Bus, *, limit: int, timeout_s: float) -> Sequence[str]:
-    """Ask core for its skills' phrases; empty when it is not our core and cannot tell."""
+    """Ask core for its skills' phrases.
+
+    A core that we did not start knows those of keyword intents only, and of the others
+    nothing but the names; empty where it has none of them.
+    """
     try:
         reply = await bus.request(REQUEST, REPLY, timeout_s=timeout_s)
     except TimeoutError:
-        return ()
+        return phrases(await _keywords_of(bus, timeout_s), limit, common=())
     return phrases(reply.data, limit)
 
 
-def phrases(told: Mapping[str, Any], limit: int) -> Sequence[str]:
+async def _keywords_of(bus: Bus, timeout_s: float) -> Mapping[str, Any]:
+    """Return what a stock adapt pipeline tells of itself, in the phrase book's form."""
+    try:
+        intents = await bus.request(f"{_ADAPT}.get", _ADAPT, timeout_s=timeout_s)
+        words = await bus.request(f"{_VOCABULARY}.get", _VOCABULARY, timeout_s=timeout_s)
+    except TimeoutError:
+        return {}
+    keywords: dict[str, list[str]] = {}
+    for entry in words.data.get("vocab") or ():
+        english = str(entry.get("lang") or "en").lower().startswith("en")
+        if english and entry.get("entity_type") and entry.get("entity_value"):
+            keywords.setdefault(str(entry["entity_type"]), []).append(str(entry["entity_value"]))
+    told = [entry for entry in intents.data.get("intents") or () if entry.get("name")]
+    return {"keywords": keywords, "keyword_intents": {entry["name"]: entry for entry in told}}
+
+
+def phrases(
+    told: Mapping[str, Any], limit: int, *, common: Sequence[str] = COMMON
+) -> Sequence[str]:
     """Return at most `limit` distinct phrases of what `launch.phrase_book` told."""
     slots = _slot_values(told.get("slots") or {})
     intents = [
@@ -100,7 +124,7 @@ def phrases(told: Mapping[str, Any], limit: int) -> Sequence[str]:
         sorted(set(_of_keywords(intent, keywords)), key=_plainness)
         for intent in (told.get("keyword_intents") or {}).values()
     ]
-    taken: dict[str, None] = dict.fromkeys(COMMON)
+    taken: dict[str, None] = dict.fromkeys(common)
     # One of each in turn: an intent with thousands of phrases leaves room for the others.
     for round_of_phrases in itertools.zip_longest(*(i[:MAX_PER_INTENT] for i in intents)):
         taken.update(dict.fromkeys(phrase for phrase in round_of_phrases if phrase))

@@ -25,7 +25,7 @@ from gateway.processes.supervisor import Child, Supervisor
 from gateway.readiness import PartState, Readiness
 from gateway.settings import Settings
 from gateway.telemetry import metrics
-from ovos_bridge.brain import SkillsBrain
+from ovos_bridge.brain import MAX_TURNS, SkillsBrain
 from ovos_bridge.launch.environment import OvosOptions
 from ovos_bridge.launch.plan import ProcessPlan, bus_url, core_plan, hub_plan, speech_plan
 from ovos_bridge.readiness import SkillsState
@@ -77,7 +77,12 @@ class Embedded:
         if self._own_ovos or settings.ovos_bus_url is not None:
             url = settings.ovos_bus_url or bus_url(self._ovos.port)
             patience = Patience(answer_s=settings.answer_timeout_s)
-            self.skills = SkillsBrain(url, patience=patience, on_state=self._skills_changed)
+            self.skills = SkillsBrain(
+                url,
+                patience=patience,
+                max_turns=MAX_TURNS if self._own_ovos else settings.ovos_bus_turns,
+                on_state=self._skills_changed,
+            )
         self._declare()
 
     def _speech_client(self) -> SpeechClient:

@@ -76,6 +76,11 @@ class EdgeSkill(OVOSSkill):
         self.speak("ring ring", wait=True)
         self.speak("that was all")
 
+    @intent_handler(IntentBuilder("Greet").require("GreetKeyword"))
+    def greet(self, _message: Any) -> None:
+        """Greet in the caller's language."""
+        self.speak_dialog("greeting")
+
     @intent_handler(IntentBuilder("Fail").require("FailKeyword"))
     def fail(self, _message: Any) -> None:
         """Raise."""

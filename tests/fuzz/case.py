@@ -28,7 +28,6 @@ from gateway.sessions.opening import OpenedSession, effective_config
 from gateway.sessions.projection import Projection
 from gateway.settings import Settings
 from realtime.engine import Volunteered
-from realtime.events.base import MAX_EVENT_ID_CHARS
 from realtime.ids import SequentialIds
 from realtime.session.inputs import EndReason, Narrowed, Opened
 from tests.fuzz.engine import DELAYS_S, Parts, Script
@@ -244,17 +243,8 @@ class Session:
             waited += 0.1
             if waited > MOST_PAUSE_S:
                 raise Broken("stuck", "the socket is not read any more")
-        self._note(frame)
+        self.laws.ask(frame)
         self._reading.take(frame)
-
-    def _note(self, frame: str | bytes) -> None:
-        try:
-            data = orjson.loads(frame) if isinstance(frame, str) else None
-        except orjson.JSONDecodeError:
-            data = None
-        event_id = data.get("event_id") if isinstance(data, dict) else None
-        good = isinstance(event_id, str) and len(event_id) <= MAX_EVENT_ID_CHARS
-        self.laws.ask(event_id if good else None, str(data.get("type")) if good else "")
 
     def check(self) -> None:
         """No fault of ours was caught, and nobody ended the session."""

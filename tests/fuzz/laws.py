@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from conformance.schemas import EventForms, EventSchemas
+from realtime.events.base import MAX_EVENT_ID_CHARS
 from tests.realtime.test_invariants import Watch
 
 Json = Any
@@ -77,13 +78,25 @@ class Laws(Watch):
         self.faults: dict[str | None, int] = {}
         self.counts: dict[str, int] = {}
 
-    def ask(self, event_id: str | None, kind: str) -> None:
+    def ask(self, frame: str | bytes) -> None:
         """A frame is about to be sent."""
-        self.asked.setdefault(event_id, []).append(kind)
+        try:
+            data = orjson.loads(frame) if isinstance(frame, str) else None
+        except orjson.JSONDecodeError:
+            data = None
+        event_id = data.get("event_id") if isinstance(data, dict) else None
+        good = isinstance(event_id, str) and len(event_id) <= MAX_EVENT_ID_CHARS
+        kind = str(data.get("type")) if good else ""
+        self.asked.setdefault(event_id if good else None, []).append(kind)
 
     def take(self, raw: str) -> Json:
         """Look at a frame; return the event."""
         event = json.loads(raw)
+        self.look(raw, event)
+        return event
+
+    def look(self, raw: str, event: Json) -> None:
+        """Hold an event, and the frame it came in, to the laws."""
         kind = event["type"]
         self.counts[kind] = self.counts.get(kind, 0) + 1
         try:
@@ -91,7 +104,6 @@ class Laws(Watch):
         except (AssertionError, KeyError) as wrong:
             raise Broken("order", f"{wrong!r} at {raw[:500]}") from wrong
         self._shapes.check(raw, event)
-        return event
 
     def on_error(self, event: Json) -> None:
         error = event["error"]

@@ -63,6 +63,11 @@ class InputRing:
         """Samples lost at the bound, the oldest first."""
 
     @property
+    def start(self) -> int:
+        """The position of the first sample that is still there."""
+        return self._start
+
+    @property
     def end(self) -> int:
         """The position after the last sample."""
         return self._start + len(self._audio) // BYTES_PER_SAMPLE

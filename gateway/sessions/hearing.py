@@ -64,6 +64,10 @@ class Hearing:
         """Give detection what it may have now."""
         if self._detection is None:
             return
+        if self._ring.start > self._fed:
+            # A burst was committed or cleared before it was heard: go on behind it.
+            self.start_detection(self._ring.start)
+            return
         upto = min(self._ring.end, self._known + AHEAD_SAMPLES)
         if upto > self._fed:
             start, self._fed = self._fed, upto

@@ -28,6 +28,7 @@ class PluginPerCaller:
     """The instances; a silent frame has probability 0, any other 1. From one thread."""
 
     window_samples = FRAME_SAMPLES
+    skips_still = False
 
     def __init__(self, plugin: Callable[..., Any], most: int = MOST_CALLERS) -> None:
         self._plugin = plugin
@@ -57,7 +58,7 @@ class PluginPerCaller:
         self._made += 1
         self._free.append(row)
 
-    def judge(self, rows: list[Any], windows: list[Samples]) -> list[float | None]:
+    def judge(self, rows: list[Any], windows: Samples) -> list[float | None]:
         """Ask each instance; None for one that raises."""
         return [self._ask(row, window) for row, window in zip(rows, windows, strict=True)]
 

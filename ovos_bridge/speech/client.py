@@ -26,6 +26,7 @@ from ovos_bridge.speech.synthesiser import SpeechSynthesiser
 __all__ = ["LOST", "SLOW", "SpeechClient"]
 
 READ_BYTES = 256 * 1024
+FLUSH_S = 0.01
 RECONNECT_S = 0.25
 PROBE_TIMEOUT_S = 10.0
 TEACH_TIMEOUT_S = 60.0
@@ -55,7 +56,9 @@ class SpeechClient:
         self._last_stream = 0
         self._writer: asyncio.StreamWriter | None = None
         self._queued: list[bytes] = []
-        self._flushing = False
+        self._flushed = 0.0
+        self._flush_at: float | None = None
+        self._flush_timer: asyncio.Handle | None = None
         self._task: asyncio.Task[None] | None = None
         self._grammar: bytes | None = None
         self._pongs: dict[int, asyncio.Future[None]] = {}
@@ -156,7 +159,12 @@ class SpeechClient:
     def send(
         self, kind: Ask, stream: int, payload: bytes = b"", *, droppable: bool = False
     ) -> bool:
-        """Queue a frame for the end of this turn of the loop; return whether it will go."""
+        """Queue a frame; return whether it will go.
+
+        What is queued goes at the end of this turn of the loop. Audio of many
+        callers comes one by one, so droppable frames wait until the last write is
+        `FLUSH_S` old: a single caller never waits, a hundred share a write.
+        """
         writer = self._writer
         if writer is None:
             return False
@@ -164,13 +172,23 @@ class SpeechClient:
             return False
         self._queued.append(HEADER.pack(len(payload), kind, stream))
         self._queued.append(payload)
-        if not self._flushing:
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+        if droppable and self._flush_at is not None:
+            return True
+        loop = asyncio.get_running_loop()
+        due = self._flushed + FLUSH_S if droppable else 0.0
+        if self._flush_at is None or due < self._flush_at:
+            if self._flush_timer is not None:
+                self._flush_timer.cancel()
+            self._flush_at = due
+            late = due > loop.time()
+            self._flush_timer = (
+                loop.call_at(due, self._flush) if late else loop.call_soon(self._flush)
+            )
         return True
 
     def _flush(self) -> None:
-        self._flushing = False
+        self._flush_at = self._flush_timer = None
+        self._flushed = asyncio.get_running_loop().time()
         queued, self._queued = self._queued, []
         if self._writer is not None and queued:
             self._writer.write(b"".join(queued))

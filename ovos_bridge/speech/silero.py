@@ -6,6 +6,7 @@ caller. A batched call costs a third per caller of what single calls cost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import distribution
 from typing import Any
 
@@ -15,24 +16,20 @@ import numpy.typing as npt
 RATE_HZ = 16_000
 WINDOW = 512
 CONTEXT = 64
+ROWS_AT_FIRST = 16
 
 Samples = npt.NDArray[np.float32]
 
 
-class SileroRow:
-    """What the model remembers of one caller."""
-
-    __slots__ = ("context", "state")
-
-    def __init__(self) -> None:
-        self.state = np.zeros((2, 128), dtype=np.float32)
-        self.context = np.zeros(CONTEXT, dtype=np.float32)
+SileroRow = int
+"""A caller's place in the arrays of what the model remembers."""
 
 
 class SileroModel:
     """The shared model; one thread, not spinning."""
 
     window_samples = WINDOW
+    skips_still = True
 
     def __init__(self) -> None:
         import onnxruntime
@@ -48,25 +45,36 @@ class SileroModel:
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
         self._rate = np.array(RATE_HZ, dtype=np.int64)
+        self._states = np.zeros((2, ROWS_AT_FIRST, 128), dtype=np.float32)
+        self._contexts = np.zeros((ROWS_AT_FIRST, CONTEXT), dtype=np.float32)
+        self._free = list(range(ROWS_AT_FIRST))
 
     def begin(self) -> SileroRow:
         """Return what is remembered of one caller."""
-        return SileroRow()
+        if not self._free:
+            rows = len(self._contexts)
+            self._states = np.concatenate([self._states, np.zeros_like(self._states)], axis=1)
+            self._contexts = np.concatenate([self._contexts, np.zeros_like(self._contexts)])
+            self._free = list(range(rows, 2 * rows))
+        return self._free.pop()
+
+    def reset(self, row: SileroRow) -> None:
+        """Remember nothing of the caller."""
+        self._states[:, row] = 0
+        self._contexts[row] = 0
 
     def end(self, row: SileroRow) -> None:
-        """Forget a caller; a row is all there is of one."""
+        """Forget a caller."""
+        self.reset(row)
+        self._free.append(row)
 
-    def judge(self, rows: list[SileroRow], windows: list[Samples]) -> list[float]:
-        """Return the speech probability of one window per caller; advances the rows."""
-        batch = np.stack(
-            [
-                np.concatenate([row.context, window])
-                for row, window in zip(rows, windows, strict=True)
-            ]
-        )
-        state = np.stack([row.state for row in rows], axis=1)
-        made, after = self._session.run(None, {"input": batch, "state": state, "sr": self._rate})
-        for place, row in enumerate(rows):
-            row.state = after[:, place]
-            row.context = batch[place, -CONTEXT:]
-        return [float(value) for value in made[:, 0]]
+    def judge(self, rows: Sequence[SileroRow], windows: Samples) -> list[float]:
+        """Return the speech probability of one window [rows, WINDOW] per caller."""
+        places = np.array(rows)
+        batch = np.concatenate([self._contexts[places], windows], axis=1)
+        asked = {"input": batch, "state": self._states[:, places], "sr": self._rate}
+        made, after = self._session.run(None, asked)
+        self._states[:, places] = after
+        self._contexts[places] = batch[:, -CONTEXT:]
+        chances: list[float] = made[:, 0].tolist()
+        return chances

@@ -319,7 +319,11 @@ class LiveResponse:
         self._stop("failed", {"type": "failed", "error": error})
 
     def refuse(self, *, kind: str, code: str | None, message: str) -> None:
-        """What was asked for cannot be: policy refused it (DECISIONS 2.2), or no tool is there."""
+        """What was asked for cannot be: policy refused it (DECISIONS 2.2), or no tool is there.
+
+        Nobody was asked to think, so nothing was used.
+        """
+        self.input_usage = InputDetails()
         error = {"type": kind, "code": code, "message": message}
         self._stop("failed", {"type": "failed", "error": error})
 

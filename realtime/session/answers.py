@@ -216,7 +216,6 @@ class Answers:
         """The allowance is used up: the response fails, and used nothing."""
         response = self._by_id(response_id)
         if response is not None and response.reserving:
-            response.input_usage = InputDetails()
             response.refuse(kind=fault.type, code=fault.code, message=fault.message)
 
     def reserved(self, response_id: str, now_ms: int) -> None:

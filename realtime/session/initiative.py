@@ -68,6 +68,9 @@ class Initiative:
         if self._answers.ended > self._answered:
             self._answered = self._answers.ended
             self._quiet_since = (now_ms, self._listening.appended)
+        if self._idle_timeout_ms() is None:
+            # What is turned on later counts from the next answer.
+            self._quiet_since = None
         due = self.deadline()
         if due is not None and now_ms >= due and self._quiet_since is not None:
             since = self._quiet_since[1]
@@ -83,11 +86,14 @@ class Initiative:
 
     def deadline(self) -> int | None:
         """Return when the silence is long enough (CONTRACT 8.8), None while nothing runs."""
-        if self._quiet_since is None:
+        timeout_ms = self._idle_timeout_ms()
+        if self._quiet_since is None or timeout_ms is None:
             return None
+        return self._quiet_since[0] + timeout_ms
+
+    def _idle_timeout_ms(self) -> int | None:
         detection = self._state.config.audio.input.turn_detection
-        timeout_ms = detection.idle_timeout_ms if isinstance(detection, ServerVad) else None
-        return None if timeout_ms is None else self._quiet_since[0] + timeout_ms
+        return detection.idle_timeout_ms if isinstance(detection, ServerVad) else None
 
     # --- admission's answers ---
 

@@ -185,6 +185,7 @@ class MachineStage:
             self.now_ms = max(self.now_ms, due)
             self._machine.expire(self.now_ms)
             self._settle()
+            self._answer()
         self.now_ms = until
 
     def _finish(self, line: Mapping[str, Any]) -> None:
@@ -193,13 +194,18 @@ class MachineStage:
 
     def _allow(self, line: Mapping[str, Any]) -> None:
         """Have no more room for responses, with the code to say so; without one have room again."""
-        code = line.get("code")
-        self._refusal = None if code is None else WireFault(line["message"], code=code)
+        self._refusal = None
+        if "code" in line:
+            self._refusal = WireFault(line["message"], code=line["code"])
+            self._refusal.type = line.get("type", WireFault.type)
 
     # --- the machine ---
 
     def _give(self, given: Input) -> None:
         self._queue.append(given)
+        self._answer()
+
+    def _answer(self) -> None:
         while self._queue:
             self._machine.receive(self._queue.popleft(), self.now_ms)
             self._settle()

@@ -4,6 +4,7 @@ DATA ?= var
 DEV := var/venv/dev/bin
 GATEWAY := var/venv/gateway/bin
 CONFORMANCE_OPTIONS := $(if $(AUTHORITY),--authority $(AUTHORITY)) $(if $(MODEL),--model $(MODEL))
+CLIENTS := conformance conformance-openai2 conformance-agents conformance-livekit conformance-pipecat
 RUN_OPTIONS := $(if $(filter 1,$(TLS)),--tls)
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ run: ## set everything up and serve (HOST=, PORT=, TLS=1)
 	@exec $(GATEWAY)/python -m gateway serve $(RUN_OPTIONS)
 
 test: provision ## set everything up and pass the tests
-	@$(PYTHON) deploy/bootstrap.py dev gateway speech conformance
+	@$(PYTHON) deploy/bootstrap.py dev gateway speech $(CLIENTS)
 	@$(DEV)/python -m pytest $(TESTS)
 
 check: ## lint, types, architecture, drift
@@ -46,7 +47,7 @@ migrate: ## bring the database of the local run up to date
 	$(GATEWAY)/python -m gateway migrate up
 
 conformance: ## hold URL= to the contract (KEY_FILE=, AUTHORITY=, MODEL=)
-	@$(PYTHON) deploy/bootstrap.py dev conformance
+	@$(PYTHON) deploy/bootstrap.py dev $(CLIENTS)
 	$(DEV)/python -m conformance $(URL) --key-file $(KEY_FILE) $(CONFORMANCE_OPTIONS)
 
 bench: ## measure; prints figures and how they were made

@@ -1,8 +1,8 @@
 """Holds an endpoint to the Realtime API: `python -m conformance URL --key-file FILE`.
 
 Any base URL that claims compatibility will do. Runs our scenarios over a raw
-WebSocket, validates every event, and runs the official SDKs' suites. Exit code
-0: all that ran passed; 1: something differs; 2: it could not be run.
+WebSocket, validates every event, and runs the suites of clients that nobody here
+wrote. Exit code 0: all that ran passed; 1: something differs; 2: it could not be run.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import websockets
 
-from conformance import report, sdk_suites
+from conformance import clients, compatibility, report
 from conformance.wire import suite
 from conformance.wire.endpoint import DEFAULT_TIMEOUT_S, Broken, Endpoint, Wire
 from conformance.wire.scenario import Outcome
 
-PARTS = ("wire", "python", "js")
+PARTS = ("wire", *(client.name for client in clients.CLIENTS))
+EPILOG = "Exit code 0: all that ran passed; 1: something differs; 2: it could not be run."
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -28,8 +30,14 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m conformance",
         description="Hold an endpoint to the OpenAI Realtime API.",
-        epilog="Exit code 0: all that ran passed; 1: something differs; 2: it could not be run.",
+        epilog=EPILOG,
     )
+    configure(parser)
+    return parser
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     parser.add_argument("url", help="base URL, such as http://127.0.0.1:8000/v1")
     parser.add_argument("--key-file", type=Path, help="file with the key; else OPENAI_API_KEY")
     parser.add_argument("--authority", type=Path, help="authority to trust (PEM)")
@@ -38,21 +46,32 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--timeout-s", type=float, default=DEFAULT_TIMEOUT_S, metavar="S")
     parser.add_argument("--only", choices=PARTS, action="append", help="run this part only")
     parser.add_argument(
+        "--setup", action="store_true", help="make the environments of clients that are missing"
+    )
+    parser.add_argument(
+        "--compatibility",
+        action="store_true",
+        help="write what was seen to matrix.json and docs/compatibility.md",
+    )
+    parser.add_argument(
         "--no-speech", action="store_true", help="leave out what needs voice activity"
     )
-    return parser
 
 
 def main() -> int:
     """Run what was asked for; return the exit code."""
-    options = arguments().parse_args()
+    return run(arguments().parse_args())
+
+
+def run(options: argparse.Namespace) -> int:
+    """Hold an endpoint to what the options say; return the exit code."""
     try:
         endpoint = _endpoint(options)
         asyncio.run(_reach(endpoint))
     except (OSError, ValueError, Broken, websockets.WebSocketException) as error:
         print(f"Cannot run: {error or type(error).__name__}", file=sys.stderr)
         return report.CANNOT_RUN
-    outcomes = _run(endpoint, options.only or PARTS, speech=not options.no_speech)
+    outcomes = _run(endpoint, options)
     print(f"\n{endpoint.base_url}, {endpoint.model}: {report.summary(outcomes)}")
     if options.json is not None:
         report.write(options.json, endpoint.base_url, endpoint.model, outcomes)
@@ -84,17 +103,26 @@ async def _reach(endpoint: Endpoint) -> None:
         pass
 
 
-def _run(endpoint: Endpoint, parts: list[str] | tuple[str, ...], *, speech: bool) -> list[Outcome]:
+def _run(endpoint: Endpoint, options: argparse.Namespace) -> list[Outcome]:
+    parts: Sequence[str] = options.only or PARTS
     outcomes: list[Outcome] = []
     if "wire" in parts:
-        outcomes += _wire(endpoint, speech=speech)
-    for name, sdk in (("python", sdk_suites.python_sdk), ("js", sdk_suites.javascript_sdk)):
-        if name in parts:
-            found = sdk(endpoint)
-            for outcome in found:
+        outcomes += _wire(endpoint, speech=not options.no_speech)
+    held = _clients(endpoint, parts, setup=options.setup)
+    if options.compatibility:
+        compatibility.keep(held)
+    return outcomes + [outcome for one in held for outcome in one.outcomes]
+
+
+def _clients(endpoint: Endpoint, names: Collection[str], *, setup: bool) -> list[clients.Held]:
+    held = []
+    for client in clients.CLIENTS:
+        if client.name in names:
+            one = clients.hold(client, endpoint, setup=setup)
+            for outcome in one.outcomes:
                 report.show(outcome)
-            outcomes += found
-    return outcomes
+            held.append(one)
+    return held
 
 
 def _wire(endpoint: Endpoint, *, speech: bool) -> list[Outcome]:

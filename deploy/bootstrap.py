@@ -1,6 +1,7 @@
 """Sets the environments up with nothing but Python: `python3 deploy/bootstrap.py NAME…`.
 
-Names: gateway, dev, speech, conformance. Each environment is made from its lock
+Names: gateway, dev, speech, conformance, and conformance-NAME for each client of the
+matrix that has an environment of its own. Each environment is made from its lock
 file by plain pip and made again when the lock changes. Standard library only.
 """
 
@@ -26,6 +27,11 @@ LOCKS = {
     "gateway": ("gateway.lock",),
     "dev": ("dev.lock",),
     "conformance": ("conformance.lock",),
+    "conformance-openai2": ("conformance-openai2.lock",),
+    "conformance-agents": ("conformance-agents.lock",),
+    "conformance-livekit": ("conformance-livekit.lock",),
+    "conformance-pipecat": ("conformance-pipecat.lock",),
+    "conformance-beta": ("conformance-beta.lock",),
     "speech": ("speech.lock",),
 }
 SKILLS_LOCK = "skills.lock"

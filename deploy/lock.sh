@@ -11,5 +11,9 @@ compile() {
 compile gateway.in -o gateway.lock
 compile dev.in -c gateway.lock -o dev.lock
 compile conformance.in -o conformance.lock
+for client in openai2 beta agents livekit; do
+    compile "conformance-$client.in" -o "conformance-$client.lock"
+done
+compile conformance-pipecat.in --override pipecat-overrides.txt -o conformance-pipecat.lock
 compile skills.in --override speech-overrides.txt -o skills.lock
 compile speech.in --override speech-overrides.txt -c skills.lock -o speech.lock

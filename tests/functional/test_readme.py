@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.sdk_suites import SUITES, CannotRun, node_with_sdk
+from conformance.clients import SUITES, CannotRun, named, node_with
 from tests.conftest import missing
 from tests.functional.server import ROOT, Server
 from tests.functional.test_voice import CLOCK
@@ -60,7 +60,7 @@ def test_python_snippet_hears_the_time(voice_server: Server, tmp_path: Path) -> 
 def test_javascript_snippet_hears_the_time_over_tls(tls_server: Server) -> None:
     """The official SDK dials wss; the development authority is trusted by one variable."""
     try:
-        node = node_with_sdk()
+        node = node_with(named("js"))
     except CannotRun as reason:
         missing("the JavaScript SDK", str(reason))
     # Beside its packages, since modules are looked for from where a file lies.

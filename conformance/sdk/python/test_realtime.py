@@ -1,7 +1,8 @@
-"""The official Python SDK against any base URL (VOICEENGINE_URL, _KEY, _MODEL).
+"""The official Python SDK against any base URL (VOICEENGINE_URL, _KEY, _MODEL, _CONTROL).
 
-Runs in an environment of its own (`requirements/conformance.lock`). Every
-event is validated strictly against the SDK's own types.
+Runs under two generations of the SDK, each in an environment of its own
+(`requirements/conformance.lock`, `conformance-openai2.lock`). Every event is
+validated strictly against the SDK's own types.
 """
 
 from __future__ import annotations
@@ -9,10 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
-import re
-import wave
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +17,9 @@ from openai import AsyncOpenAI, AuthenticationError, BadRequestError
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
-QUESTION = Path(__file__).parents[2] / "audio" / "what_time_is_it.wav"
-MODEL = os.environ.get("VOICEENGINE_MODEL", "gpt-realtime")
-TIMEOUT_S = 30
+from conformance.sdk import conversation as about
+from conformance.sdk.conversation import MODEL, TIMEOUT_S, question, words
+
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 TOOL = {
     "type": "function",
@@ -37,19 +34,7 @@ TOOL = {
 
 @pytest.fixture
 def client() -> AsyncOpenAI:
-    return AsyncOpenAI(
-        base_url=os.environ["VOICEENGINE_URL"], api_key=os.environ["VOICEENGINE_KEY"]
-    )
-
-
-def question() -> bytes:
-    with wave.open(str(QUESTION)) as file:
-        return file.readframes(file.getnframes())
-
-
-def words(text: str) -> str:
-    """Return a transcript without case and punctuation."""
-    return " ".join(re.findall(r"[a-z']+", text.lower()))
+    return AsyncOpenAI(base_url=about.URL, api_key=about.KEY)
 
 
 async def until(connection: Any, kind: str) -> list[Any]:
@@ -63,9 +48,8 @@ async def until(connection: Any, kind: str) -> list[Any]:
 
 
 async def append(connection: Any, audio: bytes) -> None:
-    for place in range(0, len(audio), 4_800):
-        piece = base64.b64encode(audio[place : place + 4_800]).decode()
-        await connection.input_audio_buffer.append(audio=piece)
+    for piece in about.pieces(audio):
+        await connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
 
 
 async def say(connection: Any, text: str) -> None:
@@ -114,13 +98,13 @@ async def test_spoken_turn_by_voice_activity(client: AsyncOpenAI) -> None:
     async with client.realtime.connect(model=MODEL) as connection:
         transcription = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
         await connection.session.update(session={"type": "realtime", "audio": transcription})
-        await append(connection, question() + bytes(24_000))
+        await append(connection, question())
         events = await until(connection, "response.done")
     kinds = [event.type for event in events]
     for kind in ("speech_started", "speech_stopped", "committed"):
         assert f"input_audio_buffer.{kind}" in kinds
     heard = [words(e.transcript) for e in events if e.type.endswith("transcription.completed")]
-    assert heard == ["what time is it"]
+    assert heard == [about.QUESTION_WORDS]
     assert "response.output_audio.delta" in kinds
     assert events[-1].response.status == "completed"
 
@@ -130,7 +114,7 @@ async def test_spoken_turn_by_push_to_talk(client: AsyncOpenAI) -> None:
     async with client.realtime.connect(model=MODEL) as connection:
         audio = {"input": {"turn_detection": None}}
         await connection.session.update(session={"type": "realtime", "audio": audio})
-        await append(connection, question())
+        await append(connection, question(silence_ms=0))
         await connection.input_audio_buffer.commit()
         await connection.response.create()
         events = await until(connection, "response.done")
@@ -147,7 +131,7 @@ async def test_function_call_and_its_output(client: AsyncOpenAI) -> None:
         done = (await until(connection, "response.done"))[-1]
         call = done.response.output[0]
         assert json.loads(call.arguments)["city"]
-        output = {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny."}
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": about.WEATHER}
         await connection.conversation.item.create(item=output)
         await connection.response.create()
         spoken = (await until(connection, "response.done"))[-1]
@@ -190,3 +174,80 @@ async def test_refused_update_is_told(client: AsyncOpenAI) -> None:
         events = await until(connection, "error")
     assert [event.type for event in events] == ["session.created", "error"]
     assert events[-1].error.param == "session.bogus"
+
+
+async def test_written_turn_is_answered_in_text(client: AsyncOpenAI) -> None:
+    """The text modality, one response at a time."""
+    async with client.realtime.connect(model=MODEL) as connection:
+        await connection.session.update(session={"type": "realtime", "output_modalities": ["text"]})
+        await say(connection, about.QUESTION_WORDS)
+        await connection.response.create()
+        events = await until(connection, "response.done")
+    text = "".join(e.delta for e in events if e.type == "response.output_text.delta")
+    assert events[-1].response.output[0].content[0].text == text != ""
+
+
+async def long_answer(connection: Any) -> str:
+    """Begin an answer that lasts; return the id of its item."""
+    await say(connection, f"Read aloud, word by word: {about.LONG}")
+    call = {"type": "function_call", "call_id": "call_much", "name": "count", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "call_much", "output": about.LONG}
+    for item in (call, output):
+        await connection.conversation.item.create(item=item)
+    await connection.response.create()
+    return str((await until(connection, "response.output_audio.delta"))[-1].item_id)
+
+
+async def test_speech_interrupts_the_answer(client: AsyncOpenAI) -> None:
+    """The response is cancelled, what was not heard is cut off, and the next turn is answered."""
+    async with client.realtime.connect(model=MODEL) as connection:
+        item_id = await long_answer(connection)
+        await append(connection, question())
+        await until(connection, "input_audio_buffer.speech_started")
+        cancelled = (await until(connection, "response.done"))[-1].response
+        assert cancelled.status_details.reason == "turn_detected"
+        await connection.conversation.item.truncate(
+            item_id=item_id, content_index=0, audio_end_ms=100
+        )
+        events = await until(connection, "conversation.item.truncated")
+        if "response.done" not in [event.type for event in events]:
+            events += await until(connection, "response.done")
+    done = [event for event in events if event.type == "response.done"]
+    assert done[-1].response.status == "completed"
+
+
+async def test_settings_change_within_the_session(client: AsyncOpenAI) -> None:
+    """What is given changes; what is not stays."""
+    async with client.realtime.connect(model=MODEL) as connection:
+        first = {"type": "realtime", "instructions": "Be brief.", "max_output_tokens": 400}
+        await connection.session.update(session=first)
+        await until(connection, "session.updated")
+        await say(connection, about.QUESTION_WORDS)
+        await connection.response.create()
+        await until(connection, "response.done")
+        second = {"type": "realtime", "tool_choice": "none", "output_modalities": ["text"]}
+        await connection.session.update(session=second)
+        session = (await until(connection, "session.updated"))[-1].session
+        assert (session.instructions, session.max_output_tokens) == ("Be brief.", 400)
+        assert (session.tool_choice, session.output_modalities) == ("none", ["text"])
+
+
+async def test_dropped_socket_is_connected_again(client: AsyncOpenAI) -> None:
+    """The SDK's own reconnection, as an application opts into it."""
+    retried: list[int] = []
+    async with client.realtime.connect(
+        model=MODEL, on_reconnecting=lambda event: retried.append(event.attempt)
+    ) as connection:
+        created = (await until(connection, "session.created"))[-1]
+        about.drop_sockets()
+        kinds = []
+        async with asyncio.timeout(TIMEOUT_S):
+            async for event in connection:
+                kinds.append(event.type)
+                break
+        assert event.session.id != created.session.id
+        await say(connection, about.QUESTION_WORDS)
+        await connection.response.create()
+        events = await until(connection, "response.done")
+    assert (kinds, retried) == (["session.created"], [1])
+    assert events[-1].response.status == "completed"

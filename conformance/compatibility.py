@@ -1,0 +1,157 @@
+"""Writes docs/compatibility.md from what a run saw and from the table of our choices.
+
+    python -m conformance.compatibility            # write the page anew
+    python -m conformance.compatibility --check    # exit 1 when it is not what the data say
+
+`matrix.json` is written by a run with `--compatibility`, `compatibility.toml` by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from conformance.clients import CLIENTS, ROOT, Held
+
+MATRIX = ROOT / "conformance" / "matrix.json"
+TABLE = ROOT / "conformance" / "compatibility.toml"
+PAGE = ROOT / "docs" / "compatibility.md"
+SEEN = "●"
+ABSENT = ""
+
+INTRODUCTION = """# Compatibility
+
+Written by `python -m conformance URL --compatibility`; the text below the tables comes from
+`conformance/compatibility.toml`. Do not edit this page.
+
+Each client is the published package, unmodified, with only the base URL and the key changed. Its
+suite (`conformance/sdk/`) converses through the client's own interface: written and spoken turns,
+a tool's round trip, interruption, new settings in the session, a dropped socket, refusals. What a
+client sent and received is what went by on its connections.
+"""
+
+Matrix = dict[str, dict[str, Any]]
+
+
+def read_matrix() -> Matrix:
+    """Return what the last runs saw, by client; empty before the first."""
+    return dict(json.loads(MATRIX.read_text())) if MATRIX.exists() else {}
+
+
+def keep(held: Sequence[Held]) -> None:
+    """Take what a run saw into the matrix, and write the page; what did not run stays as it was."""
+    matrix = read_matrix()
+    for one in held:
+        if one.version:
+            matrix[one.client.name] = _row(one)
+    order = [client.name for client in CLIENTS]
+    known = {name: matrix[name] for name in order if name in matrix}
+    MATRIX.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    PAGE.write_text(render())
+
+
+def _row(held: Held) -> dict[str, Any]:
+    return {
+        "title": held.client.title,
+        "package": f"{held.client.package} {held.version}",
+        "suite": held.client.suite,
+        "rules": {outcome.rule: outcome.state for outcome in held.outcomes},
+        "sent": sorted(held.seen.sent),
+        "received": sorted(held.seen.received),
+    }
+
+
+def render() -> str:
+    """Return the page."""
+    matrix, table = read_matrix(), tomllib.loads(TABLE.read_text())
+    parts = [
+        INTRODUCTION,
+        "## Clients\n",
+        *_clients(matrix),
+        "\n## Events a client sent\n",
+        *_events(matrix, table["events"]["client"], "sent"),
+        "\n## Events a client received\n",
+        table["events"]["note"],
+        *_events(matrix, table["events"]["server"], "received"),
+        "\n## What each conversation held\n",
+        *_rules(matrix),
+        "## Our choices\n",
+        "What the contract leaves unknown, and what we chose: not facts about the live service.\n",
+        *_rows(["where", "our choice", "contract"], _choices(table["choice"])),
+        "\n## Known differences\n",
+        *(f"- {entry['what']}" for entry in table["difference"]),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _clients(matrix: Matrix) -> Iterator[str]:
+    yield from _rows(
+        ["client", "package", "rules held", "sent", "received"],
+        [
+            [
+                row["title"],
+                f"`{row['package']}`",
+                _held(row["rules"]),
+                f"{len(row['sent'])} types",
+                f"{len(row['received'])} types",
+            ]
+            for row in matrix.values()
+        ],
+    )
+
+
+def _held(rules: dict[str, str]) -> str:
+    passed = sum(state == "pass" for state in rules.values())
+    return f"{passed} of {len(rules)}"
+
+
+def _events(matrix: Matrix, names: list[str], direction: str) -> Iterator[str]:
+    """Yield the table of event by client; an event that the contract does not list comes last."""
+    others = {name for row in matrix.values() for name in row[direction]} - set(names)
+    rows = [
+        [f"`{name}`", *(SEEN if name in row[direction] else ABSENT for row in matrix.values())]
+        for name in [*names, *sorted(others)]
+    ]
+    yield from _rows(["event", *(row["title"] for row in matrix.values())], rows)
+
+
+def _rules(matrix: Matrix) -> Iterator[str]:
+    for row in matrix.values():
+        yield f"{row['title']}, `{row['package']}` (`conformance/sdk/{row['suite']}`):\n"
+        for rule, state in row["rules"].items():
+            yield f"- {rule}" if state == "pass" else f"- {rule}: **{state}**"
+        yield ""
+
+
+def _choices(entries: list[dict[str, str]]) -> list[list[str]]:
+    return [[entry["where"], entry["choice"], entry.get("contract", "")] for entry in entries]
+
+
+def _rows(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def main() -> int:
+    """Write the page, or say whether it is what the data say."""
+    parser = argparse.ArgumentParser(prog="python -m conformance.compatibility")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 on a difference"
+    )
+    if not parser.parse_args().check:
+        PAGE.write_text(render())
+        return 0
+    if PAGE.read_text() == render():
+        return 0
+    print(f"{PAGE.relative_to(ROOT)} is stale: run `python -m conformance.compatibility`")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

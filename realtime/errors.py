@@ -407,6 +407,7 @@ class ServerFault(WireFault):
 
     type = "server_error"
     status = 500
+    close_code = 1011
 
     def __init__(self) -> None:
         super().__init__("The server had an error while processing your request. Sorry about that!")

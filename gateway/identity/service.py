@@ -107,7 +107,7 @@ class Identity:
             ApiKey.id, ApiKey.name, ApiKey.project_id, ApiKey.shown,
             ApiKey.created_at, ApiKey.expires_at, ApiKey.revoked_at,
         )  # fmt: skip
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             rows = await connection.execute(select(*columns).order_by(ApiKey.created_at))
         return [dict(row) for row in rows.mappings()]
 
@@ -125,7 +125,7 @@ class Identity:
     async def revoked_among(self, key_ids: Collection[str]) -> list[str]:
         """Return which of the keys are revoked; they are remembered no more."""
         statement = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_at.is_not(None))
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             revoked = list(await connection.scalars(statement))
         for key_id in revoked:
             self._known.pop(key_id, None)
@@ -183,7 +183,7 @@ class Identity:
         known = self._known.get(parts.key_id)
         if known is not None and known[0] > self._unix_s():
             return known[2] if hmac.compare_digest(known[1], given) else None
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             found = await connection.execute(select(ApiKey).where(ApiKey.id == parts.key_id))
         row = found.mappings().first()
         if row is None or not hmac.compare_digest(row["secret_hash"], given):
@@ -214,7 +214,7 @@ class Identity:
             .join(ApiKey, ApiKey.id == ClientSecret.key_id)
             .where(ClientSecret.secret_hash == digest)
         )
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             found = await connection.execute(statement)
         row = found.mappings().first()
         if row is None or row["revoked_at"] is not None or _over(row["expires_at"], self._now()):

@@ -13,6 +13,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON")
 
+READS = "voiceengine_reads"
+"""Execution option of connections that write nothing."""
+
 
 def _tune_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
@@ -27,8 +30,10 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Any) -> None:
         # A deferred transaction that reads and then writes fails with "database
-        # is locked" at once, whatever the busy timeout.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # is locked" at once, whatever the busy timeout. One that only reads must
+        # not queue for the one writer's place.
+        reads = connection.get_execution_options().get(READS, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 class Database:
@@ -38,6 +43,7 @@ class Database:
         self._engine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         if url.startswith("sqlite"):
             _tune_sqlite(self._engine)
+        self._reader = self._engine.execution_options(**{READS: True})
 
     @property
     def dialect(self) -> str:
@@ -50,9 +56,15 @@ class Database:
         async with self._engine.begin() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection that only reads, beside whoever writes."""
+        async with self._reader.begin() as connection:
+            yield connection
+
     async def probe(self) -> dict[str, Any]:
         """Ask the database something."""
-        async with self._engine.connect() as connection:
+        async with self.reading() as connection:
             await connection.execute(text("SELECT 1"))
         return {"dialect": self.dialect}
 

@@ -62,6 +62,6 @@ class ProjectRepository:
         )
 
     async def _rows(self, chosen: Select[Any], limit: int) -> list[Row]:
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             found = await connection.execute(chosen.limit(min(limit, MOST_ROWS)))
         return [dict(row) for row in found.mappings()]

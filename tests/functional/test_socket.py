@@ -6,12 +6,16 @@ import asyncio
 import base64
 import json
 import random
+import sqlite3
 import string
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
 
+from tests.functional import server as servers
 from tests.functional.client import connected, types, until, user_text
 from tests.functional.server import Server
 
@@ -53,6 +57,25 @@ class TestHandshake:
         assert (code, reason) == (3000, "invalid_request_error.invalid_api_key")
         assert error["code"] == "invalid_api_key"
         assert "sk-wrong-key" not in error["message"]
+
+    async def test_fault_of_ours_at_connect_is_told_and_can_be_tried_again(
+        self, tmp_path: Path
+    ) -> None:
+        """What breaks before the session began is a server error, and a close that SDKs retry."""
+        server = servers.start(tmp_path)
+        try:
+            server.wait_ready()
+            with closing(sqlite3.connect(tmp_path / "voiceengine.db")) as database:
+                database.execute("DROP TABLE api_keys")
+            error, code, reason = await first_and_close(
+                f"{server.ws_url}?model=echo",
+                additional_headers={"Authorization": f"Bearer {server.key}"},
+            )
+        finally:
+            server.stop()
+        assert (code, reason) == (1011, "server_error")
+        assert (error["type"], error["code"]) == ("server_error", None)
+        assert "api_key" not in error["message"]
 
     async def test_no_key_closes_3000(self, plain_server: Server) -> None:
         """No credential has no code."""

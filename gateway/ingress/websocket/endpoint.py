@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -23,10 +24,13 @@ from gateway.sessions.opening import OpenedSession, open_session
 from gateway.telemetry import metrics
 from realtime.errors import (
     BetaShapeDisabled,
+    ServerFault,
     WireFault,
 )
 from realtime.events.server import ErrorBody, ErrorEvent
 from realtime.session.inputs import EndReason, Opened
+
+_log = structlog.get_logger("websocket")
 
 
 class RealtimeSocket:
@@ -51,6 +55,12 @@ class RealtimeSocket:
             opened = await self._open(query, handshake, principal)
         except WireFault as fault:
             await self._refuse(send, fault)
+            return
+        except Exception:
+            # Whatever breaks here (a database, say) is told like any fault, with the
+            # code that SDKs take for a reason to try again.
+            _log.exception("connect_failed")
+            await self._refuse(send, ServerFault())
             return
         dialect: DialectName = "beta" if handshake.beta else "ga"
         await self._serve(opened, dialect, scope["extensions"][FRAMES], receive, send)

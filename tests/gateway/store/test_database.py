@@ -74,6 +74,14 @@ class TestTransaction:
         async with database.transaction() as connection:
             assert await connection.scalar(select(Organisation.created_at)) == 20
 
+    async def test_reading_does_not_wait_for_a_writer(self, database: Database) -> None:
+        """Who only reads is not held up by a transaction that goes on."""
+        async with database.transaction() as writing:
+            await insert_ignore(writing, Organisation, [organisation(1)])
+            async with asyncio.timeout(2), database.reading() as reading:
+                found = await reading.scalar(select(func.count()).select_from(Organisation))
+        assert found == 0
+
     async def test_probe_names_the_dialect(self, database: Database) -> None:
         """`doctor` says which database serves."""
         assert await database.probe() == {"dialect": database.dialect}

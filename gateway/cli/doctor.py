@@ -11,40 +11,45 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.cli.findings import Finding
+from gateway.cli.plugin_checks import check_plugins
 from gateway.settings import Settings
 from gateway.store.database import Database
 from ovos_bridge.launch.environment import host_timezone
 
 LEAST_FREE_BYTES = 500 * 1024 * 1024
 HTTP_TIMEOUT_S = 5.0
+PLUGIN_TIMEOUT_S = 60.0
+"""A plugin may load a large model; most take two seconds."""
+
 GOOD, NEGATIVE, FAILURE = 0, 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's outcome: what was observed, and the exact remedy."""
-
-    name: str
-    status: Literal["good", "warning", "bad"]
-    observed: str
-    fix: str = ""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--quick", action="store_true", help="do not try the plugins")
+    parser.add_argument(
+        "--plugin-timeout",
+        type=float,
+        default=PLUGIN_TIMEOUT_S,
+        metavar="SECONDS",
+        help="longest time that a plugin may take to load and work (%(default)s)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     settings = Settings()
     findings = [finding for check in CHECKS for finding in check(settings)]
+    if not options.quick:
+        findings += check_plugins(settings, timeout_s=options.plugin_timeout)
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -55,10 +60,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(findings: list[Finding]) -> None:
+    width = max(14, *(len(finding.name) for finding in findings))
     for finding in findings:
-        print(f"{finding.status:8} {finding.name:14} {finding.observed}")
+        print(f"{finding.status:8} {finding.name:{width}} {finding.observed}")
         if finding.fix:
-            print(f"{'':24}-> {finding.fix}")
+            print(f"{'':{width + 10}}-> {finding.fix}")
 
 
 def _python(_settings: Settings) -> list[Finding]:

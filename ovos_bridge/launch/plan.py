@@ -49,6 +49,12 @@ def speech_plan(state_dir: Path, python: Path, arguments: Sequence[str]) -> Proc
     return ProcessPlan(name="speech", argv=argv, env=_env(state_dir), cwd=PACKAGE_ROOT)
 
 
+def examine_plan(state_dir: Path, python: Path, what: str) -> ProcessPlan:
+    """Describe `ovos_bridge.plugins.examine`, which lists or tries plugins as the worker would."""
+    argv = (str(python.absolute()), "-m", "ovos_bridge.plugins.examine", what)
+    return ProcessPlan(name="examine", argv=argv, env=_env(state_dir), cwd=PACKAGE_ROOT)
+
+
 def _ovos(name: str, state_dir: Path, python: Path, options: OvosOptions) -> ProcessPlan:
     zone = options.timezone or environment.host_timezone()
     argv = [str(python.absolute()), "-m", f"ovos_bridge.launch.{name}"]

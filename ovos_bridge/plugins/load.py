@@ -14,11 +14,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ovos_bridge.plugins import installed
 from ovos_bridge.plugins.caller_vad import PluginPerCaller
+from ovos_bridge.plugins.installed import PluginMissing
 from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
 from ovos_bridge.speech.espeak import VOICES
+from ovos_bridge.speech.hearing import RATE_HZ
 from ovos_bridge.speech.listening import VoiceActivityModel
-from ovos_bridge.speech.recognising import RATE_HZ, Slots, UtteranceRecogniser
+from ovos_bridge.speech.recognising import Slots
+from ovos_bridge.speech.streaming import UtteranceRecogniser
 from ovos_bridge.speech.voicing import Voice
 from realtime.media.resample import Resampler
 
@@ -30,22 +34,8 @@ STREAMING_SLOTS = max(2, os.cpu_count() or 2)
 """Instances of a recogniser that hears while audio comes; of others one, they may be large."""
 
 
-class PluginMissing(Exception):
-    """The configured plugin is not installed."""
-
-
 class OptionsUnknown(Exception):
     """Options were given to a plugin that has none."""
-
-
-def _plugin(kind: str, name: str) -> Any:
-    from ovos_plugin_manager.utils import PluginTypes, find_plugins
-
-    types = {"stt": PluginTypes.STT, "tts": PluginTypes.TTS, "vad": PluginTypes.VAD}
-    found = find_plugins(types[kind])
-    if name not in found:
-        raise PluginMissing(f"OVOS {kind} plugin {name!r} is not installed; found {sorted(found)}")
-    return found[name]
 
 
 def make_slots(chosen: SpeechChoices) -> dict[str, Slots]:
@@ -77,7 +67,7 @@ def recogniser_maker(
     choice: PluginChoice, language: str
 ) -> tuple[Callable[[], UtteranceRecogniser], bool]:
     """Return what makes a recogniser for one slot, and whether it hears while audio comes."""
-    plugin = _plugin("stt", choice.module)
+    plugin = installed.load("stt", choice.module)
     streaming = getattr(plugin, "streaming_recogniser", None)
     if streaming is not None:
         _take_no_options(choice)
@@ -88,7 +78,7 @@ def recogniser_maker(
 
 def voice_maker(choice: PluginChoice, language: str) -> Callable[[], Voice]:
     """Return what makes the voice."""
-    plugin = _plugin("tts", choice.module)
+    plugin = installed.load("tts", choice.module)
     streaming = getattr(plugin, "streaming_voice", None)
     if streaming is not None:
         _take_no_options(choice)
@@ -100,7 +90,7 @@ def voice_maker(choice: PluginChoice, language: str) -> Callable[[], Voice]:
 
 def voice_activity_model(choice: PluginChoice) -> VoiceActivityModel:
     """Return the batched model of a voice activity plugin, or one instance of it per caller."""
-    plugin = _plugin("vad", choice.module)
+    plugin = installed.load("vad", choice.module)
     batched = getattr(plugin, "batched_model", None)
     if batched is None:
         return PluginPerCaller(lambda: plugin(dict(choice.options)))

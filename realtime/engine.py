@@ -208,13 +208,16 @@ class TranscriptPartial:
 class TurnHypothesis:
     """What was understood up to the silence that `prepare` told of; may change with more audio.
 
-    `whole` says that the words are a complete phrase by the recogniser's own
-    knowledge (a command of its grammar), None that it does not know.
+    `whole` says whether the words are a complete phrase by the recogniser's own
+    knowledge (a command of its grammar) that nothing can follow, or only the
+    beginning of one; None that it does not know. `extendable` words are a complete
+    phrase that may go on, as "what time is it" does with "in london".
     """
 
     utterance_id: str
     text: str
     whole: bool | None = None
+    extendable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

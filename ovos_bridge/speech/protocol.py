@@ -23,7 +23,7 @@ class Ask(IntEnum):
     VAD_OPEN = 1  # POSITION of the first sample; of an open stream: its audio goes on there
     VAD_AUDIO = 2
     VAD_CLOSE = 3
-    STT_OPEN = 10  # JSON {language, recogniser}
+    STT_OPEN = 10  # JSON {language, recogniser, wishes}
     STT_AUDIO = 11
     STT_PREPARE = 12
     STT_ABANDON = 13
@@ -40,9 +40,10 @@ class Tell(IntEnum):
 
     VAD_PROBABILITIES = 1  # PROBABILITY, repeated
     VAD_LOST = 2  # JSON {code, message}; the stream is judged no more
-    STT_PARTIAL = 10  # text
-    STT_FINAL = 11  # text
+    STT_PARTIAL = 10  # JSON {delta}
+    STT_FINAL = 11  # JSON {text, logprobs}
     STT_FAILED = 12  # JSON {code, message}
+    STT_UNDERSTOOD = 13  # JSON {text, whole, extendable, pause}: the nth STT_PREPARE's answer
     TTS_AUDIO = 20
     TTS_DONE = 21
     TTS_FAILED = 22  # JSON {code, message}

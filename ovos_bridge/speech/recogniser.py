@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from ovos_bridge.speech.channel import LOST, SLOW, Channel, told_fault
 from ovos_bridge.speech.protocol import Ask, Tell
+from ovos_bridge.speech.streaming import AGREEMENTS, USUAL_AGREEMENTS, Wishes
 from realtime.engine import (
     EngineFault,
     RecognitionFailed,
     RecognitionReport,
     RecognitionRequest,
+    TokenLogprob,
     TranscriptFinal,
     TranscriptPartial,
+    TurnHypothesis,
 )
 from realtime.ports import Audio
 
@@ -33,6 +37,8 @@ class Recognition:
         self._sink = sink
         self._failed: EngineFault | None = None
         self._committed = False
+        self._pauses = 0
+        self._pausing = False
         self._timer: asyncio.Handle | None = None
         self.stream = client.next_stream()
 
@@ -43,13 +49,15 @@ class Recognition:
                 self._failed = LOST
 
     def prepare(self) -> None:
+        self._pauses, self._pausing = self._pauses + 1, True
         self._client.send(Ask.STT_PREPARE, self.stream)
 
     def abandon(self) -> None:
+        self._pausing = False
         self._client.send(Ask.STT_ABANDON, self.stream)
 
     def commit(self) -> None:
-        self._committed = True
+        self._committed, self._pausing = True, False
         loop = asyncio.get_running_loop()
         if self._failed is not None:
             self._timer = loop.call_soon(self._fail, self._failed)
@@ -72,11 +80,16 @@ class Recognition:
 
     def told(self, kind: int, payload: bytes) -> None:
         """Report a transcript or its failure."""
+        told = json.loads(payload)
         if kind == Tell.STT_PARTIAL:
-            self._sink(TranscriptPartial(self._id, payload.decode()))
+            self._sink(TranscriptPartial(self._id, told["delta"]))
+        elif kind == Tell.STT_UNDERSTOOD:
+            if self._pausing and told["pause"] == self._pauses:
+                told.pop("pause")
+                self._sink(TurnHypothesis(self._id, **told))
         elif kind == Tell.STT_FINAL:
             self._end()
-            self._sink(TranscriptFinal(self._id, payload.decode()))
+            self._sink(TranscriptFinal(self._id, told["text"], logprobs=_tokens(told["logprobs"])))
         elif kind == Tell.STT_FAILED:
             self._failed = told_fault(payload)
             if self._committed:
@@ -87,6 +100,23 @@ class Recognition:
         self._failed = LOST
         if self._committed:
             self._fail(LOST)
+
+
+def _tokens(scored: Sequence[tuple[str, float]]) -> tuple[TokenLogprob, ...]:
+    """Return words as tokens that make the text when they are put together."""
+    return tuple(
+        TokenLogprob(f" {word}" if place else word, logprob)
+        for place, (word, logprob) in enumerate(scored)
+    )
+
+
+def _wishes(request: RecognitionRequest) -> Wishes:
+    return Wishes(
+        partials=request.partials,
+        agreements=AGREEMENTS.get(request.delay or "", USUAL_AGREEMENTS),
+        hypotheses=request.hypotheses,
+        logprobs=request.logprobs,
+    )
 
 
 class SpeechRecogniser:
@@ -102,7 +132,11 @@ class SpeechRecogniser:
         """Start an utterance."""
         recognition = Recognition(self._client, request, sink)
         self._client.remember(recognition.stream, recognition)
-        asked = {"language": request.language, "recogniser": self._name}
+        asked = {
+            "language": request.language,
+            "recogniser": self._name,
+            "wishes": asdict(_wishes(request)),
+        }
         if not self._client.send(Ask.STT_OPEN, recognition.stream, json.dumps(asked).encode()):
             recognition.broken()
         return recognition

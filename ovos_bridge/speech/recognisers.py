@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 
 from ovos_bridge.speech.choices import DEFAULT
-from ovos_bridge.speech.recognising import Slots, Utterance
+from ovos_bridge.speech.recognising import Slots
+from ovos_bridge.speech.utterance import Utterance
 
 _log = logging.getLogger(__name__)
 

@@ -10,17 +10,16 @@ utterance that no slot takes within `SLOT_WAIT_S` fails.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from enum import Enum, auto
 
-from realtime.media.resample import Resampler
+from ovos_bridge.speech.hearing import CANONICAL_HZ, Hearing
+from ovos_bridge.speech.streaming import UtteranceRecogniser
+from ovos_bridge.speech.utterance import Utterance
 
-CANONICAL_HZ = 24_000
-RATE_HZ = 16_000
 SLOT_WAIT_S = 8.0
 MOST_UTTERANCE_BYTES = CANONICAL_HZ * 2 * 120
 """Two minutes; of a longer utterance the rest is not heard."""
@@ -28,66 +27,15 @@ MOST_UTTERANCE_BYTES = CANONICAL_HZ * 2 * 120
 STEP_BYTES = CANONICAL_HZ // 10 * 2
 """What is heard at a time; between steps a slot looks whether the utterance is still wanted."""
 
-TRAILING_SILENCE = bytes(RATE_HZ // 10 * 2)
-"""Lets the last word end, where the caller stopped sending with it."""
-
-ENOUGH_SILENCE_BYTES = CANONICAL_HZ // 10 * 2
-"""Of the caller's own silence; hearing more of it (30 ms of work) would only delay the answer."""
-
 _log = logging.getLogger(__name__)
 
 
-class UtteranceRecogniser(Protocol):
-    """One utterance at a time, from one thread."""
+class _Next(Enum):
+    """What a slot does when there is no audio to hear."""
 
-    def start(self, language: str | None = None) -> None:
-        """Begin an utterance, in a language if that is known; one not finished is void."""
-
-    def hear(self, audio: bytes) -> None:
-        """Take 16 kHz PCM."""
-
-    def finish(self) -> str:
-        """Return the words."""
-
-    def set_phrases(self, phrases: Iterable[str]) -> int:
-        """Use a grammar, where the recogniser has such a thing."""
-
-
-class Utterance:
-    """One utterance; its audio is kept until it is answered. `Slots` guards what changes."""
-
-    def __init__(
-        self,
-        final: Callable[[str], None],
-        failed: Callable[[str, str], None],
-        loop: asyncio.AbstractEventLoop,
-        language: str | None = None,
-    ) -> None:
-        self.language = language
-        self._final = final
-        self._failed = failed
-        self.loop = loop
-        self.audio = bytearray()
-        self.ended = False
-        self.closed = False
-        self.silent_from: int | None = None
-        """Where in the audio silence began that lasts until now, None while there is speech."""
-
-    @property
-    def trails_off(self) -> bool:
-        """The audio itself ends in enough silence."""
-        silent_from = self.silent_from
-        return silent_from is not None and len(self.audio) - silent_from >= ENOUGH_SILENCE_BYTES
-
-    def answer(self, words: str) -> None:
-        """Report the words; from a slot's thread."""
-        if not self.closed:
-            self.loop.call_soon_threadsafe(self._final, words)
-
-    def fail(self, code: str, message: str) -> None:
-        """Report a failure; from any thread."""
-        if not self.closed:
-            self.loop.call_soon_threadsafe(self._failed, code, message)
+    JUDGE = auto()
+    FINISH = auto()
+    LEAVE = auto()
 
 
 class _Slot:
@@ -178,7 +126,9 @@ class Slots:
     def silent(self, utterance: Utterance, *, silent: bool) -> None:
         """The speaker has maybe ended, or speaks again."""
         with self._changed:
-            utterance.silent_from = len(utterance.audio) if silent else None
+            utterance.pause(silent=silent)
+            if utterance.asks:
+                self._changed.notify_all()
 
     def end(self, utterance: Utterance) -> None:
         """No more audio comes: the words are wanted now."""
@@ -237,16 +187,17 @@ class Slots:
         return chosen
 
     def _hear(self, slot: _Slot, recogniser: UtteranceRecogniser, utterance: Utterance) -> None:
-        down, place = Resampler(CANONICAL_HZ, RATE_HZ), 0
+        hearing = Hearing(recogniser, utterance)
         try:
-            recogniser.start(utterance.language)
-            while step := self._step(slot, utterance, place):
-                recogniser.hear(down.process(step))
-                place += len(step)
-            if step is not None:
-                silence = b"" if utterance.trails_off else TRAILING_SILENCE
-                recogniser.hear(down.flush() + silence)
-                utterance.answer(recogniser.finish())
+            hearing.start()
+            while (step := self._step(slot, utterance, hearing.place)) is not _Next.LEAVE:
+                if step is _Next.FINISH:
+                    hearing.finish()
+                    break
+                if step is _Next.JUDGE:
+                    hearing.judge()
+                else:
+                    hearing.hear(step)
         except Exception:  # whatever a plugin raises fails this utterance only
             utterance.fail("recognition_failed", "The recogniser could not hear the utterance.")
             _log.exception("utterance failed")
@@ -255,15 +206,18 @@ class Slots:
                 slot.hearing = None
                 self._tell_learners()
 
-    def _step(self, slot: _Slot, utterance: Utterance, place: int) -> bytes | None:
-        """Wait for the next audio; empty at the end, None when the slot is to leave it."""
+    def _step(self, slot: _Slot, utterance: Utterance, place: int) -> bytes | _Next:
+        """Wait for the next audio, or for what else there is to do."""
         with self._changed:
             while True:
                 if utterance.closed or self._gives_way(slot, utterance):
-                    return None
-                step = bytes(utterance.audio[place : place + STEP_BYTES])
-                if step or utterance.ended:
+                    return _Next.LEAVE
+                if step := bytes(utterance.audio[place : place + STEP_BYTES]):
                     return step
+                if utterance.ended:
+                    return _Next.FINISH
+                if utterance.asks:
+                    return _Next.JUDGE
                 self._changed.wait()
 
     def _gives_way(self, slot: _Slot, utterance: Utterance) -> bool:

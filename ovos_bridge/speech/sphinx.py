@@ -6,14 +6,19 @@ only if it is whole, if its score per frame lies above what the other two reache
 on the same sound (`LEAST_LEAD`), and if it is spelled somewhat like what the
 full model heard (`MOST_UNLIKE`; a short phrase can pass a long sentence off as
 noise). Both bounds were measured with `bench/wer.py`.
+
+Every utterance begins from the same mean of the sound (`MEAN`), so that the same
+audio gives the same words whatever a recogniser heard before, from whomever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ovos_bridge.speech.phrases import phrase_graph
+from ovos_bridge.speech.streaming import Understood, Word
 
 RATE_HZ = 16_000
 FRAME_BYTES = RATE_HZ // 100 * 2
@@ -22,6 +27,16 @@ LEAST_LEAD = 0.0004
 
 MOST_UNLIKE = 0.6
 """Most letters to change, as a part of the longer text."""
+
+MOST_UNLIKE_BEGUN = 0.25
+"""The same for words that only begin a phrase: who is believed to go on is waited for."""
+
+MEAN = "50.65,2.21,13.91,19.09,0.84,1.39,3.0,3.52,1.55,5.34,2.71,7.21,7.33"
+"""Mean cepstrum of the tuning set, each sentence by itself; pocketsphinx's own 40,3,-1 makes
+twice the errors."""
+
+USUAL, SCORED = "_default", "scored"
+"""Searches of the full model: the fast one, and one that also knows how sure it is."""
 
 STEP_BYTES = 3_200
 MAX_PHRASES = 8_000
@@ -68,14 +83,20 @@ class SphinxRecogniser:
         self._yard = _phones()
         self._grammar: Any = None
         self._phrases: frozenset[str] = frozenset()
+        self._begun: frozenset[str] = frozenset()
+        """What phrases begin with, short of the whole phrase."""
         self._started: list[Any] = []
         self._bytes = 0
+        self._wants_logprobs = self._scores = False
+        self._source: Any = None
+        """The decoder that `finish` took the words of."""
 
     def set_phrases(self, phrases: Iterable[str]) -> int:
         """Use these phrases as the grammar, but for those with unknown words; return how many."""
         self._end()
         known = sorted({p for p in map(_plain, phrases) if p and self._spoken(p)})[:MAX_PHRASES]
         self._phrases = frozenset(known)
+        self._begun = frozenset(begun for phrase in known for begun in _beginnings(phrase))
         if not known:
             self._grammar = None
             return 0
@@ -93,13 +114,29 @@ class SphinxRecogniser:
     def _decoders(self) -> list[Any]:
         return [d for d in (self._grammar, self._full, self._yard) if d is not None]
 
+    def want_logprobs(self) -> None:
+        """Let the next utterance's words have log probabilities; costs a search the first time."""
+        self._wants_logprobs = True
+
     def start(self, language: str | None = None) -> None:
         """Begin an utterance; one that was not finished is void. The model knows English only."""
         self._end()
-        self._bytes = 0
+        self._bytes, self._source = 0, None
+        self._scores, self._wants_logprobs = self._wants_logprobs, False
+        self._full.activate_search(self._scoring_search() if self._scores else USUAL)
         for decoder in self._decoders():
+            decoder.set_cmn(MEAN)
             decoder.start_utt()
             self._started.append(decoder)
+
+    def _scoring_search(self) -> str:
+        if self._full.get_lm(SCORED) is None:
+            # Probabilities come from a pass over the lattice, which a search makes if it
+            # was made so. It shares the language model and takes 40 MB of its own.
+            self._full.config["bestpath"] = True
+            self._full.add_lm(SCORED, self._full.get_lm(USUAL))
+            self._full.config["bestpath"] = False
+        return SCORED
 
     def _end(self) -> None:
         while self._started:
@@ -119,18 +156,46 @@ class SphinxRecogniser:
         # ahead, which are silence by now: a phrase that fits already spares the
         # 20 ms that ending the full model takes (same words on both corpora).
         known = self._known()
-        if known is None:
+        if self._scores:
+            # The last pass over the lattice scores on another scale than `_fits` knows.
+            self._end()
+        elif known is None:
             self._end()
             known = self._known()
         if known is not None:
+            self._source = self._grammar
             return known
+        self._source = self._full
         full = _result(self._full)
         return "" if full is None else full[0]
 
+    def words(self) -> Sequence[Word]:
+        """Return the words so far (the grammar's, while they fit), or those of `finish`."""
+        source = self._source
+        if source is None:
+            source = self._full if self._guess() is None else self._grammar
+        return [word for segment in source.seg() if (word := _word(segment, scored=self._scores))]
+
+    def understood(self) -> Understood:
+        """Say what was said if it ends here; the utterance goes on."""
+        full = _result(self._full)
+        text = self._guess()
+        if text is not None and text in self._phrases:
+            extendable = text in self._begun
+            return Understood(text, whole=None if extendable else True, extendable=extendable)
+        if text is not None and full and unlikeness(text, full[0]) <= MOST_UNLIKE_BEGUN:
+            return Understood(text, whole=False)
+        return Understood("" if full is None else full[0])
+
     def _known(self) -> str | None:
         """Return the phrase of the grammar that was said, if one was."""
+        known = self._guess()
+        return known if known in self._phrases else None
+
+    def _guess(self) -> str | None:
+        """Return the phrase, or beginning of one, that fits what was heard so far."""
         known = _result(self._grammar) if self._grammar is not None else None
-        if known is None or known[0] not in self._phrases:
+        if known is None or not (known[0] in self._phrases or known[0] in self._begun):
             return None
         return known[0] if self._fits(known, _result(self._full)) else None
 
@@ -146,6 +211,22 @@ class SphinxRecogniser:
 def _result(decoder: Any) -> Decoded | None:
     found = decoder.hyp()
     return None if found is None or not found.hypstr else (found.hypstr, float(found.score))
+
+
+def _word(segment: Any, *, scored: bool) -> Word | None:
+    """Return a segment as a word, None for silence and noise."""
+    text = str(segment.word).split("(", 1)[0]
+    if not text or text[0] in "<[+":
+        return None
+    # Rounding in pocketsphinx's table of logarithms can pass certainty by a little.
+    chance = min(max(float(segment.prob), 1e-9), 1.0)
+    logprob = math.log(chance) if scored else None
+    return Word(text, segment.start_frame, segment.end_frame, logprob)
+
+
+def _beginnings(phrase: str) -> Iterable[str]:
+    words = phrase.split()
+    return (" ".join(words[:count]) for count in range(1, len(words)))
 
 
 def _plain(phrase: str) -> str:

@@ -12,7 +12,8 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
 from ovos_bridge.speech.listening import Caller, VoiceActivity
 from ovos_bridge.speech.protocol import POSITION, Ask, FrameError, FrameReader, Tell, frame
 from ovos_bridge.speech.recognisers import Recognisers
-from ovos_bridge.speech.recognising import Slots, Utterance
+from ovos_bridge.speech.recognising import Slots
+from ovos_bridge.speech.streaming import Understood, Wishes, Word
+from ovos_bridge.speech.utterance import Utterance
 from ovos_bridge.speech.voicing import Mouth, Segment
 
 READ_BYTES = 256 * 1024
@@ -57,6 +60,7 @@ class Connection:
     def __init__(self, parts: Parts, writer: asyncio.StreamWriter) -> None:
         self._parts = parts
         self._writer = writer
+        self._queued: list[bytes] = []
         self._callers: dict[int, Caller] = {}
         self._utterances: dict[int, tuple[Slots, Utterance]] = {}
         self._segments: dict[int, Segment] = {}
@@ -83,8 +87,15 @@ class Connection:
             handler(stream, payload)
 
     def _tell(self, kind: Tell, stream: int, payload: bytes = b"") -> None:
+        """Queue a frame for the end of this turn of the loop: one write for what is told at once."""
+        if not self._queued:
+            self._parts.loop.call_soon(self._flush)
+        self._queued.append(frame(kind, stream, payload))
+
+    def _flush(self) -> None:
+        queued, self._queued = self._queued, []
         if not self._writer.is_closing():
-            self._writer.write(frame(kind, stream, payload))
+            self._writer.write(b"".join(queued))
 
     def _fault(self, kind: Tell, stream: int, code: str, message: str) -> None:
         self._tell(kind, stream, json.dumps({"code": code, "message": message}).encode())
@@ -116,15 +127,12 @@ class Connection:
     def _stt_open(self, stream: int, payload: bytes) -> None:
         asked: dict[str, Any] = json.loads(payload)
 
-        def final(words: str) -> None:
-            self._utterances.pop(stream, None)
-            self._tell(Tell.STT_FINAL, stream, words.encode())
-
-        def failed(code: str, message: str) -> None:
-            self._utterances.pop(stream, None)
-            self._fault(Tell.STT_FAILED, stream, code, message)
-
-        utterance = Utterance(final, failed, self._parts.loop, language=asked.get("language"))
+        utterance = Utterance(
+            _Listening(self, stream),
+            self._parts.loop,
+            language=asked.get("language"),
+            wishes=Wishes(**asked.get("wishes", {})),
+        )
         slots = self._parts.recognisers.open(utterance, asked.get("recogniser", DEFAULT))
         if slots is not None:
             self._utterances[stream] = (slots, utterance)
@@ -148,6 +156,12 @@ class Connection:
         if stream in self._utterances:
             slots, utterance = self._utterances.pop(stream)
             slots.close(utterance)
+
+    def stt_told(self, kind: Tell, stream: int, payload: bytes, *, last: bool) -> None:
+        """Tell of an utterance."""
+        if last:
+            self._utterances.pop(stream, None)
+        self._tell(kind, stream, payload)
 
     # --- synthesis ---
 
@@ -197,6 +211,30 @@ class Connection:
             slots.close(utterance)
         for segment in self._segments.values():
             segment.cancelled = True
+
+
+class _Listening:
+    """Tells the gateway of one utterance."""
+
+    def __init__(self, connection: Connection, stream: int) -> None:
+        self._connection = connection
+        self._stream = stream
+
+    def _tell(self, kind: Tell, *, last: bool = False, **what: Any) -> None:
+        self._connection.stt_told(kind, self._stream, json.dumps(what).encode(), last=last)
+
+    def partial(self, delta: str) -> None:
+        self._tell(Tell.STT_PARTIAL, delta=delta)
+
+    def understood(self, understood: Understood, pause: int) -> None:
+        self._tell(Tell.STT_UNDERSTOOD, **asdict(understood), pause=pause)
+
+    def final(self, text: str, words: Sequence[Word]) -> None:
+        scored = [(word.text, word.logprob) for word in words if word.logprob is not None]
+        self._tell(Tell.STT_FINAL, text=text, logprobs=scored, last=True)
+
+    def failed(self, code: str, message: str) -> None:
+        self._tell(Tell.STT_FAILED, code=code, message=message, last=True)
 
 
 async def _serve_gateway(

@@ -21,6 +21,8 @@ class Completeness(Enum):
 
     WHOLE = "whole"
     """A complete command: nothing is missing."""
+    EXTENDABLE = "extendable"
+    """A complete command that more words may follow."""
     OPEN = "open"
     """It may have ended here or go on."""
     UNFINISHED = "unfinished"
@@ -35,6 +37,7 @@ class Waits:
     """The silence that ends a turn, in ms, by what its words say."""
 
     whole_ms: int
+    extendable_ms: int
     open_ms: int
     unfinished_ms: int
 
@@ -42,17 +45,18 @@ class Waits:
         """Return the silence to wait for."""
         return {
             Completeness.WHOLE: self.whole_ms,
+            Completeness.EXTENDABLE: self.extendable_ms,
             Completeness.OPEN: self.open_ms,
             Completeness.UNFINISHED: self.unfinished_ms,
         }[completeness]
 
 
-_MEDIUM = Waits(160, 600, 4_000)
+_MEDIUM = Waits(160, 224, 600, 4_000)
 WAITS: Final[Mapping[Eagerness, Waits]] = {
-    "low": Waits(240, 1_200, 8_000),
+    "low": Waits(240, 480, 1_200, 8_000),
     "medium": _MEDIUM,
     "auto": _MEDIUM,
-    "high": Waits(128, 350, 2_000),
+    "high": Waits(128, 160, 350, 2_000),
 }
 """By eagerness; the longest waits are the contract's (CONTRACT 5), the others were
 measured with `python -m bench --only endings`."""
@@ -67,16 +71,21 @@ _ENDS: Final[Mapping[str, frozenset[str]]] = {
 SHORTEST_QUESTION_WORDS = 3
 
 
-def completeness(text: str, *, whole: bool | None, language: str) -> Completeness:
+def completeness(
+    text: str, *, whole: bool | None, language: str, extendable: bool = False
+) -> Completeness:
     """Judge what was understood so far.
 
     Args:
         text: the words, in the order they were said.
         whole: what the recogniser itself knows (`TurnHypothesis.whole`).
+        extendable: the same (`TurnHypothesis.extendable`).
         language: BCP 47; only the language part counts.
     """
     if whole:
         return Completeness.WHOLE
+    if extendable:
+        return Completeness.EXTENDABLE
     words = _words(text)
     if not words:
         return Completeness.OPEN

@@ -161,7 +161,10 @@ class Listening:
                 self._close_turn(ended.at)
                 return ended
             case MaybeEnded() if self._recognising():
+                # What is prepared is what was heard up to here, the silence included.
+                self._state.outbox.do(FeedRecognition(self._turn_id(), at))
                 self._state.outbox.do(PrepareRecognition(self._turn_id()))
+                return None
             case Resumed() if self._recognising():
                 self._state.outbox.do(AbandonRecognition(self._turn_id()))
             case _:
@@ -179,7 +182,12 @@ class Listening:
         pausing = self._endpointer is not None and report.utterance_id == self._turn_id()
         if not pausing or self._endpointer is None or not isinstance(detection, ByMeaning):
             return None
-        said = completeness(report.text, whole=report.whole, language=self._state.language)
+        said = completeness(
+            report.text,
+            whole=report.whole,
+            extendable=report.extendable,
+            language=self._state.language,
+        )
         ended = self._endpointer.wait(_samples(WAITS[detection.eagerness].of(said)))
         if ended is not None:
             self._close_turn(ended.at)

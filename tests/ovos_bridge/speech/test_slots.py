@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
 from ovos_bridge.speech import recognising
-from ovos_bridge.speech.recognising import Slots, Utterance
+from ovos_bridge.speech.recognising import Slots
+from ovos_bridge.speech.streaming import Understood, Word
+from ovos_bridge.speech.utterance import Utterance
 
 WORD_BYTES = 4_800
 PATIENCE_S = 5.0
@@ -57,10 +59,23 @@ class Asked:
         loop = asyncio.get_running_loop()
         self.answered: asyncio.Future[str] = loop.create_future()
         self._slots = slots
-        self.it = Utterance(self.answered.set_result, self._failed, loop)
+        self.it = Utterance(self, loop)
         slots.open(self.it)
 
-    def _failed(self, code: str, _message: str) -> None:
+    def partial(self, delta: str) -> None:
+        """Nobody wished for it."""
+        raise AssertionError(delta)
+
+    def understood(self, understood: Understood, pause: int) -> None:
+        """Nobody wished for it."""
+        raise AssertionError((understood, pause))
+
+    def final(self, text: str, words: Sequence[Word]) -> None:
+        """Take the answer."""
+        self.answered.set_result(text)
+
+    def failed(self, code: str, message: str) -> None:
+        """Take the failure."""
         self.answered.set_result(f"! {code}")
 
     def say(self, audio: bytes = bytes(WORD_BYTES * 4)) -> None:

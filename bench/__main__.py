@@ -18,12 +18,13 @@ from pathlib import Path
 
 import websockets
 
-from bench import messages, turns
+from bench import listening, messages, turns
 from tests.functional import server as servers
 from tests.functional.client import QUESTION
 from tests.functional.server import ROOT, Server
 
 IDLE_SESSIONS = 200
+LISTENING_SESSIONS = (20, 60, 120)
 SPEECH_PYTHON = ROOT / "var" / "venv" / "speech" / "bin" / "python"
 
 
@@ -123,7 +124,7 @@ def bench_idle(_options: argparse.Namespace) -> dict[str, object]:
 
 
 def bench_turns(options: argparse.Namespace) -> dict[str, object]:
-    """Latency of a spoken question, readiness, and CPU with voice activity."""
+    """Latency of a spoken question, and readiness."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         server = start(folder, voice=True)
@@ -132,35 +133,52 @@ def bench_turns(options: argparse.Namespace) -> dict[str, object]:
         found = asyncio.run(
             turns.measure(server.ws_url, server.url[:-3], server.key, QUESTION, times=options.turns)
         )
+        server.stop()
+    print(f"ready      {ready_s:6.1f} s from start to /readyz 200")
+    stages = ", ".join(f"{name} {ms:.0f}" for name, ms in found["stages_ms"].items())  # type: ignore[attr-defined]
+    print(f"turn       p50 {found['p50_ms']:.0f} ms, p95 {found['p95_ms']:.0f} ms ({stages} ms)")
+    return {"ready_s": ready_s, "turns": found}
+
+
+def bench_listening(options: argparse.Namespace) -> dict[str, object]:
+    """CPU with voice activity, gateway plus worker, for few and for many sessions."""
+    rounds: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(folder, voice=True)
+        server.wait_ready()
         worker = subprocess.run(
             ["pgrep", "-P", str(server.process.pid), "-f", "ovos_bridge.speech.worker"],
             capture_output=True,
             text=True,
             check=True,
         )
-        pids = [server.process.pid, int(worker.stdout.split()[0])]
-        listening = asyncio.run(
-            messages.measure(
+        for sessions in LISTENING_SESSIONS:
+            measuring = listening.measure(
                 server.ws_url,
                 server.key,
-                pids,
-                sessions=20,
+                server.process.pid,
+                int(worker.stdout.split()[0]),
+                QUESTION,
+                sessions=sessions,
                 seconds=options.seconds,
-                model="gpt-realtime",
             )
-        )
+            rounds.append(asyncio.run(measuring))
         server.stop()
-    print(f"ready      {ready_s:6.1f} s from start to /readyz 200")
-    stages = ", ".join(f"{name} {ms:.0f}" for name, ms in found["stages_ms"].items())  # type: ignore[attr-defined]
-    print(f"turn       p50 {found['p50_ms']:.0f} ms, p95 {found['p95_ms']:.0f} ms ({stages} ms)")
-    print(
-        f"listening  {listening['us_per_message']:6.1f} us per append, gateway plus worker, "
-        f"{listening['ms_cpu_per_session_s']:.1f} ms of CPU per session and second{void(listening)}"
-    )
-    return {"ready_s": ready_s, "turns": found, "listening": listening}
+    for found in rounds:
+        print(
+            f"listening  {found['sessions']:.0f} sessions: "
+            f"{found['gateway_ms']:.1f} ms gateway + {found['worker_ms']:.1f} ms worker "
+            f"per session and second, {found['sessions_per_core']:.0f} per core{void(found)}"
+        )
+    return {"rounds": rounds}
 
 
-BENCHES = {"messages": bench_messages, "idle": bench_idle, "turns": bench_turns}
+BENCHES = {
+    "messages": bench_messages,
+    "idle": bench_idle,
+    "turns": bench_turns,
+    "listening": bench_listening,
+}
 
 
 def main() -> None:

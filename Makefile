@@ -4,7 +4,7 @@ DATA ?= var
 DEV := var/venv/dev/bin
 GATEWAY := var/venv/gateway/bin
 CONFORMANCE_OPTIONS := $(if $(AUTHORITY),--authority $(AUTHORITY)) $(if $(MODEL),--model $(MODEL))
-CLIENTS := conformance conformance-openai2 conformance-agents conformance-livekit conformance-pipecat
+CLIENTS := conformance conformance-openai2 conformance-agents conformance-livekit conformance-pipecat conformance-beta
 RUN_OPTIONS := $(if $(filter 1,$(TLS)),--tls)
 
 .DEFAULT_GOAL := help

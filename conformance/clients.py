@@ -67,6 +67,11 @@ CLIENTS = (
 )  # fmt: skip
 """The matrix's columns, in their order."""
 
+BETA = Client(
+    "beta", "OpenAI Python, the beta's generation", "openai", "beta_python", "conformance-beta"
+)
+"""Speaks the retired dialect, whose events are not the matrix's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import websockets
 
+from conformance import clients
+from conformance.wire.endpoint import Endpoint
+from tests.conftest import missing
 from tests.functional.client import Client, connected, types, user_text
 from tests.functional.server import Server
 from tests.functional.test_rest import request
@@ -191,6 +194,21 @@ class TestTranscriptionSessions:
             error = await client.receive()
         assert error["type"] == "error"
         assert error["error"]["event_id"] is None
+
+
+@pytest.mark.real
+@pytest.mark.timeout(400)
+def test_sdk_of_the_betas_generation_converses_unmodified(voice_server: Server) -> None:
+    """Written and spoken turns, tools, cancel, updates, secrets; every event is of its types."""
+    held = clients.hold(clients.BETA, Endpoint(voice_server.url, voice_server.key))
+    for outcome in held.outcomes:
+        if outcome.state == "not run":
+            missing(outcome.suite, outcome.reason)
+    failed = [f"{found.rule}: {found.reason}" for found in held.outcomes if found.state == "fail"]
+    assert failed == []
+    assert len(held.outcomes) >= 9
+    assert held.seen.received["response.audio.delta"] > 0
+    assert not any(kind.startswith("response.output_audio.") for kind in held.seen.received)
 
 
 async def test_each_of_several_requests_is_answered_in_the_old_names(plain_server: Server) -> None:

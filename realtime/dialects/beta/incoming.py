@@ -16,6 +16,7 @@ from realtime.dialects.beta.models import (
 from realtime.dialects.beta.names import (
     ACCEPTED,
     FORMATS,
+    IMAGE,
     RESPONSE_PLACES,
     SESSION_PLACES,
     SUPPORTED,
@@ -25,6 +26,7 @@ from realtime.errors import InvalidValue
 from realtime.events.faults import fault_of
 
 _NOT_IN_GA = frozenset({"temperature", "client_secret"})
+_CONTENT = ("input_text", "input_audio", "text", "audio")
 _NOT_LISTENING = frozenset({*_NOT_IN_GA, "modalities"})
 
 
@@ -71,16 +73,24 @@ def _transcription_update(data: JsonObject) -> JsonObject:
     return {**data, "type": "session.update", "session": session}
 
 
+def _item_create(data: JsonObject) -> JsonObject:
+    _check_images(data.get("item"), "item")
+    return data
+
+
 def _response_create(data: JsonObject) -> JsonObject:
     _check(BetaResponseCreate, data)
     if data.get("response") is None:
         return data
+    for place, item in enumerate(data["response"].get("input") or ()):
+        _check_images(item, f"response.input[{place}]")
     return {**data, "response": _placed(data["response"], RESPONSE_PLACES, without=_NOT_IN_GA)}
 
 
 _TRANSLATED: Mapping[str, Callable[[JsonObject], JsonObject]] = {
     "session.update": _session_update,
     "transcription_session.update": _transcription_update,
+    "conversation.item.create": _item_create,
     "response.create": _response_create,
 }
 
@@ -90,6 +100,14 @@ def _check(model: type[BaseModel], data: JsonObject) -> None:
         model.model_validate(data)
     except ValidationError as error:
         raise fault_of(error, data) from None
+
+
+def _check_images(item: Any, path: str) -> None:
+    """Refuse a picture: the beta has none (CONTRACT 18), and could not show it."""
+    content = item.get("content") if isinstance(item, dict) else None
+    for place, part in enumerate(content if isinstance(content, list) else ()):
+        if isinstance(part, dict) and part.get("type") == IMAGE:
+            raise InvalidValue.unsupported(IMAGE, _CONTENT, param=f"{path}.content[{place}].type")
 
 
 def _placed(

@@ -94,6 +94,9 @@ RESPONSE_PLACES: Final[Mapping[str, str]] = {
 CONTENT_TYPES: Final[Mapping[str, str]] = {"output_text": "text", "output_audio": "audio"}
 """Content types of items, by their GA name."""
 
+IMAGE: Final = "input_image"
+"""A content type that the beta does not have."""
+
 _PATHS: Final[Mapping[str, str]] = {
     f"session.{ga}": f"session.{beta}" for beta, ga in SESSION_PLACES.items()
 } | {

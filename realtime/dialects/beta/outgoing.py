@@ -8,6 +8,7 @@ from typing import Any
 from realtime.dialects.beta.names import (
     CONTENT_TYPES,
     FORMAT_NAMES,
+    IMAGE,
     RENAMED,
     UNCHANGED,
     JsonObject,
@@ -100,11 +101,13 @@ def _with_item(event: JsonObject, _temperature: float) -> JsonObject:
 
 
 def _item(item: Mapping[str, Any]) -> JsonObject:
+    """Another client's picture is left out: the beta has no word for it."""
     shown = {"id": item["id"], "object": "realtime.item", **item}
     if "content" in shown:
         shown["content"] = [
             {**part, "type": CONTENT_TYPES.get(part["type"], part["type"])}
             for part in shown["content"]
+            if part["type"] != IMAGE
         ]
     return shown
 

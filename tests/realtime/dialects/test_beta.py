@@ -205,6 +205,27 @@ def test_session_update_faults_are_told_in_the_betas_words(
     assert f"'{param}'" in found.value.message or code == "invalid_value"
 
 
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "conversation.item.create", "item": "ITEM"}, "item.content[1].type"),
+        (
+            {"type": "response.create", "response": {"input": ["ITEM"]}},
+            "response.input[0].content[1].type",
+        ),
+    ],
+)
+def test_picture_is_refused(event: dict[str, Any], param: str) -> None:
+    """The beta has none, so that none can be shown either."""
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AA=="}
+    content = [{"type": "input_text", "text": "See."}, image]
+    item = {"type": "message", "role": "user", "content": content}
+    sent = orjson.loads(orjson.dumps(event).replace(b'"ITEM"', orjson.dumps(item)))
+    with pytest.raises(WireFault) as found:
+        ga_event(sent)
+    assert (found.value.code, found.value.param) == ("invalid_value", param)
+
+
 def test_unknown_event_type_is_told_with_the_betas_list() -> None:
     """GA's translation events are not among the beta's."""
     with pytest.raises(WireFault) as found:
@@ -289,6 +310,16 @@ def test_item_is_created_once_and_says_what_it_is() -> None:
     assert found["item"]["object"] == "realtime.item"
     assert [part["type"] for part in found["item"]["content"]] == ["text", "audio"]
     assert dialect().outgoing({**event, "type": "conversation.item.done"}) == []
+
+
+def test_picture_of_another_client_is_left_out() -> None:
+    """What stands beside it is shown."""
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "auto"}
+    content = [image, {"type": "input_text", "text": "See."}]
+    item = {"id": "i", "type": "message", "status": "completed", "role": "user", "content": content}
+    event = {"type": "conversation.item.added", "event_id": "e", "previous_item_id": None}
+    (found,) = dialect().outgoing({**event, "item": item})
+    assert found["item"]["content"] == [{"type": "input_text", "text": "See."}]
 
 
 def test_response_is_flat_and_tells_the_allowance_at_its_beginning() -> None:

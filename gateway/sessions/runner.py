@@ -9,7 +9,6 @@ input.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, replace
 from typing import Any
@@ -25,6 +24,7 @@ from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAud
 from gateway.sessions.controllers import Controllers
 from gateway.sessions.deadline import Deadline
 from gateway.sessions.encoding import AudioFrames, frame
+from gateway.sessions.gate import Gate
 from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
@@ -85,10 +85,10 @@ class SessionRunner:
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expire)
         self._broken = False
-        self._inbox: deque[Input] = deque()
+        self._inbox: list[Input] = []
         self._handling = False
         self.controllers = Controllers()
-        self.ended = asyncio.Event()
+        self.ended = Gate()
         self.end_reason: EndReason | None = None
         self._ring = InputRing(most_bytes=input_ring_bytes)
         self._items = ItemAudio(most_bytes=item_audio_bytes)
@@ -99,7 +99,6 @@ class SessionRunner:
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
-        self._perform = self._effect_table()
 
     def now_ms(self) -> int:
         """Return the loop's clock in whole milliseconds."""
@@ -167,7 +166,9 @@ class SessionRunner:
             else:
                 self._handle(given)
             while self._inbox:
-                self._handle(self._inbox.popleft())
+                posted, self._inbox = self._inbox, []
+                for one in posted:
+                    self._handle(one)
         finally:
             self._handling = False
         self._deadline.move(self._handler.deadline())
@@ -178,7 +179,7 @@ class SessionRunner:
 
     def _carry_out(self) -> None:
         for effect in self._handler.effects():
-            self._perform[type(effect)](effect)
+            _EFFECTS[type(effect)](self, effect)
 
     def _break_off(self) -> None:
         self._broken = True
@@ -191,44 +192,6 @@ class SessionRunner:
         self.post(Shutdown(reason, code, text))
 
     # --- effects ---
-
-    def _effect_table(self) -> dict[type, Callable[[Any], None]]:
-        hearing, speaking, items = self._hearing, self._speaking, self._items
-        return {
-            fx.Send: self._send,
-            fx.SendAudio: self._send_audio,
-            fx.SendRetrieved: self._send_retrieved,
-            fx.StartDetection: lambda e: hearing.start_detection(e.at_sample),
-            fx.StopDetection: lambda _: hearing.stop_detection(),
-            fx.KeepAudio: lambda e: items.add(e.item_id, self._ring.slice(e.start, e.end)),
-            fx.KeepSentAudio: lambda e: items.add(
-                e.item_id, InputDecoder(e.format).decode(e.audio)
-            ),
-            fx.ForgetAudio: lambda e: self._ring.forget(e.before),
-            fx.CutItemAudio: lambda e: items.cut(e.item_id, e.samples),
-            fx.DropItemAudio: lambda e: items.drop(e.item_id),
-            fx.OpenRecognition: lambda e: hearing.open(e.request, e.start),
-            fx.FeedRecognition: lambda e: hearing.feed(e.utterance_id, e.upto),
-            fx.PrepareRecognition: lambda e: hearing.prepare(e.utterance_id),
-            fx.AbandonRecognition: lambda e: hearing.abandon(e.utterance_id),
-            fx.CommitRecognition: lambda e: hearing.commit(e.utterance_id, e.upto),
-            fx.RecogniseItem: lambda e: hearing.recognise(e.request, items.get(e.item_id)),
-            fx.CloseRecognition: lambda e: hearing.close_utterance(e.utterance_id),
-            fx.StartBrain: self._start_brain,
-            fx.CommitBrain: lambda e: speaking.commit(e.response_id),
-            fx.CancelBrain: lambda e: speaking.cancel(e.response_id),
-            fx.Speak: self._speak,
-            fx.CancelSpeech: lambda e: speaking.cancel_speech(e.response_id),
-            fx.ReportPlayback: lambda e: speaking.playback(playing=e.playing),
-            fx.Ask: self._ask,
-            fx.CallTool: lambda e: self._observer.tool_called(e.call),
-            fx.ReserveTokens: self._reserve,
-            fx.SendRateLimits: self._send_rate_limits,
-            fx.RecordUsage: self._record_usage,
-            fx.RecordConfig: self._configured,
-            fx.TurnEnded: lambda e: self._observer.turn_ended(self._loop.time()),
-            fx.Close: self._close,
-        }
 
     def _send(self, effect: fx.Send) -> None:
         text = frame(effect.event)
@@ -326,3 +289,40 @@ class SessionRunner:
         self._hearing.close()
         self._speaking.close()
         self._allowance.close()
+
+
+_Runner = SessionRunner
+_EFFECTS: dict[type, Callable[[SessionRunner, Any], None]] = {
+    fx.Send: _Runner._send,
+    fx.SendAudio: _Runner._send_audio,
+    fx.SendRetrieved: _Runner._send_retrieved,
+    fx.StartDetection: lambda r, e: r._hearing.start_detection(e.at_sample),
+    fx.StopDetection: lambda r, _: r._hearing.stop_detection(),
+    fx.KeepAudio: lambda r, e: r._items.add(e.item_id, r._ring.slice(e.start, e.end)),
+    fx.KeepSentAudio: lambda r, e: r._items.add(e.item_id, InputDecoder(e.format).decode(e.audio)),
+    fx.ForgetAudio: lambda r, e: r._ring.forget(e.before),
+    fx.CutItemAudio: lambda r, e: r._items.cut(e.item_id, e.samples),
+    fx.DropItemAudio: lambda r, e: r._items.drop(e.item_id),
+    fx.OpenRecognition: lambda r, e: r._hearing.open(e.request, e.start),
+    fx.FeedRecognition: lambda r, e: r._hearing.feed(e.utterance_id, e.upto),
+    fx.PrepareRecognition: lambda r, e: r._hearing.prepare(e.utterance_id),
+    fx.AbandonRecognition: lambda r, e: r._hearing.abandon(e.utterance_id),
+    fx.CommitRecognition: lambda r, e: r._hearing.commit(e.utterance_id, e.upto),
+    fx.RecogniseItem: lambda r, e: r._hearing.recognise(e.request, r._items.get(e.item_id)),
+    fx.CloseRecognition: lambda r, e: r._hearing.close_utterance(e.utterance_id),
+    fx.StartBrain: _Runner._start_brain,
+    fx.CommitBrain: lambda r, e: r._speaking.commit(e.response_id),
+    fx.CancelBrain: lambda r, e: r._speaking.cancel(e.response_id),
+    fx.Speak: _Runner._speak,
+    fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
+    fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
+    fx.Ask: _Runner._ask,
+    fx.CallTool: lambda r, e: r._observer.tool_called(e.call),
+    fx.ReserveTokens: _Runner._reserve,
+    fx.SendRateLimits: _Runner._send_rate_limits,
+    fx.RecordUsage: _Runner._record_usage,
+    fx.RecordConfig: _Runner._configured,
+    fx.TurnEnded: lambda r, _: r._observer.turn_ended(r._loop.time()),
+    fx.Close: _Runner._close,
+}
+"""One table for all sessions: one each was 7 KiB of every session's memory."""

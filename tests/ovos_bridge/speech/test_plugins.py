@@ -57,6 +57,7 @@ print(json.dumps({"heard": stt.execute(AudioData(audio, 16000, 2)), "spoken_s": 
 """
 
 FOREIGN = """
+import time
 import wave
 import numpy as np
 from ovos_plugin_manager.templates.vad import VADEngine
@@ -81,6 +82,8 @@ class ForeignVAD(VADEngine):
         samples = np.frombuffer(chunk, dtype="<i2")
         if abs(samples.astype(int)).mean() > 20000:
             raise RuntimeError("cannot judge this")
+        if 13000 < abs(samples.astype(int)).mean() < 15000:
+            time.sleep(3600)
         self.loud = self.loud + 1 if abs(samples.astype(int)).max() > 500 else 0
         return self.loud < 3
 class BrokenVAD(VADEngine):
@@ -218,6 +221,24 @@ async def test_voice_activity_that_fails_is_told_to_its_caller_only(
         ill.feed(question)
         await ill.judged()
         assert ill.found[-1].probability == 0.0
+        assert not [r for r in well.reports if isinstance(r, DetectionLost)]
+
+
+async def test_voice_activity_that_hangs_is_told_to_its_caller_only(
+    foreign_worker: Worker, question: bytes
+) -> None:
+    """A plugin that does not come back costs its caller the detection, and nobody else's."""
+    hanging = np.full(24_000, 14_000, dtype="<i2").tobytes()
+    async with linked(foreign_worker.socket) as (client, link):
+        await link.wait(connected=True)
+        ill, well = Watching(client.detector), Watching(client.detector)
+        ill.feed(hanging)
+        well.feed(question)
+        assert max(r.probability for r in await well.judged()) == 1.0
+        await ill.judged()
+        assert [r.fault.code for r in ill.reports if isinstance(r, DetectionLost)] == [
+            "detection_failed"
+        ]
         assert not [r for r in well.reports if isinstance(r, DetectionLost)]
 
 

@@ -127,21 +127,27 @@ class ItemAudio:
         self._most = most_bytes
         self._held = 0
         self._items: OrderedDict[str, bytearray] = OrderedDict()
-        self._cut: set[str] = set()
+        self._closed: set[str] = set()
+
+    def keep(self, item_id: str, audio: bytes) -> None:
+        """Take the audio of a new item."""
+        self._closed.discard(item_id)
+        self.add(item_id, audio)
 
     def add(self, item_id: str, audio: bytes) -> None:
-        """Add audio to an item; one that was cut while it was spoken stays as it is."""
-        if item_id in self._cut:
+        """Add audio to an item that is spoken; one that was cut or deleted stays as it is."""
+        if item_id in self._closed:
             return
         self._items.setdefault(item_id, bytearray()).extend(audio)
         self._held += len(audio)
         while self._held > self._most and self._items:
-            _, dropped = self._items.popitem(last=False)
+            oldest, dropped = self._items.popitem(last=False)
             self._held -= len(dropped)
+            self._closed.add(oldest)  # its end alone would be worse than nothing
 
     def cut(self, item_id: str, samples: int) -> None:
         """Keep the first samples of an item, for good."""
-        self._cut.add(item_id)
+        self._closed.add(item_id)
         audio = self._items.get(item_id)
         if audio is not None:
             self._held -= max(len(audio) - samples * BYTES_PER_SAMPLE, 0)
@@ -149,7 +155,7 @@ class ItemAudio:
 
     def drop(self, item_id: str) -> None:
         """Forget an item's audio."""
-        self._cut.discard(item_id)
+        self._closed.add(item_id)
         self._held -= len(self._items.pop(item_id, b""))
 
     def get(self, item_id: str) -> bytes | None:

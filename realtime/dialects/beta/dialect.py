@@ -130,7 +130,11 @@ class BetaDialect:
 
     def _refused(self, event: JsonObject) -> JsonObject:
         """Forget what was refused, and the id that was ours."""
-        event_id = event["error"]["event_id"]
+        error = event["error"]
+        if self._conversation_id is None and error["param"] == "type":
+            message = error["message"].replace("'session.update'", "'transcription_session.update'")
+            event = {**event, "error": {**error, "message": message}}
+        event_id = error["event_id"]
         if event_id is None:
             return event
         for asked in (self._updates, self._creates):

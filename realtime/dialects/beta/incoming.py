@@ -140,6 +140,7 @@ def _turn_detection(value: JsonObject | None) -> JsonObject | None:
 
 _VALUES: Mapping[str, Callable[[Any], Any]] = {
     "modalities": _modalities,
+    "output_modalities": _modalities,
     "input_audio_format": _format,
     "output_audio_format": _format,
     "turn_detection": _turn_detection,

@@ -130,6 +130,8 @@ class BetaResponseFields(Incoming):
     """What one response may override, with its own context if `input` is given."""
 
     modalities: BetaModalities = ["audio", "text"]
+    output_modalities: BetaModalities = ["audio", "text"]
+    """The old reference shows this name too."""
     instructions: str = ""
     voice: Voice = "alloy"
     output_audio_format: BetaFormat | None = None

@@ -234,6 +234,15 @@ def test_unknown_event_type_is_told_with_the_betas_list() -> None:
     assert found.value.param == "type"
 
 
+def test_examples_of_the_old_reference_are_taken(contract: Path) -> None:
+    """Every client event that the beta's documents show."""
+    examples = orjson.loads((contract / "examples.json").read_bytes())["examples"]
+    shown = [event for name, event in examples.items() if name.startswith("RealtimeBetaClient")]
+    assert len(shown) > 10
+    for event in shown:
+        client_event(dialect().incoming(event))
+
+
 @pytest.mark.parametrize("data", [None, 3, [], {}, {"type": 3}, {"type": []}])
 def test_what_is_no_event_is_left_to_ga(data: Any) -> None:
     """Nothing is found to translate, and nothing breaks."""
@@ -368,6 +377,15 @@ def test_error_paths_are_told_in_the_betas_words(ga: str, beta: str) -> None:
     assert found["error"]["param"] == beta
     assert found["error"]["message"] == f"Invalid '{beta}': too much."
     assert found["error"]["event_id"] == "mine"
+
+
+def test_what_a_transcription_session_takes_is_told_in_the_old_name() -> None:
+    """A client that reads the list finds an event it may send."""
+    message = "Invalid value: 'x'. Supported values are: 'session.update' and 'y'."
+    (found,) = dialect(conversation_id=None).outgoing(error(None, "type", message))
+    assert "'transcription_session.update'" in found["error"]["message"]
+    (found,) = dialect().outgoing(error(None, "type", message))
+    assert found["error"]["message"] == message
 
 
 # --- the temperature ---

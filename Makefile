@@ -8,7 +8,7 @@ CLIENTS := conformance conformance-openai2 conformance-agents conformance-liveki
 RUN_OPTIONS := $(if $(filter 1,$(TLS)),--tls)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format openapi reference migrate bench soak lock conformance provision intent-cache clean
+.PHONY: help run test check format openapi reference migrate bench soak lock conformance conformance-compose compose-secrets container-check provision intent-cache clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,7 +18,7 @@ run: ## set everything up and serve (HOST=, PORT=, TLS=1)
 	@exec $(GATEWAY)/python -m gateway serve $(RUN_OPTIONS)
 
 test: provision ## set everything up and pass the tests
-	@$(PYTHON) deploy/bootstrap.py dev gateway speech $(CLIENTS)
+	@$(PYTHON) deploy/bootstrap.py dev gateway speech plugins $(CLIENTS)
 	@$(DEV)/python -m pytest $(TESTS)
 
 check: ## lint, types, architecture, drift
@@ -29,6 +29,7 @@ check: ## lint, types, architecture, drift
 	$(DEV)/lint-imports --no-cache
 	$(DEV)/python deploy/sizes.py
 	$(DEV)/codespell
+	$(DEV)/hadolint Dockerfile
 	$(DEV)/python -m gateway.api.openapi --check
 	$(DEV)/python -m deploy.configuration --check
 
@@ -49,6 +50,16 @@ migrate: ## bring the database of the local run up to date
 conformance: ## hold URL= to the contract (KEY_FILE=, AUTHORITY=, MODEL=)
 	@$(PYTHON) deploy/bootstrap.py dev $(CLIENTS)
 	$(DEV)/python -m conformance $(URL) --key-file $(KEY_FILE) $(CONFORMANCE_OPTIONS)
+
+conformance-compose: ## hold docker-compose.yml's gateway to the contract (ENV_FILE=)
+	@$(PYTHON) deploy/bootstrap.py dev conformance
+	sh deploy/compose/conformance.sh $(ENV_FILE)
+
+compose-secrets: ## write passwords for the stores of deploy/compose/split.env
+	@sh deploy/compose/secrets.sh
+
+container-check: ## build the images and talk to them, without Docker (root; minutes)
+	$(PYTHON) deploy/container_check.py
 
 bench: ## measure; prints figures and how they were made
 	@$(PYTHON) deploy/bootstrap.py dev gateway speech

@@ -1,6 +1,6 @@
 """Sets the environments up with nothing but Python: `python3 deploy/bootstrap.py NAME…`.
 
-Names: gateway, dev, speech, conformance, and conformance-NAME for each client of the
+Names: gateway, dev, speech, plugins, conformance, and conformance-NAME for each client of the
 matrix that has an environment of its own. Each environment is made from its lock
 file by plain pip and made again when the lock changes. Standard library only.
 """
@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +36,7 @@ LOCKS = {
     "speech": ("speech.lock",),
 }
 SKILLS_LOCK = "skills.lock"
+PLUGINS_LOCK = "plugins.lock"
 
 
 def say(text: str) -> None:
@@ -79,12 +81,12 @@ def run(argv: list[str], *, log: Path) -> int:
         return subprocess.call(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
 
 
-def pip_install(venv: Path, lock: str, *, count: int) -> bool:
+def pip_install(venv: Path, lock: str, *, count: int, more: Sequence[str] = ()) -> bool:
     """Install a lock into an environment; say so when it fails."""
     log = VAR / "log" / f"setup-{venv.name}.log"
     argv = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--require-hashes"]
     argv += ["--disable-pip-version-check", "--no-input", "-q"]
-    argv += ["-r", str(ROOT / "requirements" / lock)]
+    argv += [*more, "-r", str(ROOT / "requirements" / lock)]
     with Progress(f"installing {count} packages of {lock}"):
         failed = run(argv, log=log) != 0
     if failed:
@@ -147,6 +149,18 @@ def make_speech() -> None:
         say("Skills are not installed; everything else works without them.")
 
 
+def make_plugins() -> None:
+    """Put the plugins that tests use into a folder beside the speech environment."""
+    target, stamp = VENVS / "plugins", VENVS / "plugins" / "stamp"
+    wanted = digest(PLUGINS_LOCK)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    argv = ["--target", str(target)]
+    if pip_install(VENVS / "speech", PLUGINS_LOCK, count=packages(PLUGINS_LOCK), more=argv):
+        stamp.write_text(wanted)
+
+
 def has_build_parts() -> bool:
     """Say whether fann2, the intent engine's library, can be built here."""
     headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
@@ -200,10 +214,12 @@ def main(names: list[str]) -> int:
     for name in names:
         if name == "speech":
             make_speech()
+        elif name == "plugins":
+            make_plugins()
         elif name in LOCKS:
             make(name)
         else:
-            say(f"There is no environment {name!r}; there are {sorted(LOCKS)}.")
+            say(f"There is no environment {name!r}; there are {sorted([*LOCKS, 'plugins'])}.")
             return 64
     return 0
 

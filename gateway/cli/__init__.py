@@ -32,9 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     parser = _Parser(prog="voiceengine", description="A self-hosted Realtime voice gateway.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    given = sys.argv[1:] if arguments is None else arguments
     for name, summary in COMMANDS.items():
-        module = importlib.import_module(f"gateway.cli.{name}")
-        module.configure(commands.add_parser(name, help=summary, description=module.__doc__))
-    options = parser.parse_args(arguments)
+        command = commands.add_parser(name, help=summary)
+        if name in given[:1]:  # the others' imports cost seconds, and a health check runs often
+            module = importlib.import_module(f"gateway.cli.{name}")
+            command.description = module.__doc__
+            module.configure(command)
+    options = parser.parse_args(given)
     code = importlib.import_module(f"gateway.cli.{options.command}").run(options)
     return int(code)

@@ -71,10 +71,15 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, ValueError, Broken, websockets.WebSocketException) as error:
         print(f"Cannot run: {error or type(error).__name__}", file=sys.stderr)
         return report.CANNOT_RUN
-    outcomes = _run(endpoint, options)
+    parts: Sequence[str] = options.only or PARTS
+    outcomes = _wire(endpoint, speech=not options.no_speech) if "wire" in parts else []
+    held = _clients(endpoint, parts, setup=options.setup)
+    outcomes += [outcome for one in held for outcome in one.outcomes]
     print(f"\n{endpoint.base_url}, {endpoint.model}: {report.summary(outcomes)}")
     if options.json is not None:
-        report.write(options.json, endpoint.base_url, endpoint.model, outcomes)
+        report.write(options.json, endpoint.base_url, endpoint.model, outcomes, held)
+    if options.compatibility:
+        compatibility.keep(held)
     return report.verdict(outcomes)
 
 
@@ -103,24 +108,12 @@ async def _reach(endpoint: Endpoint) -> None:
         pass
 
 
-def _run(endpoint: Endpoint, options: argparse.Namespace) -> list[Outcome]:
-    parts: Sequence[str] = options.only or PARTS
-    outcomes: list[Outcome] = []
-    if "wire" in parts:
-        outcomes += _wire(endpoint, speech=not options.no_speech)
-    held = _clients(endpoint, parts, setup=options.setup)
-    if options.compatibility:
-        compatibility.keep(held)
-    return outcomes + [outcome for one in held for outcome in one.outcomes]
-
-
 def _clients(endpoint: Endpoint, names: Collection[str], *, setup: bool) -> list[clients.Held]:
     held = []
     for client in clients.CLIENTS:
         if client.name in names:
             one = clients.hold(client, endpoint, setup=setup)
-            for outcome in one.outcomes:
-                report.show(outcome)
+            report.show_held(one)
             held.append(one)
     return held
 

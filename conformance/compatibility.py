@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from conformance import report
 from conformance.clients import CLIENTS, ROOT, Held
 
 MATRIX = ROOT / "conformance" / "matrix.json"
@@ -47,22 +48,11 @@ def keep(held: Sequence[Held]) -> None:
     matrix = read_matrix()
     for one in held:
         if one.version:
-            matrix[one.client.name] = _row(one)
+            matrix[one.client.name] = report.row(one)
     order = [client.name for client in CLIENTS]
     known = {name: matrix[name] for name in order if name in matrix}
     MATRIX.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(render())
-
-
-def _row(held: Held) -> dict[str, Any]:
-    return {
-        "title": held.client.title,
-        "package": f"{held.client.package} {held.version}",
-        "suite": held.client.suite,
-        "rules": {outcome.rule: outcome.state for outcome in held.outcomes},
-        "sent": sorted(held.seen.sent),
-        "received": sorted(held.seen.received),
-    }
 
 
 def render() -> str:

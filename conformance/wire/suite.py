@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from conformance import sdk_types
-from conformance.schemas import EventForms, EventSchemas
 from conformance.wire import answers, faults, handshake, items, sessions, speech
 from conformance.wire.endpoint import Endpoint, Frame
 from conformance.wire.scenario import SCENARIOS, Outcome, Scenario, play
@@ -40,12 +39,8 @@ async def run(
 
 def validate(frames: Sequence[Frame]) -> list[Outcome]:
     """Hold every event to each of the validators."""
-    schemas, forms = EventSchemas(), EventForms()
     count = f"{len(frames)} events of {len({frame.event['type'] for frame in frames})} types"
-    outcomes = [
-        judge(f"our schema: {count}", frames, lambda frame: schemas.faults(frame.event)),
-        judge(f"wire form: {count}", frames, lambda frame: forms.faults(frame.raw, frame.event)),
-    ]
+    outcomes = _by_schema(frames, count)
     rule = f"types of the Python SDK: {count}"
     if sdk_types.available():
         types = sdk_types.SdkTypes()
@@ -53,6 +48,23 @@ def validate(frames: Sequence[Frame]) -> list[Outcome]:
     else:
         outcomes.append(Outcome("events", rule, "not run", "the SDK is not installed here"))
     return outcomes
+
+
+def _by_schema(frames: Sequence[Frame], count: str) -> list[Outcome]:
+    try:
+        from conformance.schemas import EventForms, EventSchemas
+    except ModuleNotFoundError as missing:
+        reason = (
+            f"the package {missing.name} is not installed here: run this in the development "
+            "environment (`python3 deploy/bootstrap.py dev`, var/venv/dev/bin)"
+        )
+        rules = (f"our schema: {count}", f"wire form: {count}")
+        return [Outcome("events", rule, "not run", reason) for rule in rules]
+    schemas, forms = EventSchemas(), EventForms()
+    return [
+        judge(f"our schema: {count}", frames, lambda frame: schemas.faults(frame.event)),
+        judge(f"wire form: {count}", frames, lambda frame: forms.faults(frame.raw, frame.event)),
+    ]
 
 
 def judge(rule: str, frames: Iterable[Frame], findings: Callable[[Frame], list[str]]) -> Outcome:

@@ -19,6 +19,7 @@ COMMANDS = {
     "health": "ask the server on this machine whether it works",
     "doctor": "probe every part and say what to do about each fault",
     "call": "call a Realtime endpoint with text, a wav file or the microphone",
+    "conformance": "hold any endpoint to the Realtime API, with the clients that people use",
 }
 
 

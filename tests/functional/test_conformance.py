@@ -1,14 +1,19 @@
-"""`python -m conformance` as an operator runs it: its report and its exit codes."""
+"""`voiceengine conformance run` as an operator runs it: its report and its exit codes."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from conformance import clients
+from conformance.report import verdict
+from conformance.wire.endpoint import Endpoint
+from conformance.wire import suite
 from tests.functional.server import ROOT, Server
 
 TIMEOUT_S = 120
@@ -16,7 +21,7 @@ TIMEOUT_S = 120
 
 def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command."""
-    argv = [sys.executable, "-m", "conformance", *map(str, options)]
+    argv = [sys.executable, "-m", "gateway", "conformance", "run", *map(str, options)]
     return subprocess.run(
         argv, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
@@ -47,8 +52,39 @@ def test_difference_is_reported_and_exits_one(
         assert outcome["rule"] in done.stdout
         assert bool(outcome["reason"]) == (outcome["state"] != "pass")
     assert document["counts"]["fail"] == 1
-    assert document["counts"]["not run"] == 4
+    deaf = [entry for entry in suite.scenarios() if entry.needs_speech]
+    assert document["counts"]["not run"] == len(deaf)
     assert plain_server.key not in report.read_text() + done.stdout + done.stderr
+
+
+def test_package_is_the_same_program(plain_server: Server) -> None:
+    """`python -m conformance` serves who has the package alone; both take the same options."""
+    argv = [sys.executable, "-m", "conformance", plain_server.url, "--only", "js"]
+    variables = {**os.environ, "OPENAI_API_KEY": plain_server.key}
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "always dials wss" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["livekit", "python"])
+def test_client_without_its_environment_says_what_makes_it(
+    plain_server: Server, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not run is told with the command that is missing, and is never a pass."""
+    monkeypatch.setattr(clients, "ENVIRONMENTS", tmp_path)
+    held = clients.hold(clients.named(name), Endpoint(plain_server.url, plain_server.key))
+    (outcome,) = held.outcomes
+    assert outcome.state == "not run"
+    assert f"deploy/bootstrap.py {clients.named(name).environment}" in outcome.reason
+    assert verdict(held.outcomes) == 2
 
 
 def test_suite_that_cannot_run_says_why_and_exits_two(plain_server: Server) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from gateway.ingress.websocket.protocol import FramedWebSocket
+from gateway.ingress.websocket.routes import SocketsFirst
 from gateway.sessions.directory import Directory
 from gateway.settings import Settings
 
@@ -48,13 +50,13 @@ class Server:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Starlette,
         settings: Settings,
         *,
         certificate: tuple[Path, Path] | None,
         started: Callable[[int], None],
     ) -> None:
-        config = _config(app, settings, port=settings.port)
+        config = _config(SocketsFirst(app), settings, port=settings.port)
         config.lifespan = "on"
         if certificate is not None:
             config.ssl_certfile, config.ssl_keyfile = (str(path) for path in certificate)

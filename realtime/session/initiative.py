@@ -6,7 +6,6 @@ caller speaks or a response of the conversation is live.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from realtime.engine import Volunteered
@@ -35,7 +34,7 @@ class Initiative:
         self._answers = answers
         self._ask = ask
         self._asked: dict[int, Volunteered | None] = {}
-        self._volunteered: deque[Volunteered] = deque(maxlen=MOST_VOLUNTEERED)
+        self._volunteered: list[Volunteered] = []
         self._answered = 0
         self._quiet_since: tuple[int, int] | None = None
         """When and where in the audio the answer was played to its end, None while it matters."""
@@ -58,7 +57,7 @@ class Initiative:
     def volunteered(self, report: Volunteered) -> None:
         """The engine has something to say."""
         if self._state.converses and report.text.strip():
-            self._volunteered.append(report)
+            self._volunteered = [*self._volunteered, report][-MOST_VOLUNTEERED:]
 
     def advance(self, now_ms: int) -> None:
         """Notice silence, and say what waits as soon as nobody else speaks."""
@@ -78,7 +77,7 @@ class Initiative:
             self._listening.idle(since)
             self.turn_ended()
         elif self._volunteered and not self._asked:
-            self._asked[self._ask()] = self._volunteered.popleft()
+            self._asked[self._ask()] = self._volunteered.pop(0)
 
     def _is_quiet(self) -> bool:
         answers = self._answers
@@ -107,7 +106,7 @@ class Initiative:
         elif self._is_quiet():
             self._answers.say(volunteered, now_ms)
         else:  # somebody was quicker while admission was asked
-            self._volunteered.appendleft(volunteered)
+            self._volunteered.insert(0, volunteered)
         return True
 
     def _answer_turn(self, now_ms: int) -> None:

@@ -10,7 +10,6 @@ is produced.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -141,7 +140,7 @@ class Session:
         self._now_ms = opened_ms
         self._questions = 0
         self._asked: tuple[int, _Waiting] | None = None
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: list[_Waiting] = []
         self._closed = False
 
     @property
@@ -298,7 +297,7 @@ class Session:
 
     def _resume(self) -> None:
         while self._waiting and self._asked is None:
-            self._consider(self._waiting.popleft())
+            self._consider(self._waiting.pop(0))
 
     def _apply(self, waiting: _Waiting) -> None:
         given = waiting.given

@@ -63,7 +63,7 @@ class RealtimeSocket:
             await self._refuse(send, ServerFault())
             return
         dialect: DialectName = "beta" if handshake.beta else "ga"
-        await self._serve(opened, dialect, scope["extensions"][FRAMES], receive, send)
+        await self._serve(opened, dialect, scope["extensions"][FRAMES], send)
 
     async def _deny_unknown_call(self, send: Send) -> None:
         """A sideband to a call that is not there: 404 on the upgrade (CONTRACT 4)."""
@@ -109,7 +109,6 @@ class RealtimeSocket:
         opened: OpenedSession,
         dialect: DialectName,
         connection: FramedWebSocket,
-        receive: Receive,
         send: Send,
     ) -> None:
         settings = self._services.settings
@@ -123,9 +122,7 @@ class RealtimeSocket:
                 connection=connection,
                 projection=opened.projection,
             )
-            writer = tasks.create_task(socket.write())
             controller = runner.controllers.add(socket)
-            leaving = tasks.create_task(self._await_end(opened, connection, receive))
             runner.post(Opened(controller))
             reading = Reading(
                 opened,
@@ -134,21 +131,16 @@ class RealtimeSocket:
                 dialect=opened.projection.dialect,
                 lag_ms=settings.detection_lag_ms,
             )
-            connection.listen(reading.take)
+            connection.listen(reading.take, lambda: _left(opened, connection))
+            await socket.write()
             await runner.ended.wait()
             reading.close()
-            await writer
-            leaving.cancel()
         await opened.finish()
 
-    async def _await_end(
-        self, opened: OpenedSession, connection: FramedWebSocket, receive: Receive
-    ) -> None:
-        """Wait until the client is gone; its frames go the short way."""
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-        reason = EndReason.CLIENT_CLOSED if connection.left else EndReason.CLIENT_VANISHED
-        opened.runner.shutdown(reason, code=1000)
+
+def _left(opened: OpenedSession, connection: FramedWebSocket) -> None:
+    reason = EndReason.CLIENT_CLOSED if connection.left else EndReason.CLIENT_VANISHED
+    opened.runner.shutdown(reason, code=1000)
 
 
 def _too_slow(opened: OpenedSession) -> None:

@@ -18,11 +18,14 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+
+from gateway.ingress.websocket.mailbox import Mailbox
+from gateway.sessions.gate import Gate
 
 try:
     from websockets.speedups import apply_mask
@@ -63,6 +66,12 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
     _rest: bytearray | None = None
     """The beginning of a frame whose end has not come; at most a message and one read long."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Both hold empty queues for waiters that an idle connection has not.
+        self.queue = cast("Any", Mailbox())
+        self.writable = cast("Any", Gate(is_open=True))
+
     def handle_connect(self, event: Request) -> None:
         """Offer the extension to the application."""
         super().handle_connect(event)
@@ -71,8 +80,11 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
 
     # --- the short way ---
 
-    def listen(self, take: Callable[[Frame], None]) -> None:
-        """Give what came and what comes to `take`, which must not raise."""
+    def listen(self, take: Callable[[Frame], None], gone: Callable[[], None]) -> None:
+        """Give what came and what comes to `take`, and tell `gone` of the end; neither may raise.
+
+        Nothing more comes by way of the application's `receive`; `gone` may be told twice.
+        """
         ended = []
         while not self.queue.empty():
             message = self.queue.get_nowait()
@@ -84,7 +96,15 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         for message in ended:
             self.queue.put_nowait(message)
         self._take = take
+        cast("Mailbox", self.queue).on_disconnect(gone)
+        self._forget_handshake()
         self.resume()
+
+    def _forget_handshake(self) -> None:
+        """Let the headers go, which the library, uvicorn and starlette keep to the end."""
+        self.request.headers.clear()
+        self.response.headers.clear()
+        cast("list[Any]", self.scope["headers"]).clear()
 
     def data_received(self, data: bytes) -> None:
         """Take what the network brought."""

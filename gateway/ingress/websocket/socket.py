@@ -13,7 +13,6 @@ frame may be larger than the bound: a retrieved item with its audio is.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -47,7 +46,7 @@ class Socket:
         self._timeout_s = send_timeout_s
         self._too_slow = too_slow
         self._loop = asyncio.get_running_loop()
-        self._frames: deque[str] = deque()
+        self._frames: list[str] = []
         self._bytes = 0
         self._wake: asyncio.Future[None] | None = None
         self._closing: tuple[int, str] | None = None
@@ -94,11 +93,14 @@ class Socket:
         try:
             while True:
                 while self._frames:
-                    text = self._frames.popleft()
-                    if watch is None:
-                        watch = self._loop.call_later(self._timeout_s, self.overflow)
-                    await self._send({"type": "websocket.send", "text": text})
-                    self._bytes -= len(text)
+                    taken, self._frames = self._frames, []
+                    for text in taken:
+                        if self._broken:
+                            break
+                        if watch is None:
+                            watch = self._loop.call_later(self._timeout_s, self.overflow)
+                        await self._send({"type": "websocket.send", "text": text})
+                        self._bytes -= len(text)
                 if watch is not None:
                     watch.cancel()
                     watch = None

@@ -65,6 +65,8 @@ class Connection:
         self.socket = FramedWebSocket(config, ServerState(), {})
         self.wire = Wire()
         self.taken: list[Frame] = []
+        self.gone: list[bool] = []
+        """Whether the peer said goodbye, each time its end was told."""
         self.client = ClientProtocol(parse_uri("ws://localhost/"))
         self.ready = asyncio.Event()
 
@@ -72,7 +74,7 @@ class Connection:
         await receive()
         await send({"type": "websocket.accept"})
         assert scope["extensions"][FRAMES] is self.socket
-        self.socket.listen(self.taken.append)
+        self.socket.listen(self.taken.append, lambda: self.gone.append(self.socket.left))
         self.ready.set()
         await asyncio.Event().wait()
 
@@ -224,3 +226,29 @@ class TestSending:
         connection.socket.data_received(sent(Opcode.CLOSE, b"\x03\xe8"))
         assert not connection.socket.write("late")
         assert connection.socket.left
+
+
+class TestEnd:
+    """How a session learns that its client is gone, without a task that waits for it."""
+
+    async def test_goodbye_is_told_as_one(self, connection: Connection) -> None:
+        """A CLOSE frame: the client left."""
+        connection.socket.data_received(sent(Opcode.CLOSE, b"\x03\xe8"))
+        assert connection.gone == [True]
+
+    async def test_lost_connection_is_told_as_such(self, connection: Connection) -> None:
+        """No CLOSE frame: the client vanished."""
+        connection.socket.connection_lost(None)
+        assert connection.gone == [False]
+
+    async def test_end_before_anybody_listened_is_told(self) -> None:
+        """A client may leave while its session is opened."""
+        connection = Connection()
+        await connection.open(behind=sent(Opcode.TEXT, b"last words") + sent(Opcode.CLOSE, b""))
+        assert connection.taken == ["last words"]
+        assert connection.gone == [True]
+
+    async def test_handshake_is_forgotten(self, connection: Connection) -> None:
+        """Its headers, the credential among them, are not kept for the session's life."""
+        assert connection.socket.scope["headers"] == []
+        assert not connection.socket.request.headers

@@ -19,7 +19,7 @@ import websockets
 from conformance import clients, compatibility, report
 from conformance.wire import suite
 from conformance.wire.endpoint import DEFAULT_TIMEOUT_S, Broken, Endpoint, Wire
-from conformance.wire.scenario import Outcome
+from conformance.wire.scenario import Outcome, Scenario
 
 PARTS = ("wire", *(client.name for client in clients.CLIENTS))
 EPILOG = "Exit code 0: all that ran passed; 1: something differs; 2: it could not be run."
@@ -56,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-speech", action="store_true", help="leave out what needs voice activity"
     )
+    parser.add_argument("--no-slow", action="store_true", help="leave out what waits for seconds")
 
 
 def main() -> int:
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"Cannot run: {error or type(error).__name__}", file=sys.stderr)
         return report.CANNOT_RUN
     parts: Sequence[str] = options.only or PARTS
-    outcomes = _wire(endpoint, speech=not options.no_speech) if "wire" in parts else []
+    outcomes = _wire(endpoint, options) if "wire" in parts else []
     held = _clients(endpoint, parts, setup=options.setup)
     outcomes += [outcome for one in held for outcome in one.outcomes]
     print(f"\n{endpoint.base_url}, {endpoint.model}: {report.summary(outcomes)}")
@@ -118,16 +119,19 @@ def _clients(endpoint: Endpoint, names: Collection[str], *, setup: bool) -> list
     return held
 
 
-def _wire(endpoint: Endpoint, *, speech: bool) -> list[Outcome]:
-    scenarios = suite.scenarios()
-    chosen = [entry for entry in scenarios if speech or not entry.needs_speech]
+def _wire(endpoint: Endpoint, options: argparse.Namespace) -> list[Outcome]:
+    speech, slow = not options.no_speech, not options.no_slow
+    chosen: list[Scenario] = []
+    left_out: list[Outcome] = []
+    for entry in suite.scenarios():
+        if (speech or not entry.needs_speech) and (slow or not entry.slow):
+            chosen.append(entry)
+            continue
+        option = "--no-slow" if speech or not entry.needs_speech else "--no-speech"
+        rule = f"{entry.name} ({entry.section})"
+        left_out.append(Outcome("wire", rule, "not run", f"left out by {option}"))
     outcomes, frames = asyncio.run(suite.run(endpoint, report.show, chosen))
     validated = suite.validate(frames)
-    left_out = [
-        Outcome("wire", f"{entry.name} ({entry.section})", "not run", "left out by --no-speech")
-        for entry in scenarios
-        if entry not in chosen
-    ]
     for outcome in left_out + validated:
         report.show(outcome)
     return outcomes + left_out + validated

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import urllib.error
+import urllib.request
 import wave
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -92,6 +94,25 @@ class Wire:
             **options,
         ) as socket:
             yield Talk(socket, self)
+
+    async def post(self, path: str, body: Event) -> Event:
+        """POST to a path below the base URL; return the JSON of a 200."""
+        endpoint = self.endpoint
+        asked = urllib.request.Request(
+            endpoint.base_url.rstrip("/") + path,
+            json.dumps(body).encode(),
+            {"Authorization": f"Bearer {endpoint.key}", "Content-Type": "application/json"},
+        )
+
+        def answer() -> Event:
+            context, timeout_s = endpoint.context(), endpoint.timeout_s
+            with urllib.request.urlopen(asked, timeout=timeout_s, context=context) as answered:
+                return dict(json.load(answered))
+
+        try:
+            return await asyncio.to_thread(answer)
+        except urllib.error.HTTPError as refused:
+            raise Broken(f"POST {path} answers {refused.code}: {refused.read()[:200]!r}") from None
 
     @asynccontextmanager
     async def session(self, **session: Any) -> AsyncIterator[Talk]:

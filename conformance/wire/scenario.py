@@ -22,6 +22,8 @@ class Scenario:
     section: str
     body: Body
     needs_speech: bool
+    slow: bool = False
+    """It waits for seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ class Outcome:
 SCENARIOS: list[Scenario] = []
 
 
-def scenario(name: str, section: str, *, needs_speech: bool = False) -> Callable[[Body], Body]:
+def scenario(
+    name: str, section: str, *, needs_speech: bool = False, slow: bool = False
+) -> Callable[[Body], Body]:
     """Add a conversation to the list."""
 
     def add(body: Body) -> Body:
-        SCENARIOS.append(Scenario(name, section, body, needs_speech))
+        SCENARIOS.append(Scenario(name, section, body, needs_speech, slow))
         return body
 
     return add

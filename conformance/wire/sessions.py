@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.wire.answers import QUESTION, TOOL
-from conformance.wire.endpoint import Event, Talk, Wire
-from conformance.wire.scenario import expect_same, scenario
+from conformance.wire.endpoint import Event, NotRun, Talk, Wire
+from conformance.wire.scenario import expect, expect_same, scenario
 
 
 async def update(talk: Talk, **session: Any) -> Event:
@@ -85,3 +85,56 @@ async def immutable(wire: Wire) -> None:
         session = {"type": "realtime", "audio": {"output": {"voice": other}}}
         await talk.send("session.update", session=session)
         await talk.error("cannot_update_voice", param=None)
+
+
+@scenario("semantic_vad is echoed with its eagerness", "CONTRACT 5")
+async def by_meaning(wire: Wire) -> None:
+    async with wire.session() as talk:
+        told = await update(talk, audio={"input": {"turn_detection": {"type": "semantic_vad"}}})
+        detection: Event = {"type": "semantic_vad", "eagerness": "auto"}
+        detection |= {"create_response": True, "interrupt_response": True}
+        expect_same(told["audio"]["input"]["turn_detection"], detection, "turn_detection")
+        given: Event = {"type": "semantic_vad", "eagerness": "high", "interrupt_response": False}
+        told = await update(talk, audio={"input": {"turn_detection": given}})
+        shown = told["audio"]["input"]["turn_detection"]
+        expect_same(shown, {**detection, **given}, "turn_detection")
+        given = {"type": "semantic_vad", "idle_timeout_ms": 6_000}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": given}}}
+        await talk.send("session.update", session=session)
+        await talk.error(
+            "unknown_parameter", param="session.audio.input.turn_detection.idle_timeout_ms"
+        )
+
+
+@scenario("what is kept for later is echoed as it was sent", "CONTRACT 5, 11")
+async def echoed(wire: Wire) -> None:
+    limits = {"post_instructions": 8_000}
+    ratio = {"type": "retention_ratio", "retention_ratio": 0.8, "token_limits": limits}
+    include = ["item.input_audio_transcription.logprobs"]
+    async with wire.session() as talk:
+        for name, value in (
+            ("truncation", ratio),
+            ("truncation", "disabled"),
+            ("truncation", "auto"),
+            ("include", include),
+            ("include", None),
+            ("max_output_tokens", 4_096),
+            ("tracing", "auto"),
+        ):
+            expect_same((await update(talk, **{name: value}))[name], value, name)
+        for reduction in ({"type": "near_field"}, {"type": "far_field"}, None):
+            told = await update(talk, audio={"input": {"noise_reduction": reduction}})
+            shown = told["audio"]["input"]["noise_reduction"]
+            kind = None if shown is None else shown["type"]
+            expect_same(kind, reduction and reduction["type"], "noise_reduction.type")
+
+
+@scenario("options of reasoning models are refused on others", "CONTRACT 16")
+async def reasoning(wire: Wire) -> None:
+    async with wire.session() as talk:
+        if "reasoning" in wire.frames[0].event["session"]:
+            raise NotRun("the model reasons")
+        session = {"type": "realtime", "reasoning": {"effort": "low"}}
+        await talk.send("session.update", session=session)
+        message = (await talk.one("error"))["error"]["message"]
+        expect("session.reasoning" in message, f"the message is {message!r}")

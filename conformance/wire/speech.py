@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 
-from conformance.wire.answers import SPOKEN_TURN, ask_for_much
+from conformance.wire.answers import QUESTION, SPOKEN_TURN, ask_for_much
 from conformance.wire.endpoint import BYTES_PER_MS, QUESTION_WORDS, NotRun, Wire, question
 from conformance.wire.scenario import expect, expect_order, expect_same, scenario
 
 BUFFER = "input_audio_buffer"
 ITEM = ["conversation.item.added", "conversation.item.done"]
 HEARD = [f"{BUFFER}.speech_started", f"{BUFFER}.speech_stopped", f"{BUFFER}.committed", *ITEM]
+LONGEST_WAIT_MS = 2_000
+"""Of `semantic_vad` with eagerness high (CONTRACT 5)."""
+SHORTEST_IDLE_MS = 5_000
 TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 
 
@@ -95,4 +99,35 @@ async def barge_in(wire: Wire) -> None:
         details = {"type": "cancelled", "reason": "turn_detected"}
         expect_same(response["status_details"], details, "status_details")
         expect(f"{BUFFER}.speech_started" in kinds, "no speech_started before the close-out")
+        await talk.until("response.done")
+
+
+@scenario("a spoken turn by meaning", "CONTRACT 8.7", needs_speech=True)
+async def turn_by_meaning(wire: Wire) -> None:
+    detection = {"type": "semantic_vad", "eagerness": "high"}
+    async with wire.session(audio={"input": {"turn_detection": detection}}) as talk:
+        await talk.speak(question() + bytes(LONGEST_WAIT_MS * BYTES_PER_MS))
+        events = await talk.until("response.done")
+        expect_order(events, [*HEARD, *SPOKEN_TURN])
+        waited = events[1]["audio_end_ms"]
+        longest = len(question()) // BYTES_PER_MS + LONGEST_WAIT_MS
+        expect(waited <= longest, f"the turn ended at {waited} ms, after the longest wait")
+
+
+@scenario("silence after an answer makes the model speak again", "CONTRACT 8.8", slow=True)
+async def idle_timeout(wire: Wire) -> None:
+    detection = {"type": "server_vad", "idle_timeout_ms": SHORTEST_IDLE_MS}
+    audio = {"input": {"turn_detection": detection}}
+    async with wire.session(output_modalities=["text"], audio=audio) as talk:
+        await talk.say(QUESTION)
+        await talk.answer()
+        await talk.until("rate_limits.updated")
+        began = time.monotonic()
+        events = await talk.until("response.created")
+        passed_ms = (time.monotonic() - began) * 1_000
+        triggered = f"{BUFFER}.timeout_triggered"
+        expect_order(events, [triggered, f"{BUFFER}.committed", *ITEM, "response.created"])
+        expect_same(events[0]["item_id"], events[1]["item_id"], "item_id")
+        expect(events[0]["audio_start_ms"] <= events[0]["audio_end_ms"], "it ends before it starts")
+        expect(passed_ms >= SHORTEST_IDLE_MS - 500, f"triggered after {passed_ms:.0f} ms")
         await talk.until("response.done")

@@ -6,11 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from conformance import sdk_types
-from conformance.wire import answers, faults, handshake, items, sessions, speech
+from conformance.wire import (
+    answers,
+    faults,
+    handshake,
+    items,
+    sessions,
+    speech,
+    transcription,
+)
 from conformance.wire.endpoint import Endpoint, Frame
 from conformance.wire.scenario import SCENARIOS, Outcome, Scenario, play
 
-GROUPS = (handshake, sessions, answers, speech, items, faults)
+GROUPS = (handshake, sessions, answers, speech, transcription, items, faults)
 """Scenarios add themselves to the list when these are imported; this is the report's order."""
 
 SHOWN_FINDINGS = 12

@@ -10,17 +10,24 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from conformance.report import verdict
-from conformance.wire import answers, handshake
+from conformance.wire import answers, handshake, transcription
 from conformance.wire.endpoint import Endpoint
 from conformance.wire.scenario import Outcome, Scenario, play
 
 Behaviour = Callable[[ServerConnection], Awaitable[Any]]
 FRESH = Scenario("fresh", "CONTRACT 5", handshake.fresh_session, needs_speech=False)
 WRITTEN = Scenario("written", "CONTRACT 8.1", answers.written_turn, needs_speech=False)
+HEARING = Scenario("hearing", "CONTRACT 12", transcription.fresh_session, needs_speech=False)
+STREAMED = Scenario("streamed", "CONTRACT 12", transcription.streamed, needs_speech=True)
+BY_SECRET = Scenario("secret", "CONTRACT 12", transcription.by_secret, needs_speech=False)
 CREATED = json.dumps({"type": "session.created", "event_id": "event_1", "session": {}})
 UPDATED = json.dumps({"type": "session.updated", "event_id": "event_2", "session": {}})
+CONFIGURED = json.dumps({"type": "session.updated", "session": {"audio": {"input": {}}}})
 ADDED = {"type": "conversation.item.added", "event_id": "event_3", "item": {}}
 DONE = {"type": "conversation.item.done", "event_id": "event_4", "item": {}}
+DELTA = json.dumps({"type": transcription.DELTA, "event_id": "event_5", "item_id": "item_1"})
+COMMITTED = json.dumps({"type": "input_audio_buffer.committed", "event_id": "event_6"})
+CONVERSES = json.dumps({"type": "session.created", "session": {"type": "realtime"}})
 REFUSED = {"type": "error", "error": {"code": "nope", "message": "no"}}
 
 
@@ -73,6 +80,25 @@ async def leave(socket: ServerConnection) -> None:
 async def test_server_at_fault_fails_the_scenario(behaviour: Behaviour, told: str) -> None:
     """Whatever a server does, the scenario ends with a reason and never with an exception."""
     outcome = await outcome_of(behaviour, FRESH)
+    assert outcome.state == "fail"
+    assert told in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("frames", "scenario", "told"),
+    [
+        ([CONVERSES], HEARING, "session.type is 'realtime', expected 'transcription'"),
+        ([CREATED, CONFIGURED], STREAMED, "no event for"),
+        ([CREATED, CONFIGURED, COMMITTED, DELTA], STREAMED, "what comes before the commit"),
+        ([], BY_SECRET, "the connection was lost"),
+    ],
+    ids=["a conversation", "no words", "words after the commit", "no REST"],
+)
+async def test_server_that_transcribes_wrongly_is_told(
+    frames: list[str], scenario: Scenario, told: str
+) -> None:
+    """Transcription is held to its own rules."""
+    outcome = await outcome_of(sends(*frames), scenario)
     assert outcome.state == "fail"
     assert told in outcome.reason
 

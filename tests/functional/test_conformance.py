@@ -12,8 +12,8 @@ import pytest
 
 from conformance import clients
 from conformance.report import verdict
-from conformance.wire.endpoint import Endpoint
 from conformance.wire import suite
+from conformance.wire.endpoint import Endpoint
 from tests.functional.server import ROOT, Server
 
 TIMEOUT_S = 120

@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sessions", type=int, default=30)
     parser.add_argument("--turns", type=int, default=20)
+    parser.add_argument("--each", action="store_true", help="print every turn of `endings`")
     options = parser.parse_args()
     results = {name: BENCHES[name](options) for name in options.only}
     folder = ROOT / "bench" / "results"

@@ -9,6 +9,7 @@ import statistics
 import time
 import urllib.request
 import wave
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def speech_end(audio: bytes) -> int:
     return int(loud[-1] + 1) * 2
 
 
-async def turn(url: str, key: str, audio: bytes) -> float:
+async def turn(
+    url: str, key: str, audio: bytes, *, detection: Mapping[str, object] | None = None
+) -> float:
     """Return ms from the true end of speech to the first audio byte of the answer."""
     headers = {"Authorization": f"Bearer {key}"}
     end = speech_end(audio)
@@ -35,7 +38,11 @@ async def turn(url: str, key: str, audio: bytes) -> float:
 
         async def speak() -> None:
             nonlocal ended
-            due, whole = time.monotonic(), audio + bytes(RATE_BYTES)
+            if detection is not None:
+                heard = {"input": {"turn_detection": detection}}
+                session = {"type": "realtime", "audio": heard}
+                await socket.send(json.dumps({"type": "session.update", "session": session}))
+            due, whole = time.monotonic(), audio + bytes(RATE_BYTES * 5)
             for place in range(0, len(whole), PIECE_BYTES):
                 piece = base64.b64encode(whole[place : place + PIECE_BYTES]).decode()
                 await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": piece}))

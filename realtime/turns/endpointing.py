@@ -80,7 +80,8 @@ class Endpointer:
 
     def change_rule(self, rule: Rule) -> None:
         """Use another rule from now on; speech in progress goes on (CONTRACT 6.9)."""
-        self._rule = rule
+        if rule != self._rule:  # what was judged by the old one no longer holds this pause open
+            self._rule, self._patience = rule, None
 
     def reset(self, at_sample: int) -> None:
         """Forget the run and the turn; later windows count from `at_sample`."""

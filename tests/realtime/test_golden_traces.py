@@ -11,19 +11,27 @@ from typing import Any
 import pytest
 
 from conformance.golden import HEADER_KEYS, Line, Player, Trace, audio_ms, play, traces
+from conformance.schemas import EventSchemas
+from conformance.sdk_types import SdkTypes
 from tests.realtime.stage import MachineStage
 
 ALL = traces()
+OURS, THEIRS = EventSchemas(), SdkTypes()
 PLAYABLE = [trace for trace in ALL if not trace.traits.get("socket")]
 
 
 @pytest.mark.parametrize("trace", PLAYABLE, ids=lambda trace: trace.name)
 def test_machine_sends_what_the_trace_says(trace: Trace) -> None:
-    """Order, key order, types, nulls and values, line by line; nothing before, between, after."""
+    """Order, key order, types, nulls and values, line by line; nothing before, between, after.
+
+    What came fits our schemas and the SDK's types.
+    """
     player = Player(trace, MachineStage(trace.traits))
     assert not player.play(), "\n".join(player.differences)
     for event in player.events:
         check_usage(event)
+        if "close" not in event:
+            assert not [*OURS.faults(dict(event)), *THEIRS.faults(dict(event))], event["type"]
     check_audio_tokens(player.events)
 
 

@@ -57,8 +57,7 @@ def recorded(contract: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_every_event_of_ours_has_a_schema() -> None:
-    """No class of the server's events is left out, and each has its own word."""
-    assert len(SCHEMAS.types()) == len(SERVER_EVENTS)
+    """No class of the server's events is left out; some words have several forms."""
     assert {event_type(event) for event in SERVER_EVENTS} == SCHEMAS.types()
 
 

@@ -53,4 +53,5 @@ class Operations:
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus' text form."""
+        metrics.TASKS.set(len(asyncio.all_tasks()))
         return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)

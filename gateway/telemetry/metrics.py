@@ -65,6 +65,10 @@ SLOW_READERS = Counter(
     "voiceengine_slow_readers", "Sessions ended because the client read too slowly.",
     registry=REGISTRY,
 )  # fmt: skip
+TASKS = Gauge(
+    "voiceengine_tasks", "Tasks of the event loop: one for each connection, a few besides.",
+    registry=REGISTRY,
+)  # fmt: skip
 PARTS_READY = Gauge(
     "voiceengine_part_ready", "1 while a part passed its last probe.", ["part"], registry=REGISTRY
 )

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
 
-from ovos_bridge.messages import BusMessage, decode, encode
+from ovos_bridge.messages import SPEAK, BusMessage, decode, encode, session_of_ident
 
 CONNECT_TIMEOUT_S = 5.0
 RECONNECT_FIRST_S = 0.1
@@ -192,9 +192,16 @@ class Bus:
             return
         for callback in tuple(self._watches.get(message.type, ())):
             callback(message)
-        listener = self._listeners.get(message.session_id) if ours else None
+        listener = self._listener_of(message) if ours else None
         if listener is not None:
             listener.received(message)
+
+    def _listener_of(self, message: BusMessage) -> SessionListener | None:
+        found = self._listeners.get(message.session_id)
+        if found is None and message.type == SPEAK:
+            # A skill that speaks later may have lost the session, yet knows whose turn it was.
+            found = self._listeners.get(session_of_ident(message.ident))
+        return found
 
 
 async def _until_first_ends(*works: Any) -> None:

@@ -12,6 +12,7 @@ from ovos_bridge.bus import Bus
 from ovos_bridge.messages import (
     CANCELLED,
     HANDLED,
+    IDENT_MARK,
     OUTPUT_END,
     OUTPUT_START,
     SPEAK,
@@ -87,7 +88,8 @@ class Conversation:
         self._spoken_aloud = spoken
         asked_by = self._question.ident if self._question is not None else ""
         self._question = None
-        turn = Turn(uuid.uuid4().hex, asked_by=asked_by)
+        ident = f"{self._session['session_id']}{IDENT_MARK}{uuid.uuid4().hex}"
+        turn = Turn(ident, asked_by=asked_by)
         if language != self._session.get("lang"):
             self._session |= sessions.spoken_in(language)
         pipeline, conversational = self._facts()
@@ -142,7 +144,8 @@ class Conversation:
         turn = self._turn
         if message.type == UTTERANCE:
             return
-        concerns = turn is not None and turn.concerns(message)
+        own = message.session_id == self._session["session_id"]
+        concerns = own and turn is not None and turn.concerns(message)
         if concerns and message.type not in (OUTPUT_START, OUTPUT_END):
             self._session = dict(message.session)
         if turn is not None and concerns and not turn.over:

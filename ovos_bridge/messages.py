@@ -27,6 +27,10 @@ SKILL_LIST = "skillmanager.list"
 SKILL_LIST_REPLY = "mycroft.skills.list"
 
 
+IDENT_MARK = "#"
+"""Between a session's id and a turn's own part in an `ident`."""
+
+
 @dataclass(frozen=True, slots=True)
 class BusMessage:
     """One message. `context` carries the OVOS session and whatever its sender put in."""
@@ -52,6 +56,11 @@ class BusMessage:
         """The turn that caused it, as the bridge marked it; only a hint."""
         found = self.context.get("ident")
         return found if isinstance(found, str) else ""
+
+
+def session_of_ident(ident: str) -> str:
+    """Return the session of the turn that an `ident` names."""
+    return ident.rpartition(IDENT_MARK)[0]
 
 
 def encode(message: BusMessage) -> str:

@@ -26,13 +26,14 @@ PIPELINE = (
     "stop_medium",
     "padatious_medium",
     "adapt_medium",
+    "padatious_low",
     "adapt_low",
     "common_qa",
     "fallback_medium",
-    "padatious_low",
     "fallback_low",
 )
-"""Matchers in order; only stages whose plugins are in the lock file."""
+"""Matchers in order; only stages whose plugins are in the lock file. Loose matches of whole
+phrases, which the phrase book vouches for, come before those of a keyword or two."""
 
 # Variables an OVOS process may inherit. Anything else, above all the gateway's
 # own secrets, has no business in a process that runs third-party skills.

@@ -152,6 +152,24 @@ class TestUnasked:
         await asyncio.sleep(0.1)
         assert len(unasked) == 1
 
+    async def test_words_of_a_skill_that_lost_the_session_find_their_caller(
+        self, brain: SkillsBrain, hub: FakeHub
+    ) -> None:
+        """A timer that rings in core's own session is told to whoever set it, and to nobody else."""
+        unasked: list[Volunteered] = []
+        others: list[Volunteered] = []
+        bystander = opened(brain, "other", volunteer=others.append)
+        session = opened(brain, volunteer=unasked.append)
+        await Answer(bystander, asked("match")).whole()
+        await Answer(session, asked("match")).whole()
+        context = dict(hub.utterances()[-1]["context"]) | {"session": {"session_id": "default"}}
+        hub.emit("speak", {"utterance": "Ring!"}, context)
+        hub.emit("speak", {"utterance": "No one's."}, {"session": {"session_id": "default"}})
+        await Answer(session, asked("match", response_id="resp_2")).whole()
+        assert unasked == [Volunteered("Ring!")]
+        assert others == []
+        assert hub.utterances()[-1]["context"]["session"]["session_id"] != "default"
+
     async def test_words_during_another_turn_are_volunteered(
         self, brain: SkillsBrain, hub: FakeHub
     ) -> None:

@@ -126,6 +126,23 @@ async def test_what_a_skill_says_unasked_is_volunteered(skills: SkillsBrain) -> 
     bystander.close()
 
 
+async def test_timer_rings_in_the_session_that_set_it(skills: SkillsBrain) -> None:
+    """The alerts skill speaks when the time has come, to whoever set the timer."""
+    rung: list[Volunteered] = []
+    other: list[Volunteered] = []
+    session = skills.open(SessionFacts(session_id="timer"), volunteer=rung.append)
+    bystander = skills.open(SessionFacts(session_id="no timer"), volunteer=other.append)
+    assert await said(bystander, "flip a coin")
+    assert "starting now" in await said(session, "set a timer for two seconds")
+    async with asyncio.timeout(20):
+        while not rung:
+            await asyncio.sleep(0.02)
+    assert "timer is up" in rung[0].text
+    assert other == []
+    session.close()
+    bystander.close()
+
+
 async def test_question_of_a_skill_takes_the_reply(skills: SkillsBrain) -> None:
     """A question ends the answer, and the next words are its reply."""
     session = skills.open(SessionFacts(session_id="asks"))

@@ -4,8 +4,8 @@ Three decoders hear each utterance: the grammar, the full model, and a loop of
 phones as a yardstick. A grammar always answers something, so its phrase counts
 only if it is whole, if its score per frame lies above what the other two reached
 on the same sound (`LEAST_LEAD`), and if it is spelled somewhat like what the
-full model heard (`MOST_UNLIKE`; a short phrase can pass a long sentence off as
-noise). Both bounds were measured with `bench/wer.py`.
+full model heard (`MOST_UNLIKE`, `LEAST_LETTERS`; a short phrase can pass a long
+sentence off as noise). The bounds were measured with `bench/wer.py`.
 
 Every utterance begins from the same mean of the sound (`MEAN`), so that the same
 audio gives the same words whatever a recogniser heard before, from whomever.
@@ -27,6 +27,9 @@ LEAST_LEAD = 0.0004
 
 MOST_UNLIKE = 0.6
 """Most letters to change, as a part of the longer text."""
+
+LEAST_LETTERS = 0.65
+"""Least letters of a phrase, as a part of those that the full model heard."""
 
 MOST_UNLIKE_BEGUN = 0.25
 """The same for words that only begin a phrase: who is believed to go on is waited for."""
@@ -205,7 +208,8 @@ class SphinxRecogniser:
         if yard is None or full is None:
             return True
         lead = (2 * known[1] - yard[1] - full[1]) / frames
-        return lead >= LEAST_LEAD and unlikeness(known[0], full[0]) <= MOST_UNLIKE
+        alike = unlikeness(known[0], full[0]) <= MOST_UNLIKE
+        return lead >= LEAST_LEAD and alike and _letters(known) >= LEAST_LETTERS * _letters(full)
 
 
 def _result(decoder: Any) -> Decoded | None:
@@ -227,6 +231,10 @@ def _word(segment: Any, *, scored: bool) -> Word | None:
 def _beginnings(phrase: str) -> Iterable[str]:
     words = phrase.split()
     return (" ".join(words[:count]) for count in range(1, len(words)))
+
+
+def _letters(decoded: Decoded) -> int:
+    return len(decoded[0].replace(" ", ""))
 
 
 def _plain(phrase: str) -> str:

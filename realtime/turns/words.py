@@ -15,7 +15,7 @@ OPENING_WORDS: Final[Mapping[str, str]] = {
         before under over through via per is are was were be am been has have had do does
         did will would shall should can could may might must my your his her its our their
         this these those which who whom whose what where when why how not no very really
-        quite just also only even please um uh uhm erm er hmm like well let's i you he she
+        quite just also only even please um uh uhm erm er hmm like well let's i he she
         we they i'm i'd i'll it's there's what's where's who's that's some any every each
         another both either neither another next last say set make tell give show remind
     """,
@@ -60,3 +60,34 @@ OPENING_WORDS: Final[Mapping[str, str]] = {
         ehm ik jij hij zij wij welke wat wie waar wanneer waarom
     """,
 }
+
+ENDING_WORDS: Final[Mapping[str, str]] = {
+    "en": """
+        please not no so too do did can will
+    """,
+}
+"""Words of the above that close a sentence of some words as well as they open the rest."""
+
+DANGLING_WORDS: Final[Mapping[str, str]] = {
+    "en": """
+        is are was were has have had would should could might must am be been on off up down in
+        out over under around after before through by to with for from of at about without since
+        like this that these those her his some any each both either neither another next well
+        really also then you me
+    """,
+}
+"""Words that seldom close a sentence: "what is this for", "turn it on", "tell me where it is"."""
+
+QUESTION_WORDS: Final[Mapping[str, str]] = {
+    "en": """
+        what where when who whom whose which why how is are was were do does did have has can
+        could will would shall should what's where's who's
+    """,
+}
+"""Words that begin a sentence whose preposition may come last."""
+
+SUBJECTS: Final[Mapping[str, str]] = {"en": "i you he she it we they there this that"}
+"""Words after which a verb may close the sentence: "how far it is"."""
+
+PARTICLES: Final[Mapping[str, str]] = {"en": "on off up down in out over back around"}
+"""Words that close an order: "turn it off"."""

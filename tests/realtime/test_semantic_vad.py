@@ -119,6 +119,16 @@ def test_hypothesis_is_asked_for_only_by_meaning() -> None:
         ("set a timer for", "en-US", Completeness.UNFINISHED),
         ("I would like to book a table and", "en", Completeness.UNFINISHED),
         ("um", "en-GB", Completeness.UNFINISHED),
+        ("can you", "en-US", Completeness.UNFINISHED),
+        ("who are you", "en-US", Completeness.OPEN),
+        ("thank you", "en-US", Completeness.OPEN),
+        ("what is this for", "en-US", Completeness.DANGLING),
+        ("you forgot the salad I asked for", "en-US", Completeness.DANGLING),
+        ("turn the lights off", "en-US", Completeness.OPEN),
+        ("turn the lights on", "en-US", Completeness.DANGLING),
+        ("tell me where it is", "en-US", Completeness.DANGLING),
+        ("my order number is", "en-US", Completeness.UNFINISHED),
+        ("what is the weather in", "en-US", Completeness.DANGLING),
         ("yes I think so", "en-US", Completeness.OPEN),
         ("so", "en-US", Completeness.UNFINISHED),
         ("Stelle einen Wecker auf", "de-DE", Completeness.UNFINISHED),
@@ -138,3 +148,20 @@ def test_completeness_knowledge_of_the_recogniser_comes_first() -> None:
     """What the recogniser knows of its phrases outweighs the last word."""
     assert completeness("what is this for", whole=True, language="en") is Completeness.WHOLE
     assert completeness("set a timer", whole=False, language="en") is Completeness.UNFINISHED
+
+
+@pytest.mark.parametrize("eagerness", ["low", "medium", "high"])
+def test_turn_that_seldom_ends_so_survives_700_ms_but_not_the_longest_wait(eagerness: str) -> None:
+    """A sentence that ends in a preposition is waited for longer than others, not for ever."""
+    driver = listening(eagerness)
+    assert 704 < pause(driver, 9_000, "what is the weather in") < LONGEST_MS[eagerness]
+
+
+def test_turn_phrase_that_may_go_on_ends_within_300_ms() -> None:
+    """A complete command ends in time also where the recogniser knows longer ones."""
+    driver = listening()
+    driver.audio(96, voiced=False)
+    driver.give(TurnHypothesis(prepared(driver)[0], "what time is it", extendable=True))
+    assert not stopped(driver)
+    driver.audio(192, voiced=False)
+    assert stopped(driver)

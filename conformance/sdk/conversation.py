@@ -22,6 +22,12 @@ WEATHER = "The weather in Bern: sunny all day."
 LONG = "one two three four five six seven eight nine ten " * 8
 """Output of a tool; what is said of it lasts long enough to be interrupted."""
 
+IMAGE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQ"
+    "DJ/pLvAAAAAElFTkSuQmCC"
+)
+"""One pixel."""
+
 
 def question(silence_ms: int = 1_000) -> bytes:
     """Return the recorded question and silence after it: 24 kHz, 16 bit, mono."""

@@ -16,6 +16,7 @@ const weather = 'The weather in Bern: sunny all day.';
 const long = 'one two three four five six seven eight nine ten '.repeat(8);
 const recording = fs.readFileSync(new URL('../../audio/what_time_is_it.wav', import.meta.url));
 const question = Buffer.concat([recording.subarray(44), Buffer.alloc(48_000)]);
+const image = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC';
 const pieceBytes = 4_800;
 
 const forecast = tool({
@@ -79,8 +80,8 @@ class Talk {
   }
 }
 
-async function talk({ tools = [], config = {}, apiKey = key, instructions = 'Be brief.' } = {}) {
-  const agent = new RealtimeAgent({ name: 'guide', instructions, tools });
+async function talk({ agent, tools = [], config = {}, apiKey = key } = {}) {
+  agent ??= new RealtimeAgent({ name: 'guide', instructions: 'Be brief.', tools });
   const transport = new OpenAIRealtimeWebSocket({ url });
   const session = new RealtimeSession(agent, { transport, model, config });
   const here = new Talk(session);
@@ -173,6 +174,31 @@ test('settings change within the session', { timeout }, async () => {
   const committed = here.until('server input_audio_buffer.committed');
   here.speak(question, { commit: true });
   await committed;
+  here.session.close();
+});
+
+test('an agent hands over to another', { timeout }, async () => {
+  // With a tool of its own: `required` without any would fail (CONTRACT 8.5).
+  const other = new RealtimeAgent({ name: 'other', instructions: 'Be formal.', tools: [forecast] });
+  const agent = new RealtimeAgent({ name: 'guide', handoffs: [other] });
+  const here = await talk({ agent, config: { toolChoice: 'required' } });
+  const updated = here.until('server session.updated', {
+    where: ({ session }) => session.instructions === 'Be formal.',
+  });
+  const heard = here.until('audio');
+  here.session.sendMessage('let me speak to somebody else');
+  assert.deepEqual((await updated)[0].session.tools.map(({ name }) => name), ['forecast']);
+  await heard;
+  here.session.close();
+});
+
+test('an image is taken into the conversation', { timeout }, async () => {
+  const here = await talk();
+  const ended = here.until('agent_end');
+  const added = here.until('server conversation.item.added');
+  here.session.addImage(image);
+  assert.equal((await added)[0].item.content[0].image_url, image);
+  await ended;
   here.session.close();
 });
 

@@ -79,9 +79,11 @@ def raw(event: Any, kind: str) -> bool:
 
 
 @asynccontextmanager
-async def talk(*tools: Any, key: str = about.KEY, **settings: Any) -> AsyncIterator[Talk]:
-    agent = RealtimeAgent(name="guide", instructions="Be brief.", tools=list(tools))
-    runner = RealtimeRunner(agent)
+async def talk(
+    *tools: Any, key: str = about.KEY, agent: RealtimeAgent[Any] | None = None, **settings: Any
+) -> AsyncIterator[Talk]:
+    guide = RealtimeAgent(name="guide", instructions="Be brief.", tools=list(tools))
+    runner = RealtimeRunner(agent or guide)
     session = await runner.run(
         model_config={
             "url": f"{about.SOCKET_URL}?model={about.MODEL}",
@@ -178,6 +180,37 @@ async def test_settings_change_within_the_session() -> None:
             await here.session.send_audio(piece)
         await here.session.send_audio(bytes(4_800), commit=True)
         await here.until(lambda event: raw(event, "input_audio_buffer.committed"))
+
+
+async def test_agent_hands_over_to_another() -> None:
+    """The SDK's transfer is a tool; the other agent's instructions come as new settings."""
+    # With a tool of its own: `required` without any would fail (CONTRACT 8.5).
+    other = RealtimeAgent(name="other", instructions="Be formal.", tools=[forecast])
+    agent = RealtimeAgent(name="guide", instructions="Be brief.", handoffs=[other])
+    async with talk(agent=agent, tool_choice="required") as here:
+        await here.session.send_message("let me speak to somebody else")
+        await here.until(lambda event: event.type == "handoff")
+        events = await here.until(
+            lambda event: (
+                raw(event, "session.updated")
+                and event.data.data["session"]["instructions"] == "Be formal."
+            )
+        )
+        tools = events[-1].data.data["session"]["tools"]
+        assert [tool["name"] for tool in tools] == ["forecast"]
+        await here.until(lambda event: event.type == "audio")
+
+
+async def test_image_is_taken_into_the_conversation() -> None:
+    """A message of text and an image."""
+    content: Any = [
+        {"type": "input_text", "text": "what time is it"},
+        {"type": "input_image", "image_url": about.IMAGE},
+    ]
+    async with talk() as here:
+        await here.session.send_message({"type": "message", "role": "user", "content": content})
+        await here.ended()
+        assert here.said()
 
 
 async def test_dropped_socket_ends_the_session_and_another_goes_on() -> None:

@@ -6,6 +6,7 @@ Runs in an environment of its own (`requirements/conformance-livekit.lock`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ import aiohttp
 import pytest
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, APIConnectOptions, function_tool, llm
+from livekit.agents.voice import io
 from livekit.plugins.openai import realtime
 from openai.types.realtime.realtime_audio_input_turn_detection import SemanticVad, ServerVad
 
@@ -33,6 +35,13 @@ async def forecast(city: str) -> str:
     """Tell the weather of a city."""
     called.append(city)
     return about.WEATHER
+
+
+@function_tool
+async def count() -> str:
+    """Count for long."""
+    called.append("count")
+    return about.LONG
 
 
 class Talk:
@@ -157,6 +166,86 @@ async def test_tool_is_called_and_its_output_spoken() -> None:
         text, _, _ = await collected(await here.session.generate_reply())
     assert call.name == "forecast"
     assert "sunny" in text
+
+
+class Microphone(io.AudioInput):
+    """Silence at the pace of a microphone, and the question when it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(label="microphone")
+        self._pieces: list[bytes] = []
+
+    def ask(self) -> None:
+        self._pieces = about.pieces(about.question(silence_ms=0))
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        await asyncio.sleep(about.PIECE_MS / 1_000)
+        piece = self._pieces.pop(0) if self._pieces else bytes(about.PIECE_BYTES)
+        return rtc.AudioFrame(piece, about.SAMPLE_RATE, 1, len(piece) // 2)
+
+
+class Speaker(io.AudioOutput):
+    """Plays in real time, as far as the framework can tell."""
+
+    def __init__(self) -> None:
+        capabilities = io.AudioOutputCapabilities(pause=False)
+        super().__init__(label="speaker", capabilities=capabilities, sample_rate=about.SAMPLE_RATE)
+        self._taken_s = self._began_s = 0.0
+        self._ending: asyncio.TimerHandle | None = None
+        self.started = asyncio.Event()
+        self.interrupted_s: list[float] = []
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        await super().capture_frame(frame)
+        if not self._taken_s:
+            self._began_s = time.monotonic()
+            self.on_playback_started(created_at=time.time())
+            self.started.set()
+        self._taken_s += frame.duration
+
+    def flush(self) -> None:
+        super().flush()
+        if self._taken_s:
+            left_s = max(self._taken_s - (time.monotonic() - self._began_s), 0.0)
+            loop = asyncio.get_running_loop()
+            self._ending = loop.call_later(left_s, self._end, self._taken_s, False)
+
+    def clear_buffer(self) -> None:
+        if self._taken_s:
+            played_s = min(time.monotonic() - self._began_s, self._taken_s)
+            self.interrupted_s.append(played_s)
+            self._end(played_s, True)
+
+    def _end(self, played_s: float, interrupted: bool) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+        self._taken_s, self._ending = 0.0, None
+        self.on_playback_finished(playback_position=played_s, interrupted=interrupted)
+
+
+async def test_agent_session_is_spoken_to_and_interrupted() -> None:
+    """Microphone, plugin, tool, speaker: the framework stops playing, truncates, answers again."""
+    called.clear()
+    microphone, speaker = Microphone(), Speaker()
+    async with aiohttp.ClientSession() as http:
+        model = realtime.RealtimeModel(
+            base_url=about.URL, api_key=about.KEY, model=about.MODEL, http_session=http,
+            tool_choice="required",
+        )  # fmt: skip
+        # No loudspeaker is heard by this microphone, so no time for echo cancelling to settle.
+        talking = AgentSession(llm=model, aec_warmup_duration=None)
+        async with talking as session, asyncio.timeout(about.TIMEOUT_S):
+            session.input.audio, session.output.audio = microphone, speaker
+            await session.start(Agent(instructions="Be brief.", tools=[count]), record=False)
+            microphone.ask()
+            await speaker.started.wait()
+            speaker.started.clear()
+            microphone.ask()
+            await speaker.started.wait()
+    assert len(called) == 2
+    assert len(speaker.interrupted_s) >= 1
+    cut = [item for item in session.history.messages() if item.interrupted]
+    assert [item.role for item in cut][:1] == ["assistant"]
 
 
 async def test_agent_session_runs_the_tool_by_itself() -> None:

@@ -251,3 +251,27 @@ async def test_dropped_socket_is_connected_again(client: AsyncOpenAI) -> None:
         events = await until(connection, "response.done")
     assert (kinds, retried) == (["session.created"], [1])
     assert events[-1].response.status == "completed"
+
+
+async def test_transcription_session_only_writes_down(client: AsyncOpenAI) -> None:
+    """`?intent=transcription`: items and transcripts, no response."""
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
+        heard = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
+        await connection.session.update(session={"type": "transcription", "audio": heard})
+        await append(connection, question())
+        done = "conversation.item.input_audio_transcription.completed"
+        events = await until(connection, done)
+    assert words(events[-1].transcript) == about.QUESTION_WORDS
+    assert not [event for event in events if event.type.startswith("response.")]
+
+
+async def test_image_is_taken_and_given_back(client: AsyncOpenAI) -> None:
+    """A data URI in a user's message."""
+    content = [{"type": "input_image", "image_url": about.IMAGE, "detail": "low"}]
+    item: Any = {"type": "message", "role": "user", "content": content, "id": "item_image"}
+    async with client.realtime.connect(model=MODEL) as connection:
+        await connection.conversation.item.create(item=item)
+        await until(connection, "conversation.item.done")
+        await connection.conversation.item.retrieve(item_id="item_image")
+        shown = (await until(connection, "conversation.item.retrieved"))[-1].item
+    assert (shown.content[0].image_url, shown.content[0].detail) == (about.IMAGE, "low")

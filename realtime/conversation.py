@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from realtime.engine import SAMPLE_RATE, ContextItem
+from realtime.engine import SAMPLE_RATE, ContextImage, ContextItem
 from realtime.errors import (
     AlreadyTruncated,
     DuplicateItem,
@@ -204,7 +204,11 @@ def context_item(entry: Entry) -> ContextItem:
                 kind="message",
                 role=item.role,
                 text=message_text(entry, item),
-                images=tuple(p.image_url for p in item.content if isinstance(p, InputImage)),
+                images=tuple(
+                    ContextImage(part.image_url, part.detail)
+                    for part in item.content
+                    if isinstance(part, InputImage)
+                ),
             )
 
 

@@ -117,6 +117,14 @@ class ToolCall:
     route: ToolRoute
 
 
+@dataclass(frozen=True, slots=True)
+class ContextImage:
+    """An image of a message: a data URL of a PNG or JPEG, and how closely to look."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextItem:
     """One item of the conversation as the brain sees it.
@@ -131,7 +139,7 @@ class ContextItem:
     text: str = ""
     name: str | None = None
     call_id: str | None = None
-    images: tuple[str, ...] = ()
+    images: tuple[ContextImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

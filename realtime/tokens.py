@@ -36,4 +36,4 @@ def _image(part: object) -> int:
 
 def item_tokens(item: ContextItem) -> Count:
     """Count an item of a response's own input."""
-    return text_tokens(item.text), 0, len(item.images) * IMAGE_TOKENS["auto"]
+    return text_tokens(item.text), 0, sum(IMAGE_TOKENS[image.detail] for image in item.images)

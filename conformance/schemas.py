@@ -5,7 +5,6 @@ A black box may be any server, so what is found is told as text and never raised
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator

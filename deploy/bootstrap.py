@@ -37,6 +37,7 @@ LOCKS = {
 }
 SKILLS_LOCK = "skills.lock"
 PLUGINS_LOCK = "plugins.lock"
+PLUGINS_SOURCE = ROOT / "ovos_bridge" / "plugins" / "install.py"
 
 
 def say(text: str) -> None:
@@ -133,10 +134,11 @@ def make_speech() -> None:
     """Make the speech environment; skills are added where their engine can be built."""
     venv = make("speech")
     plugins = venv / "plugins-installed"
-    if not plugins.exists():
+    entry_points = hashlib.sha256(PLUGINS_SOURCE.read_bytes()).hexdigest()
+    if not plugins.exists() or plugins.read_text() != entry_points:
         argv = [str(venv / "bin" / "python"), "-m", "ovos_bridge.plugins.install"]
         subprocess.check_call(argv, cwd=ROOT)
-        plugins.write_text("")
+        plugins.write_text(entry_points)
     stamp = venv / "skills-stamp"
     wanted = digest(SKILLS_LOCK)
     if stamp.exists() and stamp.read_text() == wanted:

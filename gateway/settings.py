@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ovos_bridge.speech.choices import WAKE_WORDS
+
 PREFIX = "VOICEENGINE_"
 SECRETS_DIR = Path("/run/secrets")
 """A setting is also read from a file here, named as its variable in small letters."""
@@ -199,6 +201,16 @@ class Settings(BaseSettings):
     vad_options: dict[str, Any] = Field(
         default_factory=dict, description="Options of that plugin; a JSON object."
     )
+    wake_words: dict[str, str | PluginSetting] = Field(
+        default_factory=dict,
+        description="More wake words by name, JSON: an OVOS plugin's name, or an object of "
+        "`module` and `options`. `hey_jarvis`, `hey_mycroft`, `okay_nabu` and `alexa` are there.",
+    )
+    wake_word: str | None = Field(
+        None,
+        description="Wake word of sessions that state none (`?wake_word=`); by default they have "
+        "none. Speech counts after the word, until the turn ends.",
+    )
     recognition_timeout_s: float = Field(
         10.0, gt=0, description="Longest wait for a transcript after the end of an utterance."
     )
@@ -237,10 +249,12 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _models_have_recognisers(self) -> Self:
+    def _names_are_known(self) -> Self:
         unknown = {*self.transcription_models.values()} - {"default", *self.recognisers}
         if unknown:
             raise ValueError(f"transcription_models names unknown recognisers {sorted(unknown)}")
+        if self.wake_word is not None and self.wake_word not in {*WAKE_WORDS, *self.wake_words}:
+            raise ValueError(f"wake_word names an unknown word {self.wake_word!r}")
         return self
 
     @property

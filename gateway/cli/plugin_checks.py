@@ -17,7 +17,7 @@ from gateway.cli.findings import Finding
 from gateway.engines.choices import speech_choices
 from gateway.settings import Settings
 from ovos_bridge.launch.plan import examine_plan
-from ovos_bridge.speech.choices import PluginChoice, SpeechChoices
+from ovos_bridge.speech.choices import WAKE_WORDS, PluginChoice, SpeechChoices
 
 LIST_TIMEOUT_S = 30.0
 _SETTINGS = {
@@ -64,6 +64,12 @@ def _trials(chosen: SpeechChoices, packages: Packages) -> Iterator[_Trial]:
     ]
     configured.append(_Trial("tts", chosen.synthesiser, "the voice"))
     configured.append(_Trial("vad", chosen.detector, "voice activity"))
+    # Those that come with it are listened for when a session asks: nobody chose them.
+    configured += [
+        _Trial("wake_word", choice, f"wake word {name!r}")
+        for name, choice in chosen.wake_words.items()
+        if name == WAKE_WORDS[0] or name not in WAKE_WORDS
+    ]
     yield from configured
     used = {(trial.kind, trial.choice.module) for trial in configured}
     for kind, name in packages:

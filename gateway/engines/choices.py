@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.engines.registry import TRANSCRIPTION_MODELS
 from gateway.settings import PluginSetting, Settings
 from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
@@ -10,13 +12,17 @@ from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
 def speech_choices(settings: Settings) -> SpeechChoices:
     """Return the plugins that the speech worker loads."""
     default = PluginChoice(settings.stt_module, settings.stt_options)
-    named = {name: _choice(setting) for name, setting in settings.recognisers.items()}
     return SpeechChoices(
-        recognisers={DEFAULT: default, **named},
+        recognisers={DEFAULT: default, **_choices(settings.recognisers)},
         synthesiser=PluginChoice(settings.tts_module, settings.tts_options),
         detector=PluginChoice(settings.vad_module, settings.vad_options),
+        wake_words={**SpeechChoices().wake_words, **_choices(settings.wake_words)},
         language=settings.language,
     )
+
+
+def _choices(settings: Mapping[str, str | PluginSetting]) -> dict[str, PluginChoice]:
+    return {name: _choice(setting) for name, setting in settings.items()}
 
 
 def _choice(setting: str | PluginSetting) -> PluginChoice:

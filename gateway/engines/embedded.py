@@ -31,7 +31,7 @@ from ovos_bridge.launch.plan import ProcessPlan, bus_url, core_plan, hub_plan, s
 from ovos_bridge.readiness import SkillsState
 from ovos_bridge.runs import Patience
 from ovos_bridge.speech.client import SpeechClient
-from realtime.ports import Recogniser
+from realtime.ports import Recogniser, VoiceActivityDetector
 
 SPEECH, SKILLS = "speech", "skills"
 
@@ -119,7 +119,12 @@ class Embedded:
             synthesiser=None if speech is None else speech.synthesiser,
             language=self._settings.language,
             transcription_models=tuple(transcription_routes(self._settings)),
+            wake_words={} if speech is None else self._wake_words(speech),
         )
+
+    def _wake_words(self, speech: SpeechClient) -> dict[str, VoiceActivityDetector]:
+        names = speech_choices(self._settings).wake_words
+        return {name: speech.detector_behind(name) for name in names}
 
     def _recogniser(self, speech: SpeechClient) -> Recogniser:
         routes = transcription_routes(self._settings)

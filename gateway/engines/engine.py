@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from realtime.errors import InvalidValue
 from realtime.events.session import VOICES
 from realtime.ports import Brain, Recogniser, Synthesiser, VoiceActivityDetector
 from realtime.session.inputs import EngineTraits
@@ -22,6 +24,22 @@ class Engine:
     needs_transcript: bool = True
     language: str = "en-US"
     transcription_models: tuple[str, ...] = tuple(MODELS)
+    wake_words: Mapping[str, VoiceActivityDetector] = field(default_factory=dict)
+    """Detectors that are silent until a word was said, by the word's name."""
+
+    def woken_by(self, name: str | None) -> Engine:
+        """Return the engine that listens behind a wake word, itself for None.
+
+        Raises:
+            InvalidValue: there is no such word.
+        """
+        if name is None:
+            return self
+        if name not in self.wake_words:
+            if self.wake_words:
+                raise InvalidValue.unsupported(name, self.wake_words, param="wake_word")
+            raise InvalidValue("This model has no wake words.", param="wake_word")
+        return replace(self, detector=self.wake_words[name])
 
     def traits(self, language: str | None = None) -> EngineTraits:
         """Return what the protocol machine must know of it; `language` is the session's own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from gateway.engines.engine import Engine
 from gateway.sessions.audio import InputRing
@@ -20,6 +21,14 @@ from realtime.session.inputs import Input
 
 AHEAD_SAMPLES = 24_000 * 4
 """Audio given to detection before it has reported on it; a burst waits in the ring."""
+
+
+@runtime_checkable
+class Woken(Protocol):
+    """A voice activity stream that counts speech for one turn at a time."""
+
+    def turn_ended(self) -> None:
+        """The turn is over."""
 
 
 class Hearing:
@@ -59,6 +68,11 @@ class Hearing:
         if self._detection is not None:
             self._detection.close()
             self._detection = None
+
+    def turn_ended(self) -> None:
+        """Whoever listens behind a wake word waits for it again."""
+        if isinstance(self._detection, Woken):
+            self._detection.turn_ended()
 
     def audio_came(self) -> None:
         """Give detection what it may have now."""

@@ -192,6 +192,7 @@ async def open_session(
     model: str,
     engine: Engine,
     locale: Locale = ANY_LOCALE,
+    wake_word: str | None = None,
 ) -> OpenedSession:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
@@ -199,6 +200,8 @@ async def open_session(
         RateLimited: too many requests.
         WireFault: policy refused, or a bound configuration does not fit.
     """
+    usual = services.settings.wake_word
+    engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
     try:
         services.limits.take(_owner(principal, model), requests=1)
     except RateLimited as fault:

@@ -238,6 +238,10 @@ class SessionRunner:
         self._observer.speech_started(effect.request.response_id, self._loop.time())
         self._speaking.speak(effect.request)
 
+    def _turn_ended(self) -> None:
+        self._observer.turn_ended(self._loop.time())
+        self._hearing.turn_ended()
+
     def _configured(self, effect: fx.RecordConfig) -> None:
         wire_format = effect.config.audio.input.format
         if self._decoder is None or self._decoder.format != wire_format:
@@ -322,7 +326,7 @@ _EFFECTS: dict[type, Callable[[SessionRunner, Any], None]] = {
     fx.SendRateLimits: _Runner._send_rate_limits,
     fx.RecordUsage: _Runner._record_usage,
     fx.RecordConfig: _Runner._configured,
-    fx.TurnEnded: lambda r, _: r._observer.turn_ended(r._loop.time()),
+    fx.TurnEnded: lambda r, _: r._turn_ended(),
     fx.Close: _Runner._close,
 }
 """One table for all sessions: one each was 7 KiB of every session's memory."""

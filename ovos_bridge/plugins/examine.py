@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ovos_bridge.plugins import installed, load
-from ovos_bridge.speech.choices import PluginChoice
+from ovos_bridge.speech.choices import WAKE_WORDS, PluginChoice
 from realtime.media.resample import Resampler
 
 CANONICAL_HZ, RATE_HZ = 24_000, 16_000
@@ -100,9 +100,9 @@ def _judge(choice: PluginChoice, _language: str) -> tuple[bool, str]:
 
 
 def _listen(choice: PluginChoice, language: str) -> tuple[bool, str]:
-    options = {"lang": language, "module": choice.module, **choice.options}
-    word = str(options.get("key_phrase") or options.get("wake_word") or choice.module)
-    engine = installed.load("wake_word", choice.module)(word, options)
+    name = str(choice.options.get("model") or WAKE_WORDS[0])
+    word = str(choice.options.get("key_phrase") or name.replace("_", " "))
+    engine = load.wake_word_engine(name, choice, language)
     began = time.monotonic()
     found = 0
     for frame in _frames(SILENCE + _recording()):

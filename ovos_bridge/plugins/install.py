@@ -18,6 +18,8 @@ sphinx-stream = ovos_bridge.plugins.stt:SphinxStreamSTT
 espeak-stream = ovos_bridge.plugins.tts:EspeakStreamTTS
 [opm.VAD]
 silero-batched = ovos_bridge.plugins.vad:SileroBatchedVAD
+[opm.wake_word]
+micro-wake-word = ovos_bridge.plugins.wake_word:MicroWakeWordEngine
 """
 
 METADATA = f"Metadata-Version: 2.1\nName: {NAME.replace('_', '-')}\nVersion: {VERSION}\n"

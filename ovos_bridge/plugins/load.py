@@ -11,6 +11,7 @@ import os
 import tempfile
 import wave
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ovos_bridge.speech.listening import VoiceActivityModel
 from ovos_bridge.speech.recognising import Slots
 from ovos_bridge.speech.streaming import UtteranceRecogniser
 from ovos_bridge.speech.voicing import Voice
+from ovos_bridge.speech.waking import WakeWordEngine
 from realtime.media.resample import Resampler
 
 CANONICAL_HZ = 24_000
@@ -97,6 +99,26 @@ def voice_activity_model(choice: PluginChoice) -> VoiceActivityModel:
     _take_no_options(choice)
     model: VoiceActivityModel = batched()
     return model
+
+
+def wake_word_makers(chosen: SpeechChoices) -> dict[str, Callable[[], WakeWordEngine]]:
+    """Return what makes a listener for each wake word; nothing is loaded yet."""
+    return {
+        name: partial(wake_word_engine, name, choice, chosen.language)
+        for name, choice in chosen.wake_words.items()
+    }
+
+
+def wake_word_engine(name: str, choice: PluginChoice, language: str) -> WakeWordEngine:
+    """Return a listener, for the key phrase among the options or for the name's words.
+
+    Raises:
+        PluginMissing: the plugin is not installed.
+    """
+    options = {"module": choice.module, "lang": language, **choice.options}
+    phrase = str(options.get("key_phrase") or name.replace("_", " "))
+    engine: WakeWordEngine = installed.load("wake_word", choice.module)(phrase, options)
+    return engine
 
 
 def _take_no_options(choice: PluginChoice) -> None:

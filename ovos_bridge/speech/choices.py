@@ -14,6 +14,10 @@ from typing import Any
 DEFAULT = "default"
 """The recogniser that hears what no other is named for."""
 
+WAKE_WORDS = ("hey_jarvis", "hey_mycroft", "okay_nabu", "alexa")
+"""Those whose models come with the packages."""
+
+WAKE_WORD = "micro-wake-word"
 STT, TTS, VAD = "sphinx-stream", "espeak-stream", "silero-batched"
 
 
@@ -36,6 +40,11 @@ class SpeechChoices:
     )
     synthesiser: PluginChoice = field(default_factory=lambda: PluginChoice(TTS))
     detector: PluginChoice = field(default_factory=lambda: PluginChoice(VAD))
+    wake_words: Mapping[str, PluginChoice] = field(
+        default_factory=lambda: {
+            name: PluginChoice(WAKE_WORD, {"model": name}) for name in WAKE_WORDS
+        }
+    )
     language: str = "en-US"
 
     def dumps(self) -> str:
@@ -54,5 +63,6 @@ def loads(text: str) -> SpeechChoices:
         recognisers={name: PluginChoice(**each) for name, each in told["recognisers"].items()},
         synthesiser=PluginChoice(**told["synthesiser"]),
         detector=PluginChoice(**told["detector"]),
+        wake_words={name: PluginChoice(**each) for name, each in told["wake_words"].items()},
         language=told["language"],
     )

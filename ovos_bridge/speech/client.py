@@ -22,6 +22,7 @@ from ovos_bridge.speech.detector import Detection, SpeechDetector
 from ovos_bridge.speech.protocol import HEADER, Ask, FrameError, FrameReader, Tell, frame
 from ovos_bridge.speech.recogniser import SpeechRecogniser
 from ovos_bridge.speech.synthesiser import SpeechSynthesiser
+from ovos_bridge.speech.wake_word import WakeWordDetector, WakeWordStream
 
 __all__ = ["LOST", "SLOW", "SpeechClient"]
 
@@ -52,7 +53,7 @@ class SpeechClient:
         self.synthesis_timeout_s = synthesis_timeout_s
         self._on_change = on_change
         self._streams: dict[int, Any] = {}
-        self._detections: dict[int, Detection] = {}
+        self._detections: dict[int, Detection | WakeWordStream] = {}
         self._last_stream = 0
         self._writer: asyncio.StreamWriter | None = None
         self._queued: list[bytes] = []
@@ -101,6 +102,10 @@ class SpeechClient:
         """Return the recognition port of a recogniser by its name in the configuration."""
         return SpeechRecogniser(self, name)
 
+    def detector_behind(self, wake_word: str) -> WakeWordDetector:
+        """Return the voice activity port that is silent until a wake word was said."""
+        return WakeWordDetector(self, self.detector, wake_word)
+
     @property
     def synthesiser(self) -> SpeechSynthesiser:
         """The synthesis port."""
@@ -146,7 +151,7 @@ class SpeechClient:
     def remember(self, stream: int, owner: Any) -> None:
         """Send a stream's frames to its owner."""
         self._streams[stream] = owner
-        if isinstance(owner, Detection):
+        if isinstance(owner, Detection | WakeWordStream):
             self._detections[stream] = owner
 
     def forget(self, stream: int) -> None:

@@ -33,6 +33,9 @@ class Ask(IntEnum):
     TTS_CANCEL = 21
     GRAMMAR = 30  # JSON list of phrases; answered with PONG once it is in use
     PING = 40
+    WAKE_OPEN = 50  # JSON {wake_word, at_sample}; of an open stream: it begins anew
+    WAKE_AUDIO = 51
+    WAKE_CLOSE = 52
 
 
 class Tell(IntEnum):
@@ -48,6 +51,8 @@ class Tell(IntEnum):
     TTS_DONE = 21
     TTS_FAILED = 22  # JSON {code, message}
     PONG = 40  # JSON facts
+    WAKE_HEARD = 50  # POSITION at which the word ended
+    WAKE_LOST = 51  # JSON {code, message}; the word is listened for no more
 
 
 def frame(kind: int, stream: int, payload: bytes = b"") -> bytes:

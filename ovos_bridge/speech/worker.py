@@ -19,7 +19,12 @@ from typing import Any
 
 from ovos_bridge.launch import environment
 from ovos_bridge.launch.environment import OvosOptions
-from ovos_bridge.plugins.load import make_slots, voice_activity_model, voice_maker
+from ovos_bridge.plugins.load import (
+    make_slots,
+    voice_activity_model,
+    voice_maker,
+    wake_word_makers,
+)
 from ovos_bridge.speech import choices
 from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
 from ovos_bridge.speech.listening import Caller, VoiceActivity
@@ -29,6 +34,7 @@ from ovos_bridge.speech.recognising import Slots
 from ovos_bridge.speech.streaming import Understood, Wishes, Word
 from ovos_bridge.speech.utterance import Utterance
 from ovos_bridge.speech.voicing import Mouth, Segment
+from ovos_bridge.speech.waking import WakeWordCaller, WakeWords
 
 READ_BYTES = 256 * 1024
 _log = logging.getLogger("speech.worker")
@@ -42,6 +48,7 @@ class Parts:
         self.activity = VoiceActivity(voice_activity_model(chosen.detector))
         self.recognisers = Recognisers(make_slots(chosen))
         self.mouth = Mouth(voice_maker(chosen.synthesiser, chosen.language), loop)
+        self.wake_words = WakeWords(wake_word_makers(chosen))
 
     def load(self) -> None:
         """Load models and try each: who finds the socket finds parts that work; blocking.
@@ -64,6 +71,7 @@ class Connection:
         self._callers: dict[int, Caller] = {}
         self._utterances: dict[int, tuple[Slots, Utterance]] = {}
         self._segments: dict[int, Segment] = {}
+        self._wakers: dict[int, WakeWordCaller] = {}
         self._handlers: dict[int, Callable[[int, bytes], None]] = {
             Ask.VAD_OPEN: self._vad_open,
             Ask.VAD_AUDIO: self._vad_audio,
@@ -78,6 +86,9 @@ class Connection:
             Ask.TTS_CANCEL: self._tts_cancel,
             Ask.GRAMMAR: self._grammar,
             Ask.PING: self._ping,
+            Ask.WAKE_OPEN: self._wake_open,
+            Ask.WAKE_AUDIO: self._wake_audio,
+            Ask.WAKE_CLOSE: self._wake_close,
         }
 
     def take(self, kind: int, stream: int, payload: bytes) -> None:
@@ -87,7 +98,7 @@ class Connection:
             handler(stream, payload)
 
     def _tell(self, kind: Tell, stream: int, payload: bytes = b"") -> None:
-        """Queue a frame for the end of this turn of the loop: one write for what is told at once."""
+        """Queue a frame for the end of this turn of the loop: one write for all of them."""
         if not self._queued:
             self._parts.loop.call_soon(self._flush)
         self._queued.append(frame(kind, stream, payload))
@@ -192,6 +203,33 @@ class Connection:
         if stream in self._segments:
             self._segments.pop(stream).cancelled = True
 
+    # --- wake words ---
+
+    def _wake_open(self, stream: int, payload: bytes) -> None:
+        asked: dict[str, Any] = json.loads(payload)
+        self._wake_close(stream, b"")
+
+        def heard(at_sample: int) -> None:
+            self._tell(Tell.WAKE_HEARD, stream, POSITION.pack(at_sample))
+
+        def lost() -> None:
+            message = "The wake word cannot be listened for."
+            self._fault(Tell.WAKE_LOST, stream, "wake_word_failed", message)
+
+        caller = self._parts.wake_words.open(
+            asked["wake_word"], asked["at_sample"], heard=heard, lost=lost
+        )
+        if caller is not None:
+            self._wakers[stream] = caller
+
+    def _wake_audio(self, stream: int, payload: bytes) -> None:
+        if stream in self._wakers:
+            self._wakers[stream].feed(payload)
+
+    def _wake_close(self, stream: int, _payload: bytes) -> None:
+        if stream in self._wakers:
+            self._parts.wake_words.close(self._wakers.pop(stream))
+
     # --- the rest ---
 
     def _grammar(self, stream: int, payload: bytes) -> None:
@@ -211,6 +249,8 @@ class Connection:
             slots.close(utterance)
         for segment in self._segments.values():
             segment.cancelled = True
+        for waker in self._wakers.values():
+            self._parts.wake_words.close(waker)
 
 
 class _Listening:

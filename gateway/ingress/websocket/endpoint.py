@@ -102,6 +102,7 @@ class RealtimeSocket:
             model=wanted.model,
             engine=wanted.engine,
             locale=locale_in(query),
+            wake_word=query.get("wake_word"),
         )
 
     async def _serve(

@@ -1,0 +1,205 @@
+"""A chat model as a brain: streamed words, function calls, usage.
+
+An answer is asked for as soon as it is prepared and told once it is wanted, so
+that a speculation that is abandoned costs tokens and nothing else. Every wait
+on the endpoint has a limit; whatever it does wrong fails this answer only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+import structlog
+
+from gateway.engines.chat.answer import Answer
+from gateway.engines.chat.faults import BROKE_OFF, fault_of
+from gateway.engines.chat.messages import chat_choice, chat_messages, chat_tools
+from realtime.engine import (
+    BrainFailed,
+    BrainReport,
+    BrainRequest,
+    EngineFault,
+    SessionFacts,
+    Volunteered,
+)
+from realtime.ports import IdSource
+
+RETRIES = 2
+"""Of the SDK, before the first word: 429 by `retry-after`, 5xx, refused connections."""
+
+CLOSE_TIMEOUT_S = 2.0
+
+_log = structlog.get_logger("chat")
+Sink = Callable[[BrainReport], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatEndpoint:
+    """Where the model is and how it is asked."""
+
+    base_url: str
+    model: str
+    api_key: str = "none"
+    first_token_s: float = 20.0
+    """Longest wait for the first chunk, retries included."""
+    next_token_s: float = 10.0
+    """Longest wait between chunks."""
+    limit_field: str = "max_tokens"
+    """What the endpoint calls the most tokens of an answer."""
+    asks_usage: bool = True
+    """`stream_options` is sent; a few servers refuse it."""
+
+
+class ChatRun:
+    """One answer."""
+
+    def __init__(self, session: ChatSession, request: BrainRequest, sink: Sink) -> None:
+        self._session = session
+        self._request = request
+        self._sink = sink
+        self._wanted = False
+        self._over = False
+        self._held: list[BrainReport] = []
+        self._task = asyncio.get_running_loop().create_task(self._ask(), name="chat")
+
+    def commit(self) -> None:
+        """Tell what is known, and whatever comes."""
+        self._wanted = True
+        asyncio.get_running_loop().call_soon(self._tell_held)
+
+    def cancel(self) -> None:
+        """Ask no more."""
+        self._over = True
+        self._task.cancel()
+
+    def _tell_held(self) -> None:
+        held, self._held = self._held, []
+        for report in held:
+            if not self._over:
+                self._sink(report)
+
+    def _report(self, report: BrainReport) -> None:
+        if self._over:
+            return
+        if self._wanted and not self._held:
+            self._sink(report)
+        else:
+            self._held.append(report)
+            if self._wanted:
+                asyncio.get_running_loop().call_soon(self._tell_held)
+
+    async def _ask(self) -> None:
+        answer = Answer(
+            self._request.response_id,
+            frozenset(tool.name for tool in self._request.tools),
+            self._session.brain.ids,
+        )
+        try:
+            await self._read(answer)
+        except Exception as error:  # noqa: BLE001 -- whatever an endpoint does fails its answer
+            _log.warning("chat_failed", error=type(error).__name__, model=self._model)
+            self._fail(BROKE_OFF if answer.begun else fault_of(error))
+        finally:
+            self._session.done(self)
+
+    @property
+    def _model(self) -> str:
+        return self._session.brain.endpoint.model
+
+    def _fail(self, fault: EngineFault) -> None:
+        self._report(BrainFailed(self._request.response_id, fault))
+
+    async def _read(self, answer: Answer) -> None:
+        endpoint, client = self._session.brain.endpoint, self._session.brain.client
+        async with asyncio.timeout(endpoint.first_token_s) as limit:
+            stream = await client.chat.completions.create(**self._arguments(endpoint))
+            async with stream:
+                async for chunk in stream:
+                    for report in answer.take(chunk):
+                        self._report(report)
+                    if answer.ended:
+                        return
+                    limit.reschedule(asyncio.get_running_loop().time() + endpoint.next_token_s)
+        if not answer.finished:
+            self._fail(BROKE_OFF)
+            return
+        for report in answer.finish():
+            self._report(report)
+
+    def _arguments(self, endpoint: ChatEndpoint) -> dict[str, Any]:
+        request = self._request
+        arguments: dict[str, Any] = {
+            "model": endpoint.model,
+            "messages": chat_messages(request),
+            "stream": True,
+        }
+        if endpoint.asks_usage:
+            arguments["stream_options"] = {"include_usage": True}
+        if request.max_output_tokens is not None:
+            arguments[endpoint.limit_field] = request.max_output_tokens
+        if request.tools:
+            arguments["tools"] = chat_tools(request.tools)
+            arguments["tool_choice"] = chat_choice(request)
+        return arguments
+
+
+class ChatSession:
+    """One session's answers; the conversation itself comes with each request."""
+
+    def __init__(self, brain: ChatBrain) -> None:
+        self.brain = brain
+        self._runs: set[ChatRun] = set()
+
+    def prepare(self, request: BrainRequest, sink: Sink) -> ChatRun:
+        """Begin an answer."""
+        run = ChatRun(self, request, sink)
+        self._runs.add(run)
+        return run
+
+    def done(self, run: ChatRun) -> None:
+        """A run asks no more."""
+        self._runs.discard(run)
+
+    def playback(self, *, playing: bool) -> None:
+        """Of no interest."""
+
+    def close(self) -> None:
+        """Ask no more."""
+        for run in tuple(self._runs):
+            run.cancel()
+
+
+class ChatBrain:
+    """`realtime.ports.Brain` by a chat-completions endpoint."""
+
+    def __init__(self, endpoint: ChatEndpoint, *, ids: IdSource) -> None:
+        self.endpoint = endpoint
+        self.ids = ids
+        self.client = openai.AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            max_retries=RETRIES,
+            timeout=endpoint.first_token_s,
+        )
+
+    def open(
+        self, _facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> ChatSession:
+        """Serve a session; a chat model says nothing unasked."""
+        del volunteer
+        return ChatSession(self)
+
+    async def probe(self) -> dict[str, Any]:
+        """Ask the endpoint for its models; raise what that raises."""
+        async with asyncio.timeout(self.endpoint.next_token_s):
+            found = await self.client.models.list()
+        return {"model": self.endpoint.model, "models": len(found.data)}
+
+    async def close(self) -> None:
+        """Close connections that wait for the next answer."""
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await self.client.close()

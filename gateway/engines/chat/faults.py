@@ -1,0 +1,37 @@
+"""What went wrong at a chat endpoint, in words fit for the client; nothing of its text is told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import openai
+
+from realtime.engine import EngineFault
+
+TIMED_OUT: Final = EngineFault("model_timeout", "The model did not answer in time.")
+BROKE_OFF: Final = EngineFault("model_connection_lost", "The model stopped in the middle.")
+UNREACHABLE: Final = EngineFault("model_unavailable", "The model cannot be reached.")
+UNREADABLE: Final = EngineFault("model_answer_invalid", "The model's answer cannot be read.")
+UNKNOWN_TOOL: Final = EngineFault(
+    "model_called_unknown_tool", "The model called a function that it was not given."
+)
+
+_BY_STATUS: Final = {
+    400: EngineFault("model_refused_request", "The model does not take this request."),
+    401: EngineFault("model_refused_key", "The model refused the gateway's key."),
+    403: EngineFault("model_refused_key", "The model refused the gateway's key."),
+    404: EngineFault("model_unknown", "The model is not known at its endpoint."),
+    413: EngineFault("context_length_exceeded", "The conversation is too long for the model."),
+    429: EngineFault("rate_limit_exceeded", "The model's rate limit is reached. Try again later."),
+}
+
+
+def fault_of(error: Exception) -> EngineFault:
+    """Return the fault of whatever calling the endpoint raised."""
+    if isinstance(error, openai.APIStatusError):
+        return _BY_STATUS.get(error.status_code, UNREACHABLE)
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return TIMED_OUT
+    if isinstance(error, openai.APIConnectionError):
+        return UNREACHABLE
+    return UNREADABLE

@@ -58,7 +58,7 @@ class Step:
             shown = (
                 self.frame
                 if len(self.frame) < 600
-                else f"{self.frame[:590]!r}… ({len(self.frame)})"
+                else f"{self.frame[:160]!r}… ({len(self.frame)})"
             )
             return f"{'mutated' if self.mutated else 'valid  '} {shown!r}"
         return f"{self.does} {self.seconds}"

@@ -106,8 +106,8 @@ class Espeak:
             emit(resampler.flush())
 
     def _voice(self, voice: str, language: str | None) -> tuple[str, int]:
-        if voice not in VOICES and self._exists(voice):
-            return voice, VOICES["alloy"][1]  # a voice by espeak's own name
+        if voice not in VOICES and (own := self._own(voice)) is not None:
+            return own, VOICES["alloy"][1]
         name, pitch = VOICES.get(voice, VOICES["alloy"])
         if language and language.lower() not in ("en", "en-us"):
             spoken = voice_for(language, self._by_tag)
@@ -116,5 +116,9 @@ class Espeak:
                 return f"{spoken}+{variant}" if variant else spoken, pitch
         return name, pitch
 
-    def _exists(self, name: str) -> bool:
-        return bool(name) and self._library.espeak_SetVoiceByName(name.encode()) == 0
+    def _own(self, voice: str) -> str | None:
+        """Return the name of a voice that is called by a tag or by espeak's own name for it."""
+        base, plus, variant = voice.partition("+")
+        name = f"{self._by_tag.get(base.lower(), base)}{plus}{variant}"
+        found = bool(base) and self._library.espeak_SetVoiceByName(name.encode()) == 0
+        return name if found else None

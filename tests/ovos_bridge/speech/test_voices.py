@@ -12,6 +12,7 @@ import pytest
 from conformance.contracts.synthesiser import LONG, Speaking
 from ovos_bridge.speech.client import SpeechClient
 from realtime.engine import SAMPLE_RATE, SpeechFailed, SpeechFinished
+from tests.ovos_bridge.speech.workers import Link, Worker
 
 pytestmark = pytest.mark.real
 
@@ -95,6 +96,27 @@ async def test_language_has_a_voice_of_its_own(
     difference = float(np.sqrt(np.mean((colour(one) - colour(two)) ** 2)))
     assert difference > LEAST_DIFFERENCE or abs(len(one) - len(two)) > SAMPLE_RATE // 10
     speaking.session.close()
+
+
+async def test_voices_of_the_operator_speak_by_the_plugin_s_names(worker: Worker) -> None:
+    """A name of the API, or a further one, may stand for any voice that the plugin has."""
+    voices = {"alloy": "en-gb", "anna": "de+f3", "nobody": "no such voice"}
+    link = Link()
+    bounds = {"recognition_timeout_s": 10.0, "synthesis_timeout_s": 10.0}
+    async with SpeechClient(
+        worker.socket, on_change=link.changed, voices=voices, **bounds
+    ) as client:
+        await link.wait(connected=True)
+        assert set(client.synthesiser.voices()) == CONTRACT_VOICES | {"anna", "nobody"}
+        speaking = Speaking(client.synthesiser)
+        names = ("alloy", "ash", "anna", "nobody")
+        for name in names:
+            speaking.say(name, "water, father, radio", voice=name)
+        await speaking.whole(len(names))
+        colours = [colour(speaking.audio(name)) for name in names]
+        for one, other in itertools.combinations(colours, 2):
+            assert float(np.sqrt(np.mean((one - other) ** 2))) > LEAST_DIFFERENCE
+        speaking.session.close()
 
 
 async def test_long_text_is_heard_before_it_is_spoken(client: SpeechClient) -> None:

@@ -59,7 +59,11 @@ class RecognitionStream(Protocol):
         """Take the next audio of the utterance, at any pace."""
 
     def prepare(self) -> None:
-        """The utterance has maybe ended: work towards the final transcript, report nothing."""
+        """The utterance has maybe ended: work towards the final transcript.
+
+        Nothing is reported but `TurnHypothesis`, once, and only where it was asked
+        for and neither `abandon` nor `commit` came before it.
+        """
 
     def abandon(self) -> None:
         """Speech went on: what `prepare` began is void, further audio follows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from realtime.engine import (
     RecognitionFailed,
@@ -11,6 +12,7 @@ from realtime.engine import (
     RecognitionRequest,
     TranscriptFinal,
     TranscriptPartial,
+    TurnHypothesis,
 )
 from realtime.ports import Recogniser, RecognitionStream
 
@@ -26,18 +28,25 @@ MANY = 4
 class Hearing:
     """One utterance and what was reported of it."""
 
-    def __init__(self, recogniser: Recogniser, utterance_id: str = "item_contract") -> None:
+    def __init__(
+        self, recogniser: Recogniser, utterance_id: str = "item_contract", **wishes: Any
+    ) -> None:
         """Open the utterance; a report from inside `open` is a fault."""
         self.reports: list[RecognitionReport] = []
         self.ended = asyncio.Event()
-        request = RecognitionRequest(utterance_id=utterance_id)
+        request = RecognitionRequest(utterance_id=utterance_id, **wishes)
         self.stream: RecognitionStream = recogniser.open(request, self._take)
         assert self.reports == [], "reported from inside open"
 
     def _take(self, report: RecognitionReport) -> None:
         self.reports.append(report)
-        if not isinstance(report, TranscriptPartial):
+        if not isinstance(report, TranscriptPartial | TurnHypothesis):
             self.ended.set()
+
+    @property
+    def hypotheses(self) -> list[TurnHypothesis]:
+        """What was understood at pauses."""
+        return [report for report in self.reports if isinstance(report, TurnHypothesis)]
 
     async def end(self) -> None:
         """Commit and wait for the last report."""
@@ -68,6 +77,10 @@ async def check_recogniser(recogniser: Recogniser, audio: bytes, text: str) -> N
         utterances_at_once_stay_apart,
         closed_utterance_is_silent,
         closed_utterances_leave_room,
+        hypotheses_answer_pauses_only,
+        hypotheses_change_no_word,
+        words_sent_early_are_kept,
+        log_probabilities_cover_the_text,
     )
     for rule in rules:
         await rule(recogniser, audio, text)
@@ -168,3 +181,71 @@ async def closed_utterances_leave_room(recogniser: Recogniser, audio: bytes, tex
     hearing = Hearing(recogniser)
     hearing.stream.feed(audio)
     assert await hearing.text() == text
+
+
+async def hypotheses_answer_pauses_only(recogniser: Recogniser, audio: bytes, _text: str) -> None:
+    """At most one hypothesis per `prepare`, and none after `abandon`, `commit` or `close`."""
+    hearing = Hearing(recogniser, hypotheses=True)
+    middle = len(audio) // 4 * 2
+    hearing.stream.feed(audio[:middle])
+    await asyncio.sleep(QUIET_S)
+    assert hearing.reports == [], "a hypothesis before any pause"
+    hearing.stream.prepare()
+    assert hearing.reports == [], "reported from inside prepare"
+    hearing.stream.abandon()
+    await asyncio.sleep(QUIET_S)
+    assert hearing.reports == [], "a hypothesis of a pause that is over"
+    hearing.stream.feed(audio[middle:])
+    hearing.stream.prepare()
+    await asyncio.sleep(QUIET_S)
+    assert len(hearing.reports) <= 1
+    assert len(hearing.reports) == len(hearing.hypotheses)
+    hearing.stream.close()
+    late = Hearing(recogniser, hypotheses=True)
+    late.stream.feed(audio)
+    late.stream.prepare()
+    late.stream.commit()
+    await asyncio.wait_for(late.ended.wait(), TRANSCRIPT_TIMEOUT_S)
+    assert len(late.reports) == 1, "a hypothesis after the commit"
+
+
+async def hypotheses_change_no_word(recogniser: Recogniser, audio: bytes, text: str) -> None:
+    """The transcript is the same whether pauses were judged or not, and comes last."""
+    hearing = Hearing(recogniser, hypotheses=True)
+    third = len(audio) // 6 * 2
+    for place in range(0, len(audio), third):
+        hearing.stream.feed(audio[place : place + third])
+        hearing.stream.prepare()
+        await asyncio.sleep(QUIET_S)
+        if place + third < len(audio):
+            hearing.stream.abandon()
+    assert await hearing.text() == text
+    assert all(report.utterance_id == "item_contract" for report in hearing.reports)
+    assert isinstance(hearing.reports[-1], TranscriptFinal)
+
+
+async def words_sent_early_are_kept(recogniser: Recogniser, audio: bytes, _text: str) -> None:
+    """The final text begins with every word that was sent while it was spoken."""
+    hearing = Hearing(recogniser, partials=True, delay="minimal")
+    for place in range(0, len(audio), PIECE_BYTES):
+        hearing.stream.feed(audio[place : place + PIECE_BYTES])
+        await asyncio.sleep(PIECE_BYTES / 48_000)
+    final = await hearing.text()
+    deltas = [r.delta for r in hearing.reports if isinstance(r, TranscriptPartial)]
+    assert all(deltas), "an empty delta"
+    assert final.startswith("".join(deltas))
+    assert len(hearing.reports) == len(deltas) + 1
+
+
+async def log_probabilities_cover_the_text(
+    recogniser: Recogniser, audio: bytes, _text: str
+) -> None:
+    """Where there are log probabilities, their tokens make up the text, and none is above 0."""
+    hearing = Hearing(recogniser, logprobs=True)
+    hearing.stream.feed(audio)
+    final = await hearing.text()
+    last = hearing.reports[-1]
+    assert isinstance(last, TranscriptFinal)
+    if last.logprobs:
+        assert "".join(each.token for each in last.logprobs) == final
+        assert all(each.logprob <= 0 for each in last.logprobs)

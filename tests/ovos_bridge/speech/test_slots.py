@@ -10,8 +10,8 @@ import pytest
 
 from ovos_bridge.speech import recognising
 from ovos_bridge.speech.recognising import Slots
-from ovos_bridge.speech.streaming import Understood, Word
-from ovos_bridge.speech.utterance import Utterance
+from ovos_bridge.speech.streaming import Understood, Wishes, Word
+from ovos_bridge.speech.utterance import NO_WISHES, Utterance
 
 WORD_BYTES = 4_800
 PATIENCE_S = 5.0
@@ -54,12 +54,12 @@ class Counting:
 class Asked:
     """An utterance and its answer."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, wishes: Wishes = NO_WISHES) -> None:
         """Open it."""
         loop = asyncio.get_running_loop()
         self.answered: asyncio.Future[str] = loop.create_future()
         self._slots = slots
-        self.it = Utterance(self, loop)
+        self.it = Utterance(self, loop, wishes=wishes)
         slots.open(self.it)
 
     def partial(self, delta: str) -> None:
@@ -231,3 +231,127 @@ async def test_silence_of_the_callers_own_is_not_added_to(
     await asked.text()
     spoken_bytes = (48_000 + silence_ms * 48) * 2 // 3
     assert abs(made[0].heard - spoken_bytes - extra_bytes) < 200
+
+
+class Judging(Counting):
+    """Also says what it understood so far: how much it heard."""
+
+    def __init__(self) -> None:
+        """Nobody asked for log probabilities yet."""
+        super().__init__()
+        self.scored = False
+
+    def want_logprobs(self) -> None:
+        """Note it."""
+        self.scored = True
+
+    def words(self) -> Sequence[Word]:
+        """Return the one word."""
+        return [Word("some", 0, 1, -0.5 if self.scored else None)]
+
+    def understood(self) -> Understood:
+        """Tell how much was heard, as a whole command."""
+        return Understood(str(self.heard), whole=True)
+
+
+class Judged(Asked):
+    """An utterance whose pauses are judged."""
+
+    def __init__(self, slots: Slots, wishes: Wishes) -> None:
+        """Open it with wishes."""
+        self.hypotheses: list[tuple[Understood, int]] = []
+        self.scored: list[Word] = []
+        super().__init__(slots, wishes)
+
+    def understood(self, understood: Understood, pause: int) -> None:
+        """Keep it."""
+        self.hypotheses.append((understood, pause))
+
+    def final(self, text: str, words: Sequence[Word]) -> None:
+        """Keep the words too."""
+        self.scored = list(words)
+        super().final(text, words)
+
+
+def judging() -> tuple[Slots, Judging]:
+    """Return one slot that judges."""
+    made: list[Judging] = []
+
+    def make() -> Judging:
+        made.append(Judging())
+        return made[-1]
+
+    slots = Slots(make, 1)
+    slots.start()
+    return slots, made[0]
+
+
+async def test_pause_is_judged_once_and_after_all_that_was_said() -> None:
+    """A hypothesis covers everything up to the pause, and bears the pause's number."""
+    slots, recogniser = judging()
+    asked = Judged(slots, Wishes(hypotheses=True))
+    recogniser.gate.clear()
+    asked.say(bytes(WORD_BYTES * 10))
+    slots.silent(asked.it, silent=True)
+    recogniser.gate.set()
+    await until(lambda: bool(asked.hypotheses))
+    ((understood, pause),) = asked.hypotheses
+    assert abs(int(understood.text) - WORD_BYTES * 10 * 2 // 3) < 200
+    assert understood.whole
+    assert pause == 1
+
+
+@pytest.mark.parametrize("how", ["resumed", "ended", "closed"])
+async def test_pause_that_is_over_is_not_told_of(how: str) -> None:
+    """Whoever spoke on, ended or left is told nothing of an older pause."""
+    slots, recogniser = judging()
+    asked = Judged(slots, Wishes(hypotheses=True))
+    recogniser.gate.clear()
+    asked.say()
+    slots.silent(asked.it, silent=True)
+    if how == "resumed":
+        slots.silent(asked.it, silent=False)
+    elif how == "closed":
+        slots.close(asked.it)
+    else:
+        slots.end(asked.it)
+    recogniser.gate.set()
+    following = Asked(slots)
+    assert await following.text() == "none"
+    assert asked.hypotheses == []
+    slots.close(asked.it)
+
+
+async def test_second_pause_is_judged_anew() -> None:
+    """Each pause has its own hypothesis."""
+    slots, _recogniser = judging()
+    asked = Judged(slots, Wishes(hypotheses=True))
+    for pause in (1, 2):
+        asked.say()
+        slots.silent(asked.it, silent=True)
+        await until(lambda: len(asked.hypotheses) == pause)  # noqa: B023 - used at once
+        slots.silent(asked.it, silent=False)
+    assert [pause for _, pause in asked.hypotheses] == [1, 2]
+    assert await asked.text() == "some"
+
+
+async def test_recogniser_that_hears_whole_utterances_judges_nothing() -> None:
+    """A pause costs a plugin without hypotheses nothing; its words come at the end."""
+    slots, _made = started(1)
+    asked = Judged(slots, Wishes(hypotheses=True, partials=True, logprobs=True))
+    asked.say()
+    slots.silent(asked.it, silent=True)
+    assert await asked.text() == "some"
+    assert asked.hypotheses == []
+    assert asked.scored == []
+
+
+async def test_log_probabilities_come_only_when_wished_for() -> None:
+    """Words carry them to the end where the recogniser was asked before it began."""
+    slots, recogniser = judging()
+    for wished in (True, False):
+        asked = Judged(slots, Wishes(logprobs=wished))
+        asked.say()
+        assert await asked.text() == "some"
+        assert bool(asked.scored) is wished
+        recogniser.scored = False

@@ -1,4 +1,4 @@
-"""The command line: `voiceengine serve | keys | migrate | health | doctor | call`.
+"""The command line: `voiceengine serve | keys | migrate | health | doctor | call | conformance`.
 
 Exit codes: 0 good, 1 a negative result, 2 a failure, 64 wrong usage.
 """

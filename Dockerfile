@@ -92,7 +92,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["voiceengine", "health"]
 CMD ["voiceengine", "serve", "--quiet"]
 
-# --- speech: the worker behind a Unix socket; needs no network at all ---------------------------
+# --- speech: the worker behind a Unix socket; needs no network at all, keeps nothing ------------
 FROM base AS speech
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -106,10 +106,10 @@ COPY --from=source /app/realtime realtime
 COPY --from=source /app/ovos_bridge ovos_bridge
 ENV PATH=/opt/speech/bin:$PATH
 USER 10001:10001
-VOLUME ["/data", "/run/voiceengine"]
+VOLUME ["/run/voiceengine"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-m", "ovos_bridge.launch.health", "speech", "--socket", "/run/voiceengine/speech.sock"]
-CMD ["python", "-m", "ovos_bridge.speech.worker", "--state-dir", "/data/speech", "--socket", "/run/voiceengine/speech.sock"]
+CMD ["python", "-m", "ovos_bridge.speech.worker", "--state-dir", "/tmp/speech", "--socket", "/run/voiceengine/speech.sock"]
 
 # --- ovos: message bus, core and skills, one process per container; starts as core --------------
 FROM base AS ovos

@@ -52,7 +52,7 @@ conformance: ## hold URL= to the contract (KEY_FILE=, AUTHORITY=, MODEL=)
 	$(DEV)/python -m conformance $(URL) --key-file $(KEY_FILE) $(CONFORMANCE_OPTIONS)
 
 conformance-compose: ## hold docker-compose.yml's gateway to the contract (ENV_FILE=)
-	@$(PYTHON) deploy/bootstrap.py dev conformance
+	@$(PYTHON) deploy/bootstrap.py dev $(CLIENTS)
 	sh deploy/compose/conformance.sh $(ENV_FILE)
 
 compose-secrets: ## write passwords for the stores of deploy/compose/split.env

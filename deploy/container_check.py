@@ -193,13 +193,12 @@ def split() -> None:
     step("split: gateway, speech worker, hub and core in containers of their own")
     podman("network", "create", "--internal", f"--subnet={SUBNET}", "check-inner")
     inner = ("--network=check-inner", f"--add-host=ovos-hub:{HUB}")
-    scratch = "--tmpfs=/data:size=256m,mode=0700,U"
     where = ("--bus-host", "ovos-hub", "--port", "8181")
-    launch = ("python", "-m", "ovos_bridge.launch.hub", "--state-dir", "/data/hub", *where)
-    start("hub", "ovos", *inner, f"--ip={HUB}", scratch, command=launch)
+    launch = ("python", "-m", "ovos_bridge.launch.hub", "--state-dir", "/tmp/hub", *where)
+    start("hub", "ovos", *inner, f"--ip={HUB}", command=launch)
     wait_for("hub", "python", "-m", "ovos_bridge.launch.health", "hub", "--port", "8181")
     start("core", "ovos", *inner, "--volume=check-core:/data")
-    start("speech", "speech", "--network=none", scratch, "--volume=check-socket:/run/voiceengine")
+    start("speech", "speech", "--network=none", "--volume=check-socket:/run/voiceengine")
     start(
         "gateway", "gateway", *inner, "--volume=check-gateway:/data",
         "--volume=check-socket:/run/voiceengine",

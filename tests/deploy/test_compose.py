@@ -91,7 +91,7 @@ class TestService:
             assert service["pull_policy"] == "build"
             assert filled(service["build"]["target"], {}) in STAGES
         else:
-            assert re.fullmatch(r"[a-z]+:\d+-bookworm", filled(service["image"], {}))
+            assert re.fullmatch(r"[a-z]+:\d+(\.\d+)?-bookworm", filled(service["image"], {}))
 
     def test_volumes_and_secrets_are_declared(self, name: str) -> None:
         """Named volumes only: no folder of the host is handed in."""

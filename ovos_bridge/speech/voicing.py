@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 PROBE = "hello"
+HANGS_AFTER_S = 60.0
+"""Without a sound for so long inside one segment the voice hangs, and everybody is mute: its
+thread cannot be ended, so the process gives itself up, to be started anew."""
+
+LOOK_EVERY_S = 5.0
+EXIT_HUNG = 70
 
 _log = logging.getLogger(__name__)
 
@@ -60,10 +68,23 @@ def _probe(voice: Voice) -> None:
         raise VoiceSilent("the voice made no sound when it was tried")
 
 
-class Mouth:
-    """The thread."""
+def _give_up() -> None:
+    _log.critical("the voice hangs; starting anew")
+    logging.shutdown()
+    os._exit(EXIT_HUNG)
 
-    def __init__(self, make: Callable[[], Voice], loop: asyncio.AbstractEventLoop) -> None:
+
+class Mouth:
+    """The thread, and a look at it now and then whether it hangs."""
+
+    def __init__(
+        self,
+        make: Callable[[], Voice],
+        loop: asyncio.AbstractEventLoop,
+        give_up: Callable[[], None] = _give_up,
+    ) -> None:
+        self._give_up = give_up
+        self._silent_since: float | None = None
         self._make = make
         self._loop = loop
         self._waiting: queue.SimpleQueue[Segment] = queue.SimpleQueue()
@@ -86,6 +107,14 @@ class Mouth:
         """Queue a segment."""
         self._waiting.put(segment)
 
+    async def watch(self) -> None:
+        """Give up when the voice hangs; never returns."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            since = self._silent_since
+            if since is not None and time.monotonic() - since > HANGS_AFTER_S:
+                self._give_up()
+
     def _run(self) -> None:
         try:
             voice = self._make()
@@ -97,10 +126,13 @@ class Mouth:
         while True:
             segment = self._waiting.get()
             if not segment.cancelled:
+                self._silent_since = time.monotonic()
                 self._speak(voice, segment)
+                self._silent_since = None
 
     def _speak(self, voice: Voice, segment: Segment) -> None:
         def emit(audio: bytes) -> bool:
+            self._silent_since = time.monotonic()
             if audio and not segment.cancelled:
                 self._loop.call_soon_threadsafe(segment.audio, audio)
             return not segment.cancelled

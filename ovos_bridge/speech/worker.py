@@ -305,6 +305,7 @@ async def _main(options: argparse.Namespace) -> None:
     _log.info("ready")
     async with server, asyncio.TaskGroup() as tasks:
         tasks.create_task(parts.activity.run())
+        tasks.create_task(parts.mouth.watch())
         tasks.create_task(server.serve_forever())
 
 

@@ -10,10 +10,12 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +23,7 @@ from gateway.cli.findings import Finding
 from gateway.cli.plugin_checks import check_plugins
 from gateway.settings import Settings
 from gateway.store.database import Database
+from ovos_bridge.launch import health
 from ovos_bridge.launch.environment import host_timezone
 
 LEAST_FREE_BYTES = 500 * 1024 * 1024
@@ -106,6 +109,35 @@ def _database(settings: Settings) -> list[Finding]:
 
 
 def _environment(settings: Settings) -> list[Finding]:
+    speech = settings.speech and settings.speech_socket is None
+    skills = settings.skills and settings.ovos_bus_url is None
+    return [*_elsewhere(settings), *(_installed(settings) if speech or skills else [])]
+
+
+def _elsewhere(settings: Settings) -> Iterator[Finding]:
+    """Ask the parts that this gateway does not start itself."""
+    if settings.speech and settings.speech_socket is not None:
+        path = str(settings.speech_socket)
+        fix = f"start the worker with --socket {path}, in a volume that both see, as the same user"
+        yield _answers("speech", f"worker at {path}", fix, lambda: asyncio.run(health.speech(path)))
+    if settings.skills and settings.ovos_bus_url is not None:
+        url = urlsplit(settings.ovos_bus_url)
+        fix = "start that bus, or correct VOICEENGINE_OVOS_BUS_URL"
+        host, port = url.hostname or "", url.port or 80
+        yield _answers("skills", f"bus at {host}:{port}", fix, lambda: health.hub(host, port))
+
+
+def _answers(name: str, what: str, fix: str, asked: Callable[[], bool]) -> Finding:
+    try:
+        good = asked()
+    except (OSError, TimeoutError, HTTPException) as error:
+        return Finding(name, "bad", f"{what} does not answer: {error or type(error).__name__}", fix)
+    if not good:
+        return Finding(name, "bad", f"{what} is something else", fix)
+    return Finding(name, "good", f"{what} answers")
+
+
+def _installed(settings: Settings) -> list[Finding]:
     python = settings.worker_python
     if not python.exists():
         observed, fix = f"{python} does not exist", "python3 deploy/bootstrap.py speech"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -96,6 +97,7 @@ class TestSpeechWorker:
         try:
             server.wait_ready()
             assert worker.healthy("speech", "--socket", path)
+            assert doctor(tmp_path / "gateway", env)["speech"] == "good"
             states = {part["name"]: part["state"] for part in server.readiness()["parts"]}
             assert states["speech"] == "ready"
             assert not (tmp_path / "gateway" / "speech.sock").exists()
@@ -104,6 +106,7 @@ class TestSpeechWorker:
             assert said.stat().st_size > 24_000
             assert worker.stop() == 0
             assert not worker.healthy("speech", "--socket", path)
+            assert doctor(tmp_path / "gateway", env)["speech"] == "bad"
             call(server, "--text", "hello", expect=1)
         finally:
             assert server.stop() == 0
@@ -131,6 +134,7 @@ class TestOvos:
         try:
             server.wait_ready()
             assert core.healthy("core", "--host", host, "--port", port)
+            assert doctor(tmp_path / "gateway", env)["skills"] == "good"
             # Without a voice the call as a whole fails; the words are the skill's all the same.
             assert "landed on" in call(server, "--text", "flip a coin", expect=1)
         finally:
@@ -175,6 +179,15 @@ class TestHealth:
         assert server.stop() == 0
         assert check(tmp_path, {"TLS": "true"}) == 1
 
+    def test_check_loads_nothing_of_the_server(self) -> None:
+        """It runs every ten seconds: neither application nor database may be imported."""
+        argv = [sys.executable, "-X", "importtime", "-m", "gateway", "health"]
+        env = {**BARE, "PORT": str(free_port())}
+        told = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+        imported = {line.rsplit("|", 1)[-1].strip() for line in told.stderr.splitlines()}
+        assert "gateway.settings" in imported
+        assert not {"gateway.app", "sqlalchemy", "starlette", "numpy"} & imported
+
     def test_part_that_warms_up_is_healthy_but_not_ready(self, tmp_path: Path) -> None:
         """A missing worker takes the server out of rotation; it must not get it restarted."""
         env = {"VOICEENGINE_SPEECH": "true", "VOICEENGINE_SPEECH_SOCKET": str(tmp_path / "none")}
@@ -187,6 +200,17 @@ class TestHealth:
             assert check(server.data_dir, {}, "--ready") == 1
         finally:
             server.stop()
+
+
+def doctor(data_dir: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return what `voiceengine doctor` finds of each part, for a gateway with this environment."""
+    settings = {"VOICEENGINE_SPEECH": "false", "VOICEENGINE_SKILLS": "false", **env}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "doctor", "--json"],
+        env={**BARE, "VOICEENGINE_DATA_DIR": str(data_dir), **settings},
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return {finding["name"]: finding["status"] for finding in json.loads(done.stdout)}
 
 
 def check(data_dir: Path, env: Mapping[str, str], *options: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.functional.relay import Relay
 from tests.functional.server import Server
 
 PING_S, PONG_S = 1.0, 1.5
+RESTORED_S = 60.0
 BRISK = {
     "VOICEENGINE_WS_PING_INTERVAL_S": str(PING_S),
     "VOICEENGINE_WS_PING_TIMEOUT_S": str(PONG_S),
@@ -45,14 +47,15 @@ class State:
 
 async def restored(server: Server, before: State) -> State:
     """Wait until the server is back to where it was; return how it is then."""
-    found = State(server)
-
-    def is_back() -> bool:
-        nonlocal found
+    found, deadline = State(server), time.monotonic() + RESTORED_S
+    backlog = server.metric("voiceengine_recorder_backlog_rows")
+    while not found.back_to(before) or backlog:
+        assert time.monotonic() < deadline, (
+            f"{vars(found)}, backlog {backlog}, before {vars(before)}"
+        )
+        await asyncio.sleep(0.2)
         found = State(server)
-        return found.back_to(before) and server.metric("voiceengine_recorder_backlog_rows") == 0
-
-    await until(is_back)
+        backlog = server.metric("voiceengine_recorder_backlog_rows")
     return found
 
 

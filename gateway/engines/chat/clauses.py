@@ -17,11 +17,14 @@ LONG_CHARS = 100
 """From here on a comma is enough."""
 
 MOST_CHARS = 240
-"""Without any mark a stretch ends at the last space before this."""
+"""Without any mark a stretch ends at the first space behind this."""
 
 _SENTENCE = re.compile(r"[.!?…。！？][\"')\]]*\s|\n")  # noqa: RUF001 -- full-width marks are meant
 _CLAUSE = re.compile(r"[,;:–—][\"')\]]*\s|" + _SENTENCE.pattern)  # noqa: RUF001 -- dashes are meant
-_ABBREVIATION = re.compile(r"(?:^|\s)(?:[A-Z][a-z]{0,2}|[a-z]\.[a-z]|vs|etc|approx|no)\.\s$", re.I)
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:[A-Z]|Dr|Mr|Mrs|Ms|St|Prof|Nr|vs|etc|approx|[a-z]\.[a-z])\.\s$"
+)
+"""What ends in a full stop and goes on."""
 
 
 class Clauses:
@@ -32,38 +35,33 @@ class Clauses:
         self._first = True
 
     def feed(self, text: str) -> list[tuple[str, bool]]:
-        """Return the new text in pieces, each with whether a stretch may be spoken up to its end."""
+        """Return the text in pieces, each with whether what came up to its end may be spoken."""
         pieces: list[tuple[str, bool]] = []
-        fed = len(self._held)
+        told = len(self._held)
         self._held += text
-        while (cut := self._cut()) is not None:
-            if cut > fed:
-                pieces.append((self._held[fed:cut], True))
-                fed = 0
-            else:  # the mark came earlier, the space behind it only now
-                pieces.append(("", True))
-                fed -= cut
-            self._held = self._held[cut:]
+        while (cut := self._cut(told)) is not None:
+            pieces.append((self._held[told:cut], True))
+            self._held, told = self._held[cut:], 0
             self._first = False
-        if self._held[fed:]:
-            pieces.append((self._held[fed:], False))
+        if self._held[told:]:
+            pieces.append((self._held[told:], False))
         return pieces
 
-    def _cut(self) -> int | None:
-        held = self._held
-        if self._first:
-            return self._at(_CLAUSE, FIRST_CHARS)
-        sentence = self._at(_SENTENCE, SENTENCE_CHARS)
-        if sentence is not None:
-            return sentence
-        if len(held) > LONG_CHARS and (clause := self._at(_CLAUSE, LONG_CHARS)) is not None:
-            return clause
-        if len(held) > MOST_CHARS:
-            space = held.rfind(" ", 0, MOST_CHARS)
-            return space + 1 if space > 0 else MOST_CHARS
-        return None
+    def _cut(self, told: int) -> int | None:
+        """Return where a stretch ends in what is new, None where none does yet."""
+        rules = (
+            [(_CLAUSE, FIRST_CHARS)]
+            if self._first
+            else [(_SENTENCE, SENTENCE_CHARS), (_CLAUSE, LONG_CHARS)]
+        )
+        for mark, least in rules:
+            cut = self._mark(mark, max(least, told + 1))
+            if cut is not None:
+                return cut
+        space = self._held.find(" ", max(MOST_CHARS, told))
+        return space + 1 if space >= 0 else None
 
-    def _at(self, mark: re.Pattern[str], least: int) -> int | None:
+    def _mark(self, mark: re.Pattern[str], least: int) -> int | None:
         for found in mark.finditer(self._held):
             if found.end() >= least and not _ABBREVIATION.search(self._held[: found.end()]):
                 return found.end()

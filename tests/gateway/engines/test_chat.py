@@ -1,0 +1,244 @@
+"""The chat brain against a real server that does what each scenario says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from conformance.contracts.brain import WEATHER, Answer, asked, check_brain, opened
+from gateway.engines.chat.brain import ChatBrain, ChatEndpoint
+from gateway.engines.chat.clauses import Clauses
+from gateway.engines.chat.messages import chat_choice, chat_messages
+from realtime.engine import (
+    BrainCallArguments,
+    BrainCallFinished,
+    BrainCallStarted,
+    BrainFailed,
+    BrainFinished,
+    BrainReport,
+    BrainRequest,
+    BrainText,
+    ContextImage,
+    ContextItem,
+)
+from realtime.ids import SequentialIds
+from tests.servers import chat
+from tests.servers.chat import WORDS, ChatServer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ChatServer]:
+    """A chat server of its own process."""
+    with chat.running() as running:
+        yield running
+
+
+@pytest.fixture
+async def brains(server: ChatServer) -> AsyncIterator[Any]:
+    """Makes brains by scenario; closes them."""
+    made: list[ChatBrain] = []
+
+    def make(scenario: str, **more: Any) -> ChatBrain:
+        endpoint = ChatEndpoint(base_url=server.url, model=scenario, api_key="k")
+        made.append(ChatBrain(replace(endpoint, **more), ids=SequentialIds()))
+        return made[-1]
+
+    yield make
+    for brain in made:
+        await brain.close()
+
+
+async def answered(brain: ChatBrain, **request: Any) -> list[BrainReport]:
+    """Ask, and return the reports."""
+    session = opened(brain)
+    try:
+        return await Answer(session, asked("what time is it", **request)).whole()
+    finally:
+        session.close()
+
+
+async def test_chat_brain_keeps_the_contract(brains: Any) -> None:
+    """What every brain must do."""
+    await check_brain(brains("words"), "what time is it")
+
+
+async def test_words_come_by_clause_with_the_models_usage(brains: Any) -> None:
+    """Stretches may be spoken before the answer ends; usage is the endpoint's own count."""
+    reports = await answered(brains("words"))
+    texts = [report for report in reports if isinstance(report, BrainText)]
+    assert "".join(report.text for report in texts).strip() == WORDS
+    assert any(report.complete for report in texts[:-1])
+    end = reports[-1]
+    assert isinstance(end, BrainFinished)
+    assert end.usage is not None
+    assert (end.usage.input_text_tokens, end.usage.cached_text_tokens) == (42, 32)
+
+
+async def test_parallel_calls_follow_one_another(brains: Any) -> None:
+    """Each call is started, argued and finished before the next."""
+    reports = await answered(brains("two-calls"), tools=(WEATHER,))
+    kinds = [type(report) for report in reports if not isinstance(report, BrainCallArguments)]
+    assert kinds == [
+        BrainCallStarted, BrainCallFinished, BrainCallStarted, BrainCallFinished, BrainFinished,
+    ]  # fmt: skip
+
+
+async def test_malformed_arguments_are_passed_on(brains: Any) -> None:
+    """What the model wrote is the client's to judge."""
+    reports = await answered(brains("malformed-call"), tools=(WEATHER,))
+    text = "".join(r.delta for r in reports if isinstance(r, BrainCallArguments))
+    assert text == '{"place": '
+
+
+@pytest.mark.parametrize(
+    ("scenario", "code"),
+    [
+        ("unknown-call", "model_called_unknown_tool"),
+        ("drops", "model_connection_lost"),
+        ("ends-early", "model_connection_lost"),
+        ("hangs", "model_connection_lost"),
+        ("silent", "model_timeout"),
+        ("garbage", "model_answer_invalid"),
+        ("401", "model_refused_key"),
+        ("404", "model_unknown"),
+        ("429", "rate_limit_exceeded"),
+        ("500", "model_unavailable"),
+    ],
+)
+async def test_fault_of_the_endpoint_fails_the_answer(
+    brains: Any, scenario: str, code: str
+) -> None:
+    """Whatever the endpoint does wrong has its code, and nothing of its text is told."""
+    brain = brains(scenario, first_token_s=3.0, next_token_s=0.3)
+    end = (await answered(brain, tools=(WEATHER,)))[-1]
+    assert isinstance(end, BrainFailed)
+    assert end.fault.code == code
+    assert "secret" not in end.fault.message
+
+
+async def test_endpoint_that_is_not_there_fails_the_answer(brains: Any) -> None:
+    """A refused connection is told as such."""
+    end = (await answered(brains("words", base_url="http://127.0.0.1:9/v1")))[-1]
+    assert isinstance(end, BrainFailed)
+    assert end.fault.code == "model_unavailable"
+
+
+async def test_busy_endpoint_is_asked_again(brains: Any) -> None:
+    """429 with `retry-after` is tried again before anybody is told."""
+    assert isinstance((await answered(brains("busy-once")))[-1], BrainFinished)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "limit", "cut"),
+    [("words", 3, "max_output_tokens"), ("filtered", None, "content_filter")],
+)
+async def test_cut_answers_say_why(brains: Any, scenario: str, limit: int | None, cut: str) -> None:
+    """The endpoint's reason for stopping is the response's."""
+    end = (await answered(brains(scenario), max_output_tokens=limit))[-1]
+    assert isinstance(end, BrainFinished)
+    assert end.cut == cut
+
+
+async def test_answer_is_asked_for_before_it_is_wanted(brains: Any, server: ChatServer) -> None:
+    """A speculation asks the model at once and tells nothing until it is committed."""
+    session = opened(brains("slow"))
+    answer = Answer(session, asked("hello"))
+    await asyncio.sleep(0.5)
+    assert server.asked()[-1]["model"] == "slow"
+    assert answer.reports == []
+    reports = await answer.whole()
+    assert isinstance(reports[0], BrainText)
+    session.close()
+
+
+# --- messages ---
+
+
+def message(role: Any, text: str, **more: Any) -> ContextItem:
+    """Return a message."""
+    return ContextItem(item_id="i", kind="message", role=role, text=text, **more)
+
+
+def request_of(*items: ContextItem, **more: Any) -> BrainRequest:
+    """Return a request."""
+    return BrainRequest(response_id="resp_1", items=items, instructions="Be brief.", **more)
+
+
+def test_messages_hold_calls_with_their_outputs() -> None:
+    """Each call is followed by its output, or by a word that there is none yet."""
+    calls = [
+        ContextItem(item_id="c", kind="function_call", name="f", call_id=name, text="{}")
+        for name in ("one", "two")
+    ]
+    output = ContextItem(item_id="o", kind="function_call_output", call_id="one", text="1")
+    messages = chat_messages(request_of(message("user", "hi"), *calls, output))
+    assert [m["role"] for m in messages] == [
+        "system", "user", "assistant", "tool", "assistant", "tool",
+    ]  # fmt: skip
+    assert [m["content"] for m in messages if m["role"] == "tool"] == [
+        "1", "There is no result yet.",
+    ]  # fmt: skip
+
+
+def test_messages_pass_images_on() -> None:
+    """Text and images are parts of one message, each image with its detail."""
+    image = ContextImage("data:image/png;base64,AA==", "low")
+    (_, shown) = chat_messages(request_of(message("user", "What is it?", images=(image,))))
+    assert shown["content"] == [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": image.url, "detail": "low"}},
+    ]
+
+
+def test_choice_is_not_forced_on_the_answer_to_a_call() -> None:
+    """A session that forces a call would call for ever."""
+    output = ContextItem(item_id="o", kind="function_call_output", call_id="one", text="1")
+    assert chat_choice(request_of(output, tool_choice="required")) == "auto"
+    assert chat_choice(request_of(message("user", "x"), tool_choice="function:f")) == {
+        "type": "function", "function": {"name": "f"},
+    }  # fmt: skip
+
+
+# --- clauses ---
+
+
+def stretches(text: str, *, size: int = 3) -> list[str]:
+    """Feed a text in small pieces; return what may be spoken, stretch by stretch."""
+    clauses, found, held = Clauses(), [], ""
+    for place in range(0, len(text), size):
+        for piece, complete in clauses.feed(text[place : place + size]):
+            held += piece
+            if complete:
+                found.append(held)
+                held = ""
+    return [*found, held] if held else found
+
+
+@pytest.mark.parametrize("size", [1, 3, 1_000])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Well, that is easy. It is noon.", ["Well, that is easy. ", "It is noon."]),
+        ("Good morning, how are you today?", ["Good morning, ", "how are you today?"]),
+        ("It costs 3.50 at 12:30 in all shops.", ["It costs 3.50 at 12:30 in all shops."]),
+        ("Please ask Dr. Miller about it. Then go.", ["Please ask Dr. Miller about it. ", "Then go."]),
+        ("One line of a list\nand another line of it\n", ["One line of a list\n", "and another line of it\n"]),
+    ],
+)  # fmt: skip
+def test_clauses_are_cut_where_they_may_be_spoken(
+    text: str, expected: list[str], size: int
+) -> None:
+    """The first stretch is a clause, later ones sentences, whatever pieces the text comes in."""
+    assert stretches(text, size=size) == expected
+
+
+def test_clauses_lose_nothing() -> None:
+    """All text comes out, in order, however long it goes on without a mark."""
+    text = "word " * 400
+    found = stretches(text)
+    assert "".join(found) == text
+    assert max(len(stretch) for stretch in found) < 260

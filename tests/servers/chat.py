@@ -1,0 +1,217 @@
+"""A chat-completions server that does what its model's name says: `python -m tests.servers.chat`.
+
+Prints its port. Streams as OpenAI's endpoint does: `data: {chunk}` lines, the usage in a last
+chunk without choices, then `data: [DONE]`. `GET /asked` returns the bodies it was sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+ROOT = Path(__file__).parents[2]
+WORDS = "The time is ten past nine. It is a fine morning, I think."
+TOKEN_S = 0.002
+USAGE = {
+    "prompt_tokens": 42, "completion_tokens": 13, "total_tokens": 55,
+    "prompt_tokens_details": {"cached_tokens": 32},
+}  # fmt: skip
+
+
+class Chat:
+    """The endpoint."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.refusals = 0
+
+    async def complete(self, request: Request) -> Response:
+        """Answer by the model's name."""
+        body = await request.json()
+        self.asked.append(body)
+        scenario = body["model"]
+        if scenario == "busy-once" and self.refusals == 0:
+            self.refusals += 1
+            return JSONResponse(
+                {"error": {"message": "slow down", "type": "rate_limit"}},
+                status_code=429,
+                headers={"retry-after-ms": "50"},
+            )
+        if scenario.isdigit():
+            status = int(scenario)
+            return JSONResponse({"error": {"message": "secret"}}, status_code=status)
+        chunks = getattr(self, f"_{scenario.replace('-', '_')}", self._words)(body)
+        return StreamingResponse(self._events(chunks, body), media_type="text/event-stream")
+
+    async def _events(self, chunks: AsyncIterator[Any], body: dict[str, Any]) -> AsyncIterator[str]:
+        async for chunk in chunks:
+            if isinstance(chunk, str):
+                yield chunk
+                continue
+            yield self._event(body, choices=[{"index": 0, **chunk}])
+        if body.get("stream_options", {}).get("include_usage"):
+            yield self._event(body, choices=[], usage=USAGE)
+        yield "data: [DONE]\n\n"
+
+    def _event(self, body: dict[str, Any], **fields: Any) -> str:
+        chunk = {
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
+            "model": body["model"], **fields,
+        }  # fmt: skip
+        return f"data: {json.dumps(chunk)}\n\n"
+
+    # --- scenarios ---
+
+    async def _words(self, body: dict[str, Any]) -> AsyncIterator[Any]:
+        choice = body.get("tool_choice", "auto")
+        last = body["messages"][-1]
+        if body.get("tools") and choice not in ("auto", "none"):
+            async for chunk in self._weather(body):
+                yield chunk
+            return
+        text = f"It says {last['content']}." if last["role"] in {"tool", "system"} else WORDS
+        async for chunk in self._say(text, body.get("max_tokens")):
+            yield chunk
+
+    async def _say(self, text: str, most: int | None = None) -> AsyncIterator[Any]:
+        yield {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+        tokens = [token + " " for token in text.split()]
+        for token in tokens[:most]:
+            await asyncio.sleep(TOKEN_S)
+            yield {"delta": {"content": token}, "finish_reason": None}
+        cut = most is not None and most < len(tokens)
+        yield {"delta": {}, "finish_reason": "length" if cut else "stop"}
+
+    async def _weather(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        text = '{"place":"Paris","days":2,"unit":"celsius"}'
+        async for chunk in self._calls(("weather", text)):
+            yield chunk
+
+    async def _calls(self, *calls: tuple[str, str]) -> AsyncIterator[Any]:
+        for index, (name, text) in enumerate(calls):
+            started = {"index": index, "id": f"call_{index}", "type": "function"}
+            yield self._tool({**started, "function": {"name": name, "arguments": ""}})
+            for place in range(0, len(text), 7):
+                function = {"arguments": text[place : place + 7]}
+                yield self._tool({"index": index, "function": function})
+        yield {"delta": {}, "finish_reason": "tool_calls"}
+
+    def _tool(self, call: dict[str, Any]) -> dict[str, Any]:
+        return {"delta": {"tool_calls": [call]}, "finish_reason": None}
+
+    async def _two_calls(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        async for chunk in self._calls(("weather", '{"place":"A"}'), ("weather", '{"place":"B"}')):
+            yield chunk
+
+    async def _unknown_call(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        async for chunk in self._calls(("no_such_thing", "{}")):
+            yield chunk
+
+    async def _malformed_call(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        async for chunk in self._calls(("weather", '{"place": ')):
+            yield chunk
+
+    async def _filtered(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield {"delta": {"content": "I would "}, "finish_reason": None}
+        yield {"delta": {}, "finish_reason": "content_filter"}
+
+    async def _drops(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield {"delta": {"content": "Half of an "}, "finish_reason": None}
+        await asyncio.sleep(TOKEN_S)
+        raise ConnectionResetError
+
+    async def _ends_early(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield {"delta": {"content": "Half of an "}, "finish_reason": None}
+
+    async def _hangs(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield {"delta": {"content": "Wait "}, "finish_reason": None}
+        await asyncio.sleep(3_600)
+
+    async def _silent(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        await asyncio.sleep(3_600)
+        yield {}
+
+    async def _garbage(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield "data: {nonsense\n\n"
+
+    async def _slow(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        for token in ["One moment, ", "please. ", "Here ", "it ", "is."]:
+            await asyncio.sleep(0.2)
+            yield {"delta": {"content": token}, "finish_reason": None}
+        yield {"delta": {}, "finish_reason": "stop"}
+
+
+def app() -> Starlette:
+    """Return the server."""
+    chat = Chat()
+    models = {"object": "list", "data": [{"id": "words", "object": "model", "created": 1}]}
+
+    async def asked(_: Request) -> Response:
+        return JSONResponse(chat.asked)
+
+    async def listed(_: Request) -> Response:
+        return JSONResponse(models)
+
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", chat.complete, methods=["POST"]),
+            Route("/v1/models", listed),
+            Route("/asked", asked),
+        ]
+    )
+
+
+class ChatServer:
+    """One that runs as its own process."""
+
+    def __init__(self, port: int) -> None:
+        self.origin = f"http://127.0.0.1:{port}"
+        self.url = f"{self.origin}/v1"
+
+    def asked(self) -> list[dict[str, Any]]:
+        """Return the bodies it was sent."""
+        with urlopen(f"{self.origin}/asked", timeout=5) as answer:
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+
+@contextmanager
+def running() -> Iterator[ChatServer]:
+    """Start one on a free port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.servers.chat"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield ChatServer(int(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    """Serve until killed."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(listening.getsockname()[1], flush=True)
+    config = uvicorn.Config(app(), log_level="critical")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()

@@ -201,6 +201,16 @@ async def test_agent_hands_over_to_another() -> None:
         await here.until(lambda event: event.type == "audio")
 
 
+async def test_silence_is_answered_after_the_idle_timeout() -> None:
+    """The SDK's own event for it, and an answer that nobody asked for."""
+    detection = {"type": "server_vad", "idle_timeout_ms": 5_000}
+    async with talk(turn_detection=detection) as here:
+        await here.session.send_message("what time is it")
+        await here.ended()
+        await here.until(lambda event: event.type == "input_audio_timeout_triggered")
+        await here.ended()
+
+
 async def test_image_is_taken_into_the_conversation() -> None:
     """A message of text and an image."""
     content: Any = [

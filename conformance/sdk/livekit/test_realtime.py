@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,6 +28,20 @@ EVENTS = (
     "openai_server_event_received",
 )  # fmt: skip
 called: list[str] = []
+
+
+MISUNDERSTOOD = (
+    "failed to handle event", "failed to insert item", "failed to delete item",
+    "placed a chat history item", "rejected part of a chat context", "Text response received",
+)  # fmt: skip
+"""What the plugin only writes into its log when a server is not what it expects."""
+
+
+@pytest.fixture(autouse=True)
+def _understood(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    told = [record.getMessage() for record in caplog.get_records("call")]
+    assert [text for text in told if any(part in text for part in MISUNDERSTOOD)] == []
 
 
 @function_tool

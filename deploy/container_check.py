@@ -61,21 +61,19 @@ def step(text: str) -> None:
 STARTED_S = time.monotonic()
 
 
-def run(*argv: str, quiet: bool = True) -> str:
+def run(*argv: str) -> str:
     """Run a program; return what it printed, or end with its words when it fails."""
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(argv)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    if not quiet:
-        print(done.stdout.strip(), flush=True)
     return done.stdout
 
 
-def podman(*argv: str, quiet: bool = True) -> str:
+def podman(*argv: str) -> str:
     runtime = KEPT / "runtime"
     return run(
         "podman", *STORE, f"--runtime={runtime}", "--cgroup-manager=cgroupfs",
-        "--events-backend=file", *argv, quiet=quiet,
+        "--events-backend=file", *argv,
     )  # fmt: skip
 
 

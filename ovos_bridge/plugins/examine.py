@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ovos_bridge.plugins import installed, load
-from ovos_bridge.speech.choices import WAKE_WORDS, PluginChoice
+from ovos_bridge.speech.choices import WAKE_WORD, WAKE_WORDS, PluginChoice
 from realtime.media.resample import Resampler
 
 CANONICAL_HZ, RATE_HZ = 24_000, 16_000
@@ -100,7 +100,8 @@ def _judge(choice: PluginChoice, _language: str) -> tuple[bool, str]:
 
 
 def _listen(choice: PluginChoice, language: str) -> tuple[bool, str]:
-    name = str(choice.options.get("model") or WAKE_WORDS[0])
+    usual = WAKE_WORDS[0] if choice.module == WAKE_WORD else choice.module
+    name = str(choice.options.get("model") or usual)
     word = str(choice.options.get("key_phrase") or name.replace("_", " "))
     engine = load.wake_word_engine(name, choice, language)
     began = time.monotonic()

@@ -7,8 +7,10 @@ on the same sound (`LEAST_LEAD`), and if it is spelled somewhat like what the
 full model heard (`MOST_UNLIKE`, `LEAST_LETTERS`; a short phrase can pass a long
 sentence off as noise). The bounds were measured with `bench/wer.py`.
 
-Every utterance begins from the same mean of the sound (`MEAN`), so that the same
-audio gives the same words whatever a recogniser heard before, from whomever.
+Every utterance begins from the same mean of the sound (`MEAN`), corrected by its
+own loudness, so that the same audio gives the same words whatever a recogniser
+heard before, from whomever. The loudness is known after `LEVEL_BYTES`; where it is
+far from usual the decoders begin anew with what they heard.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
 
 from ovos_bridge.speech.phrases import phrase_graph
 from ovos_bridge.speech.streaming import Understood, Word
@@ -34,9 +38,24 @@ LEAST_LETTERS = 0.65
 MOST_UNLIKE_BEGUN = 0.25
 """The same for words that only begin a phrase: who is believed to go on is waited for."""
 
-MEAN = "50.65,2.21,13.91,19.09,0.84,1.39,3.0,3.52,1.55,5.34,2.71,7.21,7.33"
+MEAN = (50.65, 2.21, 13.91, 19.09, 0.84, 1.39, 3.0, 3.52, 1.55, 5.34, 2.71, 7.21, 7.33)
 """Mean cepstrum of the tuning set, each sentence by itself; pocketsphinx's own 40,3,-1 makes
 twice the errors."""
+
+LEVEL_BYTES = RATE_HZ * 8 // 10 * 2
+"""The pause before the words and half a second of them."""
+
+USUAL_LEVEL = 8_700.0
+"""Loudness of the tuning set, as `_level` measures it."""
+
+LEVEL_SLOPE = 8.87
+"""Rise of the first coefficient with the logarithm of the amplitude, measured."""
+
+USUAL_SPREAD = 0.8
+"""A logarithm of loudness so near the usual one (7 dB) makes little difference in words."""
+
+MOST_SOFTNESS = 3.0
+"""What is softer (26 dB) is taken for noise and counts as so soft."""
 
 USUAL, SCORED = "_default", "scored"
 """Searches of the full model: the fast one, and one that also knows how sure it is."""
@@ -90,6 +109,7 @@ class SphinxRecogniser:
         """What phrases begin with, short of the whole phrase."""
         self._started: list[Any] = []
         self._bytes = 0
+        self._beginning = bytearray()
         self._wants_logprobs = self._scores = False
         self._source: Any = None
         """The decoder that `finish` took the words of."""
@@ -127,8 +147,13 @@ class SphinxRecogniser:
         self._bytes, self._source = 0, None
         self._scores, self._wants_logprobs = self._wants_logprobs, False
         self._full.activate_search(self._scoring_search() if self._scores else USUAL)
+        self._beginning.clear()
+        self._begin(MEAN)
+
+    def _begin(self, mean: Sequence[float]) -> None:
+        self._end()
         for decoder in self._decoders():
-            decoder.set_cmn(MEAN)
+            decoder.set_cmn(",".join(f"{each:.2f}" for each in mean))
             decoder.start_utt()
             self._started.append(decoder)
 
@@ -147,6 +172,26 @@ class SphinxRecogniser:
 
     def hear(self, audio: bytes) -> None:
         """Take 16 kHz PCM of the utterance."""
+        room = LEVEL_BYTES - len(self._beginning)
+        self._decode(audio[:room] if room > 0 else audio)
+        if room <= 0:
+            return
+        self._beginning += audio[:room]
+        if len(self._beginning) == LEVEL_BYTES:
+            self._adjust()
+            self._decode(audio[room:])
+
+    def _adjust(self) -> None:
+        """Begin anew if the utterance is much louder or much softer than usual."""
+        level = _level(bytes(self._beginning))
+        apart = max(math.log(level / USUAL_LEVEL), -MOST_SOFTNESS) if level > 0.0 else 0.0
+        if abs(apart) <= USUAL_SPREAD:
+            return
+        self._begin((MEAN[0] + LEVEL_SLOPE * apart, *MEAN[1:]))
+        self._bytes = 0
+        self._decode(bytes(self._beginning))
+
+    def _decode(self, audio: bytes) -> None:
         self._bytes += len(audio)
         for place in range(0, len(audio), STEP_BYTES):
             piece = audio[place : place + STEP_BYTES]
@@ -215,6 +260,14 @@ class SphinxRecogniser:
 def _result(decoder: Any) -> Decoded | None:
     found = decoder.hyp()
     return None if found is None or not found.hypstr else (found.hypstr, float(found.score))
+
+
+def _level(audio: bytes) -> float:
+    """Return how loud the louder part of the sound is, as an amplitude."""
+    samples = np.frombuffer(audio, dtype="<i2").astype(np.float64)
+    frames = np.sqrt((samples[: len(samples) // 320 * 320].reshape(-1, 320) ** 2).mean(axis=1))
+    heard = frames[frames > frames.max(initial=0.0) / 20]
+    return float(np.percentile(heard, 80)) if len(heard) else 0.0
 
 
 def _word(segment: Any, *, scored: bool) -> Word | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 
 from bench.corpus.sentences import FOLDER, Sentence, sentences
 from conformance.contracts.recogniser import Hearing
 from ovos_bridge.speech.client import SpeechClient
+from realtime.engine import TranscriptFinal, TurnHypothesis
 from tests.ovos_bridge.speech.workers import (
     PHRASES,
     QUESTION_TEXT,
@@ -108,3 +110,75 @@ async def test_closed_utterances_free_their_slots(own_worker: Worker, question: 
             await asyncio.sleep(0.05)
             hearing.stream.close()
         assert await heard(client, question) == QUESTION_TEXT
+
+
+async def test_words_do_not_depend_on_what_was_heard_before(client: SpeechClient) -> None:
+    """The same audio gives the same words after louder, softer and other voices."""
+    audio = spoken("i want to return the shoes i bought last week")
+    first = await heard(client, audio)
+    for other in (silence(500) + scaled(audio, 0.05), spoken("good morning"), scaled(audio, 2.0)):
+        # Every recogniser of the worker hears it.
+        await asyncio.gather(*(heard(client, other) for _ in range(2)))
+        assert await heard(client, audio) == first
+
+
+async def test_soft_voice_is_understood(client: SpeechClient, question: bytes) -> None:
+    """A caller whose microphone is 20 dB down is heard like others."""
+    assert await heard(client, scaled(question, 0.1)) == QUESTION_TEXT
+
+
+def scaled(audio: bytes, gain: float) -> bytes:
+    """Return audio at another loudness, cut at full scale."""
+    samples = np.frombuffer(audio, dtype="<i2") * gain
+    return np.clip(samples, -32_768, 32_767).astype("<i2").tobytes()
+
+
+async def understood(client: SpeechClient, audio: bytes) -> TurnHypothesis:
+    """Return what was understood at a pause after this audio."""
+    hearing = Hearing(client.recogniser, hypotheses=True)
+    hearing.stream.feed(audio)
+    hearing.stream.prepare()
+    async with asyncio.timeout(30):
+        while not hearing.hypotheses:
+            await asyncio.sleep(0.01)
+    hearing.stream.close()
+    return hearing.hypotheses[0]
+
+
+async def test_command_at_a_pause_is_whole(client: SpeechClient, question: bytes) -> None:
+    """A phrase that nothing can follow is whole; one that may go on is extendable."""
+    await client.teach(PHRASES)
+    found = await understood(client, question)
+    assert (found.text, found.whole, found.extendable) == (QUESTION_TEXT, True, False)
+    await client.teach([*PHRASES, f"{QUESTION_TEXT} in london"])
+    found = await understood(client, question)
+    assert (found.text, found.whole, found.extendable) == (QUESTION_TEXT, None, True)
+
+
+async def test_beginning_of_a_phrase_is_not_whole(client: SpeechClient, question: bytes) -> None:
+    """Words that only begin a known phrase wait for the rest of it."""
+    await client.teach(["what time is it in london"])
+    found = await understood(client, question)
+    assert (found.text, found.whole) == (QUESTION_TEXT, False)
+
+
+async def test_sentence_no_skill_knows_is_neither(client: SpeechClient) -> None:
+    """What the grammar does not have is told as it was heard, without a judgement."""
+    found = await understood(client, spoken("i lost my credit card yesterday"))
+    assert found.text == "i lost my credit card yesterday"
+    assert found.whole is None
+    assert not found.extendable
+
+
+async def test_log_probabilities_tell_sure_words_from_others(
+    client: SpeechClient, question: bytes
+) -> None:
+    """What was heard well has more of them than what was heard wrong."""
+    hearing = Hearing(client.recogniser, logprobs=True)
+    hearing.stream.feed(spoken("the washing machine makes a strange noise"))
+    await hearing.text()
+    final = hearing.reports[-1]
+    assert isinstance(final, TranscriptFinal)
+    chances = {each.token.strip(): each.logprob for each in final.logprobs}
+    assert chances["washing"] > -0.5
+    assert min(chances.values()) < -0.5

@@ -26,8 +26,8 @@ from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
-from gateway.limits.memory import MemoryRateLimits
 from gateway.ingress.websocket import routes as websocket
+from gateway.limits.memory import MemoryRateLimits
 from gateway.readiness import PartState, Readiness
 from gateway.recording.recorder import Recorder
 from gateway.services import Services
@@ -80,14 +80,15 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     """Build every service; nothing runs yet."""
     readiness = Readiness()
     database = Database(settings.database)
-    embedded = Embedded(settings, readiness)
+    ids = RandomIds(unix_s=lambda: int(time.time()), choose=RandomText())
+    embedded = Embedded(settings, readiness, ids)
     default = embedded.engine()
     echo = Engine(
         name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser(), needs_transcript=False
     )
     services = Services(
         settings=settings,
-        ids=RandomIds(unix_s=lambda: int(time.time()), choose=RandomText()),
+        ids=ids,
         database=database,
         identity=Identity(database, Pepper.load(settings.data_dir / "pepper")),
         admission=LocalAdmission(),

@@ -151,6 +151,25 @@ class Settings(BaseSettings):
         "they are refused as the live service refuses them.",
     )
 
+    # --- chat model ---
+    chat_url: str | None = Field(
+        None,
+        description="Base URL of an OpenAI-compatible chat endpoint that answers instead of "
+        "skills, such as `http://127.0.0.1:11434/v1`; with a key alone it is OpenAI's.",
+    )
+    chat_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices(f"{PREFIX}CHAT_API_KEY", "OPENAI_API_KEY"),
+        description="Key for the chat endpoint; a key of this gateway is taken for none.",
+    )
+    chat_model: str = Field("gpt-4.1-mini", description="The model to ask there.")
+    chat_first_token_s: float = Field(
+        20.0, gt=0, description="Longest wait for the first word of the chat model."
+    )
+    chat_next_token_s: float = Field(
+        10.0, gt=0, description="Longest wait between two pieces of the chat model's answer."
+    )
+
     # --- speech and skills ---
     skills: bool = Field(True, description="Answer with OVOS skills.")
     ovos_bus_url: str | None = Field(

@@ -17,6 +17,8 @@ from types import TracebackType
 import structlog
 
 from gateway.engines.builtin import BuiltinBrain
+from gateway.engines.chat.brain import ChatBrain
+from gateway.engines.chat.configured import chat_endpoint
 from gateway.engines.choices import speech_choices, transcription_routes
 from gateway.engines.engine import Engine
 from gateway.engines.routing import RoutingRecogniser
@@ -31,9 +33,11 @@ from ovos_bridge.launch.plan import ProcessPlan, bus_url, core_plan, hub_plan, s
 from ovos_bridge.readiness import SkillsState
 from ovos_bridge.runs import Patience
 from ovos_bridge.speech.client import SpeechClient
-from realtime.ports import Recogniser, VoiceActivityDetector
+from realtime.ports import Brain, IdSource, Recogniser, VoiceActivityDetector
 
-SPEECH, SKILLS = "speech", "skills"
+SPEECH, SKILLS, CHAT = "speech", "skills", "chat"
+CHAT_PROBE_S = 30.0
+"""Between two looks whether the chat endpoint is there."""
 
 _log = structlog.get_logger("embedded")
 
@@ -49,7 +53,7 @@ def free_port() -> int:
 class Embedded:
     """Owns the child processes and the clients that reach them."""
 
-    def __init__(self, settings: Settings, readiness: Readiness) -> None:
+    def __init__(self, settings: Settings, readiness: Readiness, ids: IdSource) -> None:
         self._settings = settings
         self._readiness = readiness
         self._stack = AsyncExitStack()
@@ -60,9 +64,10 @@ class Embedded:
         elsewhere = settings.speech_socket is not None
         self._has_speech = settings.speech and (installed or elsewhere)
         self._own_worker = self._has_speech and not elsewhere
-        self._own_ovos = (
-            settings.skills and settings.ovos_bus_url is None and _has_skills(self._python)
-        )
+        endpoint = chat_endpoint(settings)
+        self.chat = None if endpoint is None else ChatBrain(endpoint, ids=ids)
+        skills = settings.skills and self.chat is None
+        self._own_ovos = skills and settings.ovos_bus_url is None and _has_skills(self._python)
         self._ovos = OvosOptions(
             port=free_port(),
             language=settings.language,
@@ -74,7 +79,7 @@ class Embedded:
         self._socket = str(worker_socket.absolute())
         self.speech: SpeechClient | None = self._speech_client() if self._has_speech else None
         self.skills: SkillsBrain | None = None
-        if self._own_ovos or settings.ovos_bus_url is not None:
+        if self._own_ovos or (skills and settings.ovos_bus_url is not None):
             url = settings.ovos_bus_url or bus_url(self._ovos.port)
             patience = Patience(answer_s=settings.answer_timeout_s)
             self.skills = SkillsBrain(
@@ -102,18 +107,19 @@ class Embedded:
             self._readiness.set(SPEECH, absent, "The speech environment is not installed.")
         if self.skills is not None:
             self._readiness.set(SKILLS, warming, self.skills.state.sentence())
+        elif self.chat is not None:
+            self._readiness.set(SKILLS, absent, "The chat model answers instead.")
         else:
             self._readiness.set(SKILLS, absent, "The skills are not installed.")
+        if self.chat is not None:
+            self._readiness.set(CHAT, warming, "The chat model was not reached yet.")
 
     def engine(self) -> Engine:
         """Return the engine that the default models get."""
-        builtin = BuiltinBrain(self.status, now=datetime.now)
-        skills, speech = self.skills, self.speech
+        speech = self.speech
         return Engine(
-            name="embedded",
-            brain=builtin
-            if skills is None
-            else SwitchBrain(skills, builtin, ready=lambda: skills.ready),
+            name="embedded" if self.chat is None else "chat",
+            brain=self._brain(),
             detector=None if speech is None else speech.detector,
             recogniser=None if speech is None else self._recogniser(speech),
             synthesiser=None if speech is None else speech.synthesiser,
@@ -121,6 +127,14 @@ class Embedded:
             transcription_models=tuple(transcription_routes(self._settings)),
             wake_words={} if speech is None else self._wake_words(speech),
         )
+
+    def _brain(self) -> Brain:
+        builtin, skills = BuiltinBrain(self.status, now=datetime.now), self.skills
+        if self.chat is not None:
+            return self.chat
+        if skills is None:
+            return builtin
+        return SwitchBrain(skills, builtin, ready=lambda: skills.ready)
 
     def _wake_words(self, speech: SpeechClient) -> dict[str, VoiceActivityDetector]:
         names = speech_choices(self._settings).wake_words
@@ -153,6 +167,9 @@ class Embedded:
             supervisor.start(self._child(core_plan(state, python, self._ovos)))
         if self.skills is not None:
             self._tasks.append(asyncio.create_task(self.skills.run(), name="skills"))
+        if self.chat is not None:
+            self._stack.push_async_callback(self.chat.close)
+            self._tasks.append(asyncio.create_task(self._watch_chat(self.chat), name="chat"))
         return self
 
     def _speech_arguments(self) -> list[str]:
@@ -206,6 +223,17 @@ class Embedded:
             _log.warning("speech_probe_failed", error=type(error).__name__)
             return
         self._readiness.set(SPEECH, PartState.READY, "It answers.")
+
+    async def _watch_chat(self, chat: ChatBrain) -> None:
+        while True:
+            try:
+                await chat.probe()
+            except Exception as error:  # noqa: BLE001 -- whatever keeps it away is no end of ours
+                _log.warning("chat_probe_failed", error=type(error).__name__)
+                self._readiness.set(CHAT, PartState.WARMING, "The chat model cannot be reached.")
+            else:
+                self._readiness.set(CHAT, PartState.READY, "It answers.")
+            await asyncio.sleep(CHAT_PROBE_S)
 
     def _skills_changed(self, state: SkillsState) -> None:
         if state.ready and self.speech is not None:

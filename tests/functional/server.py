@@ -109,7 +109,7 @@ def start(data_dir: Path, *options: str, env: Mapping[str, str] | None = None) -
     """Start a server on a free port; nothing of OVOS unless `env` says so."""
     data_dir.mkdir(parents=True, exist_ok=True)
     variables = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"},
         "PYTHONPATH": str(ROOT),
         "VOICEENGINE_DATA_DIR": str(data_dir),
         "VOICEENGINE_SPEECH": "false",

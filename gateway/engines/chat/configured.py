@@ -1,0 +1,30 @@
+"""The chat endpoint that the settings name."""
+
+from __future__ import annotations
+
+from gateway.engines.chat.brain import ChatEndpoint
+from gateway.settings import Settings
+
+OPENAI = "https://api.openai.com/v1"
+OUR_KEYS = "sk-ve-"
+"""Clients on this machine keep our own key in `OPENAI_API_KEY`; it opens nothing elsewhere."""
+
+NO_KEY = "none"
+
+
+def chat_endpoint(settings: Settings) -> ChatEndpoint | None:
+    """Return the endpoint, None where neither an address nor a key is set."""
+    key = settings.chat_api_key.get_secret_value() if settings.chat_api_key else ""
+    if key.startswith(OUR_KEYS):
+        key = ""
+    if settings.chat_url is None and not key:
+        return None
+    hosted = settings.chat_url is None or settings.chat_url.startswith(OPENAI)
+    return ChatEndpoint(
+        base_url=settings.chat_url or OPENAI,
+        model=settings.chat_model,
+        api_key=key or NO_KEY,
+        first_token_s=settings.chat_first_token_s,
+        next_token_s=settings.chat_next_token_s,
+        limit_field="max_completion_tokens" if hosted else "max_tokens",
+    )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import websockets
 
-from bench import listening, messages, turns
+from bench import endings, listening, messages, turns
 from tests.functional import server as servers
 from tests.functional.client import QUESTION
 from tests.functional.server import ROOT, Server
@@ -173,11 +173,33 @@ def bench_listening(options: argparse.Namespace) -> dict[str, object]:
     return {"rounds": rounds}
 
 
+def bench_endings(options: argparse.Namespace) -> dict[str, object]:
+    """When turns end, how often too early, and what that makes of the answer's first audio."""
+    found = asyncio.run(endings.measure(each=options.each))
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(folder, voice=True)
+        server.wait_ready()
+        audio = asyncio.run(endings.first_audio(server.ws_url, server.key, times=options.turns))
+        server.stop()
+    for name in endings.DETECTIONS:
+        each = found[name]
+        print(
+            f"{name:20} commands end after {each['command_p50_ms']:.0f} ms "
+            f"(most {each['command_max_ms']:.0f}), open sentences {each['open_p50_ms']:.0f} "
+            f"(most {each['open_max_ms']:.0f}); "
+            f"cut too early {each['cut_turns']} of {each['turns']} {each['cut']}; "
+            f"first audio {audio[name]:.0f} ms"
+        )
+    print(f"a judgement of the words took {found['judged_after_ms_p50']:.0f} ms")
+    return {**found, "first_audio_ms": audio}
+
+
 BENCHES = {
     "messages": bench_messages,
     "idle": bench_idle,
     "turns": bench_turns,
     "listening": bench_listening,
+    "endings": bench_endings,
 }
 
 

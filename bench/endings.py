@@ -228,6 +228,7 @@ def summed_up(endings: Sequence[Ending]) -> dict[str, Any]:
         "command_p50_ms": statistics.median(delays("command")),
         "command_max_ms": delays("command")[-1],
         "open_p50_ms": statistics.median(delays("open")),
+        "open_max_ms": delays("open")[-1],
         "all_p50_ms": statistics.median(e.delay_ms for e in endings),
         "all_max_ms": max(e.delay_ms for e in endings),
         "cut": dict(cut),

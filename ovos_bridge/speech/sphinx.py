@@ -228,6 +228,8 @@ class SphinxRecogniser:
         """Say what was said if it ends here; the utterance goes on."""
         full = _result(self._full)
         text = self._guess()
+        if text is None and full is not None and full[0] in self._phrases:
+            text = full[0]
         if text is not None and text in self._phrases:
             extendable = text in self._begun
             return Understood(text, whole=None if extendable else True, extendable=extendable)

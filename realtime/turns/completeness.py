@@ -17,6 +17,7 @@ from typing import Final, Literal
 from realtime.turns.words import (
     DANGLING_WORDS,
     ENDING_WORDS,
+    FAINT_WORDS,
     OPENING_WORDS,
     PARTICLES,
     QUESTION_WORDS,
@@ -84,10 +85,19 @@ class _Language:
     questions: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
     particles: frozenset[str] = frozenset()
+    faint: frozenset[str] = frozenset()
 
 
 def _language(name: str) -> _Language:
-    tables = (OPENING_WORDS, ENDING_WORDS, DANGLING_WORDS, QUESTION_WORDS, SUBJECTS, PARTICLES)
+    tables = (
+        OPENING_WORDS,
+        ENDING_WORDS,
+        DANGLING_WORDS,
+        QUESTION_WORDS,
+        SUBJECTS,
+        PARTICLES,
+        FAINT_WORDS,
+    )
     return _Language(*(frozenset(table.get(name, "").split()) for table in tables))
 
 
@@ -136,7 +146,7 @@ def _by_last_word(words: list[str], known: _Language) -> Completeness:
         or words[0] in known.questions
         or known.subjects.intersection(words[-3:-1])
     )
-    if last in known.dangling and closes:
+    if last in known.faint or (last in known.dangling and closes):
         return Completeness.DANGLING
     return Completeness.UNFINISHED
 

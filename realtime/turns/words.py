@@ -91,3 +91,6 @@ SUBJECTS: Final[Mapping[str, str]] = {"en": "i you he she it we they there this 
 
 PARTICLES: Final[Mapping[str, str]] = {"en": "on off up down in out over back around"}
 """Words that close an order: "turn it off"."""
+
+FAINT_WORDS: Final[Mapping[str, str]] = {"en": "a"}
+"""Words so short that a recogniser hears them at an end where nobody says them."""

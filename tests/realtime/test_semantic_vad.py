@@ -127,6 +127,7 @@ def test_hypothesis_is_asked_for_only_by_meaning() -> None:
         ("turn the lights off", "en-US", Completeness.OPEN),
         ("turn the lights on", "en-US", Completeness.DANGLING),
         ("tell me where it is", "en-US", Completeness.DANGLING),
+        ("turn off the lights in the hell a", "en-US", Completeness.DANGLING),
         ("my order number is", "en-US", Completeness.UNFINISHED),
         ("what is the weather in", "en-US", Completeness.DANGLING),
         ("yes I think so", "en-US", Completeness.OPEN),

@@ -67,7 +67,9 @@ async def test_drop_cuts_without_a_close_frame(endpoint: Endpoint) -> None:
 def test_frames_are_read_however_the_bytes_come() -> None:
     """Masked or not, in parts, with a control frame between the parts."""
     mask = bytes([1, 2, 3, 4])
-    masked = bytes([0x81, 0x80 | 3]) + mask + bytes(a ^ b for a, b in zip(b"one", mask, strict=False))
+    masked = (
+        bytes([0x81, 0x80 | 3]) + mask + bytes(a ^ b for a, b in zip(b"one", mask, strict=False))
+    )
     parts = bytes([0x01, 2]) + b"tw" + bytes([0x89, 0]) + bytes([0x80, 1]) + b"o"
     long = bytes([0x81, 126]) + (300).to_bytes(2, "big") + b"y" * 300
     binary = bytes([0x82, 1]) + b"z"

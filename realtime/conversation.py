@@ -58,6 +58,7 @@ class Conversation:
     def __init__(self) -> None:
         self._order: list[str] = []
         self._entries: dict[str, Entry] = {}
+        self._promised = ""
 
     def __len__(self) -> int:
         return len(self._order)
@@ -88,12 +89,16 @@ class Conversation:
         Raises:
             DuplicateItem, UnknownPreviousItem, UnknownCall: as named.
         """
-        if item.id in self._entries:
+        if item.id in self._entries or item.id == self._promised:
             raise DuplicateItem(item.id)
         if after and after != FRONT and after not in self._entries:
             raise UnknownPreviousItem(after)
         if isinstance(item, FunctionOutputItem) and not self._has_call(item.call_id):
             raise UnknownCall(item.call_id)
+
+    def promise(self, item_id: str) -> None:
+        """Keep an id that was told already free for the item that will bear it."""
+        self._promised = item_id
 
     def _has_call(self, call_id: str) -> bool:
         return any(
@@ -112,6 +117,8 @@ class Conversation:
             self._order.insert(0, item.id)
         else:
             self._order.insert(self._order.index(after) + 1, item.id)
+        if item.id == self._promised:
+            self._promised = ""
         self._entries[item.id] = Entry(item, audio_samples=audio_samples)
         return self.previous_id(item.id)
 

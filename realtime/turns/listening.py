@@ -223,6 +223,7 @@ class Listening:
         start = max(self._start, began.at - _samples(padding_ms))
         outbox = self._state.outbox
         self._turn = Turn(outbox.ids("item"), start)
+        self._state.conversation.promise(self._turn.item_id)
         outbox.send(
             SpeechStarted(
                 event_id=outbox.event_id(),

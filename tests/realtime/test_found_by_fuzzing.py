@@ -30,3 +30,15 @@ def test_second_cancel_behind_a_question_is_refused() -> None:
     assert driver.last("response.done")["response"]["status"] == "cancelled"
     assert driver.error()["code"] == "response_cancel_not_active"
     assert driver.error()["event_id"] == "two"
+
+
+def test_id_of_the_turn_that_is_spoken_is_taken() -> None:
+    """`speech_started` tells the item's id; a client's item may not take it before the commit."""
+    driver = Driver()
+    driver.audio(640, voiced=False)
+    driver.audio(400, voiced=True)
+    item_id = driver.last("input_audio_buffer.speech_started")["item_id"]
+    driver.client("conversation.item.create", item=text_item("mine", id=item_id))
+    assert driver.error()["code"] == "item_create_duplicate_item_id"
+    driver.client("input_audio_buffer.commit")
+    assert driver.last("conversation.item.added")["item"]["id"] == item_id

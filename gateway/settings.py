@@ -163,6 +163,10 @@ class Settings(BaseSettings):
         description="Key for the chat endpoint; a key of this gateway is taken for none.",
     )
     chat_model: str = Field("gpt-4.1-mini", description="The model to ask there.")
+    chat_skills_first: bool = Field(
+        False,
+        description="Ask OVOS skills first, and the chat model what no skill understands.",
+    )
     chat_first_token_s: float = Field(
         20.0, gt=0, description="Longest wait for the first word of the chat model."
     )

@@ -33,8 +33,14 @@ class SkillsBrain:
         patience: Patience | None = None,
         max_turns: int = MAX_TURNS,
         on_state: Callable[[SkillsState], None] | None = None,
+        alone: bool = True,
     ) -> None:
-        """`on_state` is told of each change of readiness."""
+        """`on_state` is told of each change of readiness.
+
+        Not `alone`, somebody else answers what no skill understands: core's
+        fallbacks are not asked, and such a run fails with `runs.UNMATCHED`.
+        """
+        self.alone = alone
         self.patience = patience or Patience()
         prefix = f"ve-{secrets.token_hex(4)}-"
         self.bus = Bus(url, prefix=prefix)
@@ -87,7 +93,10 @@ class SkillsBrain:
 
     def core_facts(self) -> tuple[tuple[str, ...], frozenset[str]]:
         """Return core's pipeline and the skills that converse."""
-        return self.readiness.pipeline, self.readiness.conversational
+        pipeline = self.readiness.pipeline
+        if not self.alone:
+            pipeline = tuple(sessions.without_fallbacks(pipeline))
+        return pipeline, self.readiness.conversational
 
     def start(self, run: SkillsRun, send: Callable[[SkillsRun], bool]) -> None:
         """Send a run's words when there is room."""
@@ -135,7 +144,7 @@ class SkillsSession:
     def prepare(self, request: BrainRequest, sink: Callable[[BrainReport], None]) -> SkillsRun:
         """Begin an answer; nothing reaches core before `commit`."""
         place = _Place(self, aside=not request.in_conversation)
-        run = SkillsRun(request, sink, place, self._brain.patience)
+        run = SkillsRun(request, sink, place, self._brain.patience, alone=self._brain.alone)
         self._runs[run] = place
         return run
 

@@ -20,6 +20,7 @@ from realtime.engine import (
 from realtime.tools.calls import call_reports, forced_function, last_output, last_question
 
 UNAVAILABLE = EngineFault("skills_unavailable", "The skills are not available right now.")
+UNMATCHED = EngineFault("skills_unmatched", "No skill understands that.")
 TIMED_OUT = EngineFault("skills_timeout", "The skills did not answer in time.")
 
 
@@ -56,7 +57,11 @@ class SkillsRun:
         sink: Callable[[BrainReport], None],
         sayer: Sayer,
         patience: Patience,
+        *,
+        alone: bool = True,
     ) -> None:
+        """Not `alone`, what no skill understands fails with `UNMATCHED`."""
+        self._alone = alone
         self.request = request
         self.words = last_question(request).strip()
         self._sink = sink
@@ -122,10 +127,12 @@ class SkillsRun:
             match outcome:
                 case Say(text=text):
                     self._sink(BrainText(self.request.response_id, self._spaced(text)))
-                case Over(matched=matched):
-                    if not matched and not self._said:
-                        self._sink(BrainText(self.request.response_id, wording.NOT_UNDERSTOOD))
+                case Over(matched=matched) if matched or self._said:
                     self._finish()
+                case Over() if self._alone:
+                    self._answer(wording.NOT_UNDERSTOOD)
+                case Over():
+                    self.fail(UNMATCHED)
             if self._ended:
                 return
 

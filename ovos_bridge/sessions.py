@@ -78,5 +78,10 @@ def without_stop(pipeline: Collection[str]) -> list[str]:
     return [stage for stage in pipeline if stage not in STOP_STAGES and "-stop-" not in stage]
 
 
+def without_fallbacks(pipeline: Collection[str]) -> list[str]:
+    """Return the pipeline without the stages that answer whatever nobody understood."""
+    return [stage for stage in pipeline if "fallback" not in stage and "common_q" not in stage]
+
+
 def _kept(skill: object, conversational: Collection[str], waiting: Collection[str]) -> bool:
     return isinstance(skill, str) and (skill in conversational or skill in waiting)

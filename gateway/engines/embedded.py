@@ -21,6 +21,7 @@ from gateway.engines.chat.brain import ChatBrain
 from gateway.engines.chat.configured import chat_endpoint
 from gateway.engines.choices import speech_choices, transcription_routes
 from gateway.engines.engine import Engine
+from gateway.engines.first import FirstBrain
 from gateway.engines.routing import RoutingRecogniser
 from gateway.engines.switch import SwitchBrain
 from gateway.processes.supervisor import Child, Supervisor
@@ -31,11 +32,14 @@ from ovos_bridge.brain import MAX_TURNS, SkillsBrain
 from ovos_bridge.launch.environment import OvosOptions
 from ovos_bridge.launch.plan import ProcessPlan, bus_url, core_plan, hub_plan, speech_plan
 from ovos_bridge.readiness import SkillsState
-from ovos_bridge.runs import Patience
+from ovos_bridge.runs import UNAVAILABLE, UNMATCHED, Patience
 from ovos_bridge.speech.client import SpeechClient
 from realtime.ports import Brain, IdSource, Recogniser, VoiceActivityDetector
 
 SPEECH, SKILLS, CHAT = "speech", "skills", "chat"
+PASSED_ON = (UNMATCHED.code, UNAVAILABLE.code)
+"""Faults of skills after which the chat model is asked."""
+
 CHAT_PROBE_S = 30.0
 """Between two looks whether the chat endpoint is there."""
 
@@ -66,7 +70,7 @@ class Embedded:
         self._own_worker = self._has_speech and not elsewhere
         endpoint = chat_endpoint(settings)
         self.chat = None if endpoint is None else ChatBrain(endpoint, ids=ids)
-        skills = settings.skills and self.chat is None
+        skills = settings.skills and (self.chat is None or settings.chat_skills_first)
         self._own_ovos = skills and settings.ovos_bus_url is None and _has_skills(self._python)
         self._ovos = OvosOptions(
             port=free_port(),
@@ -87,6 +91,7 @@ class Embedded:
                 patience=patience,
                 max_turns=MAX_TURNS if self._own_ovos else settings.ovos_bus_turns,
                 on_state=self._skills_changed,
+                alone=self.chat is None,
             )
         self._declare()
 
@@ -131,7 +136,9 @@ class Embedded:
     def _brain(self) -> Brain:
         builtin, skills = BuiltinBrain(self.status, now=datetime.now), self.skills
         if self.chat is not None:
-            return self.chat
+            if skills is None:
+                return self.chat
+            return FirstBrain(skills, self.chat, passing=PASSED_ON)
         if skills is None:
             return builtin
         return SwitchBrain(skills, builtin, ready=lambda: skills.ready)

@@ -115,3 +115,24 @@ async def test_spoken_question_gets_a_spoken_answer(
     response = events[-1]["response"]
     assert response["output"][0]["content"][0]["transcript"].strip() == WORDS
     assert any(event["type"] == "response.output_audio.delta" for event in events)
+
+
+@pytest.mark.real
+async def test_skills_answer_first_and_the_model_what_they_do_not_understand(
+    model: ChatServer, tmp_path: Path, skills_python: Path
+) -> None:
+    """The time comes from a skill, a story from the model."""
+    env = servers.voice(skills_python) | settings(model)
+    env["VOICEENGINE_CHAT_SKILLS_FIRST"] = "true"
+    server = servers.start(tmp_path, env=env)
+    server.wait_ready()
+    try:
+        async with connected(server, model="gpt-realtime") as client:
+            before = len(model.asked())
+            told = await answer(client, "what time is it")
+            assert told["status"] == "completed"
+            assert len(model.asked()) == before
+            story = await answer(client, "invent a poem on glaciers and their shepherds")
+            assert story["output"][0]["content"][0]["text"].strip() == WORDS
+    finally:
+        assert server.stop() == 0

@@ -52,6 +52,8 @@ class Socket:
         self._closing: tuple[int, str] | None = None
         self._broken = False
         self._dropping: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._sending_since_s = 0.0
 
     def send(self, text: str) -> None:
         """Send a frame, or queue it."""
@@ -89,33 +91,48 @@ class Socket:
 
     async def write(self) -> None:
         """Send frames in order until the socket is closed; the one writer of this socket."""
-        watch: asyncio.TimerHandle | None = None
         try:
             while True:
-                while self._frames:
-                    taken, self._frames = self._frames, []
-                    for text in taken:
-                        if self._broken:
-                            break
-                        if watch is None:
-                            watch = self._loop.call_later(self._timeout_s, self.overflow)
-                        await self._send({"type": "websocket.send", "text": text})
-                        self._bytes -= len(text)
-                if watch is not None:
-                    watch.cancel()
-                    watch = None
+                await self._send_waiting()
                 if self._closing is not None:
                     break
                 self._wake = self._loop.create_future()
                 await self._wake
             await self._close_now(*self._closing)
-        except OSError:
-            self._broken = True  # the peer is gone; the reader sees the disconnect
+        except (OSError, RuntimeError):
+            # The peer is gone, or a protocol error has closed the connection below
+            # us, which uvicorn tells by a RuntimeError; the reader sees the end.
+            self._broken = True
         finally:
-            if watch is not None:
-                watch.cancel()
+            self._watch_no_more()
             if self._dropping is not None:
                 self._dropping.cancel()
+
+    async def _send_waiting(self) -> None:
+        while self._frames:
+            taken, self._frames = self._frames, []
+            for text in taken:
+                if self._broken:
+                    break
+                self._sending_since_s = self._loop.time()
+                if self._watch is None:
+                    self._watch = self._loop.call_later(self._timeout_s, self._look)
+                await self._send({"type": "websocket.send", "text": text})
+                self._bytes -= len(text)
+        self._watch_no_more()
+
+    def _look(self) -> None:
+        """Has one frame taken too long? One timer for a whole backlog: a timer each is dear."""
+        left_s = self._sending_since_s + self._timeout_s - self._loop.time()
+        if left_s > 0:
+            self._watch = self._loop.call_later(left_s, self._look)
+        else:
+            self.overflow()
+
+    def _watch_no_more(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     async def _close_now(self, code: int, reason: str) -> None:
         message: Message = {"type": "websocket.close", "code": code, "reason": reason}

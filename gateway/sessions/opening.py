@@ -22,7 +22,7 @@ from gateway.sessions.dialects import Beta, DialectName
 from gateway.sessions.locale import ANY_LOCALE, Locale
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.projection import PLAIN, Projection
-from gateway.sessions.runner import SessionRunner
+from gateway.sessions.runner import BROKEN_CODE, SessionRunner
 from gateway.telemetry import metrics
 from realtime.dialects.beta.dialect import BetaDialect
 from realtime.engine import SessionFacts
@@ -175,7 +175,8 @@ class OpenedSession:
         return Projection(Beta(translation))
 
     async def finish(self) -> None:
-        """Write the end down."""
+        """Write the end down; end what a fault of ours has left running."""
+        self.runner.shutdown(EndReason.SERVER_FAULT, code=BROKEN_CODE)
         reason = self.runner.end_reason or EndReason.SERVER_FAULT
         self._services.directory.remove(self.config.id)
         self._recorder.close(reason)

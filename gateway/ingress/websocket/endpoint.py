@@ -21,6 +21,7 @@ from gateway.sessions.dialects import DialectName
 from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
 from gateway.sessions.opening import OpenedSession, open_session
+from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
 from realtime.errors import (
     BetaShapeDisabled,
@@ -112,31 +113,42 @@ class RealtimeSocket:
         connection: FramedWebSocket,
         send: Send,
     ) -> None:
-        settings = self._services.settings
         async with asyncio.TaskGroup() as tasks:
             runner = opened.start(tasks.create_task, dialect=dialect)
-            socket = Socket(
-                send,
-                queue_bytes=settings.send_queue_bytes,
-                send_timeout_s=settings.send_timeout_s,
-                too_slow=lambda: _too_slow(opened),
-                connection=connection,
-                projection=opened.projection,
-            )
-            controller = runner.controllers.add(socket)
-            runner.post(Opened(controller))
-            reading = Reading(
-                opened,
-                controller,
-                connection,
-                dialect=opened.projection.dialect,
-                lag_ms=settings.detection_lag_ms,
-            )
-            connection.listen(reading.take, lambda: _left(opened, connection))
-            await socket.write()
-            await runner.ended.wait()
-            reading.close()
-        await opened.finish()
+            try:
+                await self._converse(opened, runner, connection, send)
+            finally:
+                await opened.finish()
+
+    async def _converse(
+        self,
+        opened: OpenedSession,
+        runner: SessionRunner,
+        connection: FramedWebSocket,
+        send: Send,
+    ) -> None:
+        settings = self._services.settings
+        socket = Socket(
+            send,
+            queue_bytes=settings.send_queue_bytes,
+            send_timeout_s=settings.send_timeout_s,
+            too_slow=lambda: _too_slow(opened),
+            connection=connection,
+            projection=opened.projection,
+        )
+        controller = runner.controllers.add(socket)
+        runner.post(Opened(controller))
+        reading = Reading(
+            opened,
+            controller,
+            connection,
+            dialect=opened.projection.dialect,
+            lag_ms=settings.detection_lag_ms,
+        )
+        connection.listen(reading.take, lambda: _left(opened, connection))
+        await socket.write()
+        await runner.ended.wait()
+        reading.close()
 
 
 def _left(opened: OpenedSession, connection: FramedWebSocket) -> None:

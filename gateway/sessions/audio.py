@@ -15,6 +15,9 @@ from realtime.session.config import AudioFormat, PcmAudio
 G711_HZ = 8_000
 CANONICAL_HZ = 24_000
 
+MOST_CLOSED = 1_024
+"""Items of which audio may still come though they are cut or gone; only what is spoken now is."""
+
 
 class InputDecoder:
     """Turns wire bytes of one format into canonical audio; keeps state between appends."""
@@ -127,11 +130,11 @@ class ItemAudio:
         self._most = most_bytes
         self._held = 0
         self._items: OrderedDict[str, bytearray] = OrderedDict()
-        self._closed: set[str] = set()
+        self._closed: OrderedDict[str, None] = OrderedDict()
 
     def keep(self, item_id: str, audio: bytes) -> None:
         """Take the audio of a new item."""
-        self._closed.discard(item_id)
+        self._closed.pop(item_id, None)
         self.add(item_id, audio)
 
     def add(self, item_id: str, audio: bytes) -> None:
@@ -143,11 +146,16 @@ class ItemAudio:
         while self._held > self._most and self._items:
             oldest, dropped = self._items.popitem(last=False)
             self._held -= len(dropped)
-            self._closed.add(oldest)  # its end alone would be worse than nothing
+            self._close(oldest)  # its end alone would be worse than nothing
+
+    def _close(self, item_id: str) -> None:
+        self._closed[item_id] = None
+        if len(self._closed) > MOST_CLOSED:
+            self._closed.popitem(last=False)
 
     def cut(self, item_id: str, samples: int) -> None:
         """Keep the first samples of an item, for good."""
-        self._closed.add(item_id)
+        self._close(item_id)
         audio = self._items.get(item_id)
         if audio is not None:
             self._held -= max(len(audio) - samples * BYTES_PER_SAMPLE, 0)
@@ -155,7 +163,7 @@ class ItemAudio:
 
     def drop(self, item_id: str) -> None:
         """Forget an item's audio."""
-        self._closed.add(item_id)
+        self._close(item_id)
         self._held -= len(self._items.pop(item_id, b""))
 
     def get(self, item_id: str) -> bytes | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from gateway.sessions.audio import ItemAudio
 
 SECOND = bytes(48_000)
@@ -51,3 +53,22 @@ def test_audio_of_one_item_over_the_cap_is_none_at_all() -> None:
     for _ in range(4):
         items.add("a", SECOND)
     assert items.get("a") is None
+
+
+def test_items_that_come_and_go_leave_nothing() -> None:
+    """A client may make and delete items for an hour; what must be remembered of them is little."""
+    items = ItemAudio(most_bytes=1_000_000)
+
+    def come_and_go(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            items.keep(f"item_{number}", b"")
+            items.drop(f"item_{number}")
+
+    come_and_go(0, 10_000)
+    tracemalloc.start()
+    come_and_go(10_000, 20_000)
+    grown_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown_bytes < 500_000
+    items.add("item_29999", SECOND)
+    assert items.get("item_29999") is None

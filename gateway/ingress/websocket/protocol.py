@@ -85,6 +85,7 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
 
         Nothing more comes by way of the application's `receive`; `gone` may be told twice.
         """
+        self.resume()  # uvicorn paused for what waits here; what is taken may pause anew
         ended = []
         while not self.queue.empty():
             message = self.queue.get_nowait()
@@ -98,7 +99,6 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         self._take = take
         cast("Mailbox", self.queue).on_disconnect(gone)
         self._forget_handshake()
-        self.resume()
 
     def _forget_handshake(self) -> None:
         """Let the headers go, which the library, uvicorn and starlette keep to the end."""

@@ -65,6 +65,8 @@ class Connection:
         self.socket = FramedWebSocket(config, ServerState(), {})
         self.wire = Wire()
         self.taken: list[Frame] = []
+        self.pauses = False
+        """Each frame is one too many."""
         self.gone: list[bool] = []
         """Whether the peer said goodbye, each time its end was told."""
         self.client = ClientProtocol(parse_uri("ws://localhost/"))
@@ -74,9 +76,14 @@ class Connection:
         await receive()
         await send({"type": "websocket.accept"})
         assert scope["extensions"][FRAMES] is self.socket
-        self.socket.listen(self.taken.append, lambda: self.gone.append(self.socket.left))
+        self.socket.listen(self._take, lambda: self.gone.append(self.socket.left))
         self.ready.set()
         await asyncio.Event().wait()
+
+    def _take(self, frame: Frame) -> None:
+        self.taken.append(frame)
+        if self.pauses:
+            self.socket.pause()
 
     async def open(self, *, behind: bytes = b"") -> None:
         """Shake hands; `behind` comes in the same packet."""
@@ -161,6 +168,16 @@ class TestMessages:
         await connection.open(behind=first[:3])
         connection.socket.data_received(first[3:] + sent(Opcode.TEXT, b"second"))
         assert connection.taken == ["first", "second"]
+
+    async def test_pause_asked_for_by_what_came_early_holds(self) -> None:
+        """A burst behind the handshake may overload a session before it listens."""
+        connection = Connection()
+        connection.pauses = True
+        await connection.open(behind=sent(Opcode.TEXT, b"burst"))
+        assert connection.taken == ["burst"]
+        assert connection.wire.paused
+        connection.socket.resume()
+        assert not connection.wire.paused
 
     async def test_ping_is_answered_with_its_payload(self, connection: Connection) -> None:
         """RFC 6455, 5.5.3."""

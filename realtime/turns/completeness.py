@@ -66,7 +66,7 @@ class Waits:
 
 _MEDIUM = Waits(160, 224, 600, 1_000, 4_000)
 WAITS: Final[Mapping[Eagerness, Waits]] = {
-    "low": Waits(240, 480, 1_200, 2_000, 8_000),
+    "low": Waits(224, 480, 1_200, 2_000, 8_000),
     "medium": _MEDIUM,
     "auto": _MEDIUM,
     "high": Waits(128, 160, 350, 800, 2_000),

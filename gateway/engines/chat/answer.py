@@ -75,8 +75,8 @@ class Answer:
                 self.ended = True
                 yield BrainFailed(self._response_id, UNKNOWN_TOOL)
                 return
-            # Some servers number calls anew in each answer: ids are ours unless they look unique.
-            self._calls[call.index] = self._open = call.id or self._ids("call")
+            # Ours, not the endpoint's: some servers number calls anew in each answer.
+            self._calls[call.index] = self._open = self._ids("call")
             yield BrainCallStarted(self._response_id, self._open, name)
         if function is not None and function.arguments:
             yield BrainCallArguments(self._response_id, self._calls[call.index], function.arguments)

@@ -75,6 +75,7 @@ class ChatRun:
         """Ask no more."""
         self._over = True
         self._task.cancel()
+        self._session.done(self)  # a task that never ran says nothing
 
     def _tell_held(self) -> None:
         held, self._held = self._held, []

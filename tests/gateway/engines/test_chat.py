@@ -24,6 +24,7 @@ from realtime.engine import (
     BrainText,
     ContextImage,
     ContextItem,
+    SessionFacts,
 )
 from realtime.ids import SequentialIds
 from tests.servers import chat
@@ -85,6 +86,23 @@ async def test_parallel_calls_follow_one_another(brains: Any) -> None:
     assert kinds == [
         BrainCallStarted, BrainCallFinished, BrainCallStarted, BrainCallFinished, BrainFinished,
     ]  # fmt: skip
+
+
+async def test_calls_of_several_answers_have_ids_of_their_own(brains: Any) -> None:
+    """Servers that number calls anew in each answer would mix their outputs up."""
+    brain = brains("two-calls")
+    reports = [r for _ in range(2) for r in await answered(brain, tools=(WEATHER,))]
+    named = [report.call_id for report in reports if isinstance(report, BrainCallStarted)]
+    assert len(named) == len(set(named)) == 4
+
+
+async def test_answer_that_is_cancelled_at_once_is_forgotten(brains: Any) -> None:
+    """An abandoned speculation leaves nothing with its session."""
+    session = brains("words").open(SessionFacts(session_id="sess_1"))
+    session.prepare(asked("what time is it"), lambda _: None).cancel()
+    await asyncio.sleep(0)
+    assert not session._runs
+    session.close()
 
 
 async def test_malformed_arguments_are_passed_on(brains: Any) -> None:

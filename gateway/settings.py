@@ -158,9 +158,13 @@ class Settings(BaseSettings):
         "skills, such as `http://127.0.0.1:11434/v1`; with a key alone it is OpenAI's.",
     )
     chat_api_key: SecretStr | None = Field(
+        None, description="Key for the chat endpoint; without `chat_url` for OpenAI's."
+    )
+    openai_api_key: SecretStr | None = Field(
         None,
-        validation_alias=AliasChoices(f"{PREFIX}CHAT_API_KEY", "OPENAI_API_KEY"),
-        description="Key for the chat endpoint; a key of this gateway is taken for none.",
+        validation_alias=AliasChoices("OPENAI_API_KEY"),
+        description="The same for OpenAI's own endpoint and no other; a key of this gateway is "
+        "taken for none.",
     )
     chat_model: str = Field("gpt-4.1-mini", description="The model to ask there.")
     chat_skills_first: bool = Field(

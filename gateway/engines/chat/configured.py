@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from gateway.engines.chat.brain import ChatEndpoint
 from gateway.settings import Settings
 
@@ -14,12 +16,10 @@ NO_KEY = "none"
 
 def chat_endpoint(settings: Settings) -> ChatEndpoint | None:
     """Return the endpoint, None where neither an address nor a key is set."""
-    key = settings.chat_api_key.get_secret_value() if settings.chat_api_key else ""
-    if key.startswith(OUR_KEYS):
-        key = ""
+    hosted = settings.chat_url is None or settings.chat_url.startswith(OPENAI)
+    key = _usable(settings.chat_api_key) or (_usable(settings.openai_api_key) if hosted else "")
     if settings.chat_url is None and not key:
         return None
-    hosted = settings.chat_url is None or settings.chat_url.startswith(OPENAI)
     return ChatEndpoint(
         base_url=settings.chat_url or OPENAI,
         model=settings.chat_model,
@@ -28,3 +28,8 @@ def chat_endpoint(settings: Settings) -> ChatEndpoint | None:
         next_token_s=settings.chat_next_token_s,
         limit_field="max_completion_tokens" if hosted else "max_tokens",
     )
+
+
+def _usable(key: SecretStr | None) -> str:
+    text = key.get_secret_value() if key is not None else ""
+    return "" if text.startswith(OUR_KEYS) else text

@@ -12,7 +12,9 @@ import pytest
 from conformance.contracts.brain import WEATHER, Answer, asked, check_brain, opened
 from gateway.engines.chat.brain import ChatBrain, ChatEndpoint
 from gateway.engines.chat.clauses import Clauses
+from gateway.engines.chat.configured import chat_endpoint
 from gateway.engines.chat.messages import chat_choice, chat_messages
+from gateway.settings import Settings
 from realtime.engine import (
     BrainCallArguments,
     BrainCallFinished,
@@ -29,6 +31,8 @@ from realtime.engine import (
 from realtime.ids import SequentialIds
 from tests.servers import chat
 from tests.servers.chat import WORDS, ChatServer
+
+LOCAL = "http://127.0.0.1:11434/v1"
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +107,34 @@ async def test_answer_that_is_cancelled_at_once_is_forgotten(brains: Any) -> Non
     await asyncio.sleep(0)
     assert not session._runs
     session.close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "address", "key"),
+    [
+        ({}, None, None),
+        ({"OPENAI_API_KEY": "sk-ve-ours"}, None, None),
+        ({"OPENAI_API_KEY": "sk-theirs"}, "https://api.openai.com/v1", "sk-theirs"),
+        ({"OPENAI_API_KEY": "sk-theirs", "CHAT_URL": LOCAL}, LOCAL, "none"),
+        ({"CHAT_API_KEY": "key", "CHAT_URL": LOCAL}, LOCAL, "key"),
+        (
+            {"CHAT_API_KEY": "key", "OPENAI_API_KEY": "sk-theirs"},
+            "https://api.openai.com/v1",
+            "key",
+        ),
+    ],
+    ids=["nothing", "our own key", "OpenAI's", "OpenAI's and an address", "both", "two keys"],
+)
+def test_key_goes_to_its_own_endpoint_only(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], address: str | None, key: str | None
+) -> None:
+    """A key for OpenAI that lies in the environment is not shown to any other endpoint."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name if name.startswith("OPENAI") else f"VOICEENGINE_{name}", value)
+    endpoint = chat_endpoint(Settings())
+    assert (endpoint and endpoint.base_url) == address
+    assert (endpoint and endpoint.api_key) == key
 
 
 async def test_malformed_arguments_are_passed_on(brains: Any) -> None:

@@ -72,7 +72,7 @@ class SpokenSession:
         self._client.remember(segment.stream, segment)
         asked = {
             "text": request.text,
-            "voice": self._voices.get(request.voice, request.voice),
+            "voice": self._name(request.voice),
             "speed": request.speed,
             "language": request.language or self._language,
         }
@@ -80,6 +80,14 @@ class SpokenSession:
             asyncio.get_running_loop().call_soon(segment.failed, LOST)
             return
         self.watch(segment)
+
+    def _name(self, voice: str) -> str:
+        """Return what the plugin knows a voice by; an id that nobody mapped is the usual voice.
+
+        A plugin may load what a name says, from a file or an address: no client names those.
+        """
+        known = voice if voice in VOICES or voice in self._voices else VOICES[0]
+        return self._voices.get(known, known)
 
     def watch(self, segment: SpokenSegment) -> None:
         """Fail the segment if its next audio takes too long."""

@@ -28,7 +28,7 @@ from gateway.sessions.opening import OpenedSession, effective_config
 from gateway.sessions.projection import Projection
 from gateway.settings import Settings
 from realtime.engine import Volunteered
-from realtime.ids import SequentialIds
+from realtime.ids import ID_LENGTH
 from realtime.session.inputs import EndReason, Narrowed, Opened
 from tests.fuzz.engine import DELAYS_S, Parts, Script
 from tests.fuzz.laws import UNNAMED, Broken, Laws, Shapes
@@ -62,6 +62,17 @@ class Step:
             )
             return f"{'mutated' if self.mutated else 'valid  '} {shown!r}"
         return f"{self.does} {self.seconds}"
+
+
+class Ids:
+    """Ids in sequence, that no client can know before it is told them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, prefix: str) -> str:
+        self._count += 1
+        return f"{prefix}_Server{self._count:0{ID_LENGTH - 6}d}"
 
 
 class _Log:
@@ -173,7 +184,7 @@ class Session:
         self.tight = chance.random() < 0.1
         services = SimpleNamespace(
             settings=SETTINGS,
-            ids=SequentialIds(),
+            ids=Ids(),
             admission=_Admission(script),
             limits=MemoryRateLimits(
                 requests_per_minute=5 if self.tight else 1_000_000,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from realtime.conversation import Conversation
 from realtime.session.config import AnySessionConfig, ConversationConfig, TranscriptionSessionConfig
 from realtime.session.inputs import EngineTraits, SessionLimits
 from realtime.session.outbox import Outbox
+
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +46,13 @@ class SessionState:
 
     @property
     def spoken_language(self) -> str | None:
-        """What the client said is spoken (BCP 47), None if it did not."""
+        """What the client said is spoken (BCP 47), None if it did not or what it said is no tag.
+
+        Engines look for files and models by it.
+        """
         chosen = self.config.audio.input.transcription
-        return chosen.language if chosen else None
+        said = chosen.language if chosen else None
+        return said if said and LANGUAGE_TAG.fullmatch(said) else None
 
     @property
     def language(self) -> str:

@@ -98,7 +98,7 @@ class Transcripts:
         return RecognitionRequest(
             utterance_id=item_id,
             model=chosen.model if chosen else "",
-            language=chosen.language if chosen else None,
+            language=self._state.spoken_language,
             languages=heard.wishes.languages,
             prompt=chosen.prompt if chosen else None,
             keywords=heard.wishes.keywords,

@@ -273,3 +273,24 @@ def test_turn_detection_keys_for_answers_are_taken_and_unused() -> None:
     driver.utterance()
     driver.run()
     assert "response.created" not in driver.types()
+
+
+@pytest.mark.parametrize(
+    ("language", "asked"),
+    [
+        ("de", "de"),
+        ("pt-BR", "pt-BR"),
+        ("zh_Hans_CN", "zh_Hans_CN"),
+        ("../../de", None),
+        ("", None),
+    ],
+)
+def test_language_that_is_no_tag_reaches_no_engine(language: str, asked: str | None) -> None:
+    """Engines look for files and models by it; it is echoed, and what is spoken is left open."""
+    driver = transcribing()
+    configure(driver, "gpt-4o-transcribe", options={"language": language})
+    echoed = driver.last("session.updated")
+    assert echoed["session"]["audio"]["input"]["transcription"]["language"] == language
+    driver.utterance()
+    (opened,) = [e for e in driver.effects if isinstance(e, fx.OpenRecognition)]
+    assert opened.request.language == asked

@@ -18,6 +18,8 @@ from realtime.media.resample import Resampler
 CANONICAL_HZ, RATE_HZ = 24_000, 16_000
 CHUNK_BYTES = RATE_HZ * 30 // 1000 * 2
 MOST_CALLERS = 64
+"""Engines at once, those that still end included: each has a thread and a model."""
+
 MOST_WAITING = 1_500
 """Pieces of audio of one caller that may wait, half a minute; beyond it the engine hangs."""
 
@@ -35,7 +37,10 @@ class WakeWordEngine(Protocol):
 
 
 class WakeWordCaller:
-    """One caller; `heard` gets the position at which his word ended, `lost` is called once."""
+    """One caller; `heard` gets the position at which his word ended, `lost` is called once.
+
+    `ended` is told when his engine and its thread are gone.
+    """
 
     def __init__(
         self,
@@ -44,8 +49,10 @@ class WakeWordCaller:
         *,
         heard: Callable[[int], None],
         lost: Callable[[], None],
+        ended: Callable[[WakeWordCaller], None],
     ) -> None:
         self._make = make
+        self._ended = ended
         self._at_sample = at_sample
         self._heard = heard
         self._lost = lost
@@ -91,6 +98,8 @@ class WakeWordCaller:
         except Exception:  # whatever a plugin raises costs its own caller only
             _log.exception("wake word of a caller lost")
             self._loop.call_soon_threadsafe(self._fail)
+        finally:
+            self._loop.call_soon_threadsafe(self._ended, self)
 
     def _listen(self, engine: WakeWordEngine) -> None:
         down, waiting = Resampler(CANONICAL_HZ, RATE_HZ), bytearray()
@@ -119,11 +128,11 @@ class WakeWords:
         if make is None or len(self._callers) >= MOST_CALLERS:
             lost()
             return None
-        caller = WakeWordCaller(make, at_sample, heard=heard, lost=lost)
+        ended = self._callers.discard
+        caller = WakeWordCaller(make, at_sample, heard=heard, lost=lost, ended=ended)
         self._callers.add(caller)
         return caller
 
     def close(self, caller: WakeWordCaller) -> None:
-        """Listen for him no more."""
-        self._callers.discard(caller)
+        """Listen for him no more; he counts until his engine has ended."""
         caller.close()

@@ -109,13 +109,15 @@ class TestService:
         elif name == "speech":
             assert service["network_mode"] == "none"
         else:
-            assert service["networks"] == ["inner"]
+            assert service["networks"] == (["bus"] if name.startswith("ovos-") else ["stores"])
         assert name == "gateway" or "ports" not in service
 
 
-def test_inner_network_leads_nowhere() -> None:
-    """Skills and stores reach each other, not the internet."""
-    assert COMPOSE["networks"]["inner"] == {"internal": True}
+def test_inner_networks_lead_nowhere() -> None:
+    """Skills, which are other people's code, reach neither the internet nor the stores."""
+    internal = {"internal": True}
+    assert COMPOSE["networks"] == {"edge": {}, "bus": internal, "stores": internal}
+    assert SERVICES["gateway"]["networks"] == ["edge", "bus", "stores"]
 
 
 def test_plain_up_is_the_gateway_alone() -> None:

@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(BENCHES), choices=list(BENCHES))
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sessions", type=int, default=30)
+    parser.add_argument("--sessions", type=int, default=120)
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--each", action="store_true", help="print every turn of `endings`")
     options = parser.parse_args()

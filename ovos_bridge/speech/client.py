@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -32,6 +33,8 @@ RECONNECT_S = 0.25
 PROBE_TIMEOUT_S = 10.0
 TEACH_TIMEOUT_S = 60.0
 MOST_QUEUED_BYTES = 16 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
 
 
 class SpeechClient:
@@ -210,9 +213,12 @@ class SpeechClient:
                 await self._read(reader)
             except (OSError, FrameError):
                 pass
+            except Exception:  # a worker of another version, say: this connection's end, not ours
+                _log.exception("speech_told_nonsense")
             finally:
                 writer.close()
                 self._disconnected()
+            await asyncio.sleep(RECONNECT_S)
 
     def _connected(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer

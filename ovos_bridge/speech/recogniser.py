@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from ovos_bridge.speech.channel import LOST, SLOW, Channel, told_fault
 from ovos_bridge.speech.protocol import Ask, Tell
@@ -79,21 +80,24 @@ class Recognition:
         self._sink(RecognitionFailed(self._id, fault))
 
     def told(self, kind: int, payload: bytes) -> None:
-        """Report a transcript or its failure."""
-        told = json.loads(payload)
+        """Report a transcript or its failure; a kind of a later version is passed over."""
         if kind == Tell.STT_PARTIAL:
-            self._sink(TranscriptPartial(self._id, told["delta"]))
+            self._sink(TranscriptPartial(self._id, json.loads(payload)["delta"]))
         elif kind == Tell.STT_UNDERSTOOD:
-            if self._pausing and told["pause"] == self._pauses:
-                told.pop("pause")
-                self._sink(TurnHypothesis(self._id, **told))
+            self._understood(**json.loads(payload))
         elif kind == Tell.STT_FINAL:
+            told = json.loads(payload)
+            report = TranscriptFinal(self._id, told["text"], logprobs=_tokens(told["logprobs"]))
             self._end()
-            self._sink(TranscriptFinal(self._id, told["text"], logprobs=_tokens(told["logprobs"])))
+            self._sink(report)
         elif kind == Tell.STT_FAILED:
             self._failed = told_fault(payload)
             if self._committed:
                 self._fail(self._failed)
+
+    def _understood(self, *, pause: int, **understood: Any) -> None:
+        if self._pausing and pause == self._pauses:
+            self._sink(TurnHypothesis(self._id, **understood))
 
     def broken(self) -> None:
         """The worker is gone; the failure is told once the utterance is committed."""

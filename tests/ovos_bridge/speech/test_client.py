@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from conformance.contracts.recogniser import Hearing
 from conformance.contracts.synthesiser import Speaking
@@ -22,10 +25,15 @@ from ovos_bridge.speech.protocol import (
     Tell,
     frame,
 )
-from realtime.engine import SpeechProbability, TranscriptFinal
+from realtime.engine import RecognitionFailed, SpeechProbability, TranscriptFinal
 from tests.ovos_bridge.speech.workers import Link, linked
 
 SETTLE_S = 0.1
+
+
+def final(stream: int, text: str) -> bytes:
+    """Return the frame of a transcript."""
+    return frame(Tell.STT_FINAL, stream, json.dumps({"text": text, "logprobs": []}).encode())
 
 
 class Script:
@@ -83,8 +91,8 @@ async def test_transcript_on_its_way_at_close_is_dropped(tmp_path: Path) -> None
         hearing.stream.commit()
         stream = await script.stream_of(Ask.STT_COMMIT)
         hearing.stream.close()
-        script.say(frame(Tell.STT_PARTIAL, stream, b"late"))
-        script.say(frame(Tell.STT_FINAL, stream, b"late"))
+        script.say(frame(Tell.STT_PARTIAL, stream, json.dumps({"delta": "late"}).encode()))
+        script.say(final(stream, "late"))
         await asyncio.sleep(SETTLE_S)
         assert hearing.reports == []
 
@@ -126,7 +134,7 @@ async def test_frames_cut_anywhere_are_put_together(tmp_path: Path) -> None:
         said = await script.stream_of(Ask.STT_COMMIT)
         places = PROBABILITY.pack(START + 1, 0.25) + PROBABILITY.pack(START + 2, 0.5)
         raw = frame(Tell.VAD_PROBABILITIES, seen, places)
-        raw += frame(Tell.STT_FINAL, said, "caf\u00e9".encode())
+        raw += final(said, "caf\u00e9")
         for byte in raw:
             script.say(bytes([byte]))
             await asyncio.sleep(0)
@@ -146,7 +154,7 @@ async def test_frames_of_nobody_are_passed_over(tmp_path: Path) -> None:
         stream = await script.stream_of(Ask.STT_COMMIT)
         for kind, other in itertools.product((*Tell, 99), (0, stream + 1_000)):
             script.say(frame(kind, other, b"?"))
-        script.say(frame(99, stream, b"?") + frame(Tell.STT_FINAL, stream, b"yes"))
+        script.say(frame(99, stream, b"?") + final(stream, "yes"))
         await asyncio.wait_for(hearing.ended.wait(), 5)
         assert hearing.reports == [TranscriptFinal("item_contract", "yes")]
 
@@ -158,6 +166,29 @@ async def test_worker_that_talks_nonsense_is_left_and_tried_anew(tmp_path: Path)
         await link.wait(connected=False)
         await link.wait(connected=True)
         assert script.connections == 2
+
+
+@pytest.mark.parametrize("told", [b"no JSON", b'{"text":"of a later version"}', b"[]"])
+async def test_frame_that_cannot_be_read_costs_the_connection_only(
+    tmp_path: Path, told: bytes
+) -> None:
+    """What is open fails, another connection is made, and it serves: a worker may be newer."""
+    async with scripted(tmp_path) as (client, script, link):
+        hearing = Hearing(client.recogniser)
+        hearing.stream.commit()
+        script.say(frame(Tell.STT_FINAL, await script.stream_of(Ask.STT_COMMIT), told))
+        await asyncio.wait_for(hearing.ended.wait(), 5)
+        assert isinstance(hearing.reports[-1], RecognitionFailed)
+        await link.wait(connected=False)
+        await link.wait(connected=True)
+        again = Hearing(client.recogniser)
+        again.stream.commit()
+        async with asyncio.timeout(5):
+            while len({s for k, s, _ in script.asked if k == Ask.STT_COMMIT}) < 2:
+                await asyncio.sleep(0.01)
+        script.say(final(await script.stream_of(Ask.STT_COMMIT), "yes"))
+        await asyncio.wait_for(again.ended.wait(), 5)
+        assert again.reports == [TranscriptFinal("item_contract", "yes")]
 
 
 async def test_audio_fed_in_one_turn_of_the_loop_goes_in_order(tmp_path: Path) -> None:

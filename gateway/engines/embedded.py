@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -61,7 +63,7 @@ class Embedded:
         self._settings = settings
         self._readiness = readiness
         self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._taught: Sequence[str] = ()
         self._python = settings.worker_python
         installed = self._python.exists()
@@ -117,6 +119,9 @@ class Embedded:
         else:
             self._readiness.set(SKILLS, absent, "The skills are not installed.")
         if self.chat is not None:
+            endpoint = self.chat.endpoint
+            host = urlsplit(endpoint.base_url).hostname
+            _log.info("chat_model_answers", host=host, model=endpoint.model)
             self._readiness.set(CHAT, warming, "The chat model was not reached yet.")
 
     def engine(self) -> Engine:
@@ -173,10 +178,10 @@ class Embedded:
             supervisor.start(self._child(hub_plan(state, python, self._ovos)))
             supervisor.start(self._child(core_plan(state, python, self._ovos)))
         if self.skills is not None:
-            self._tasks.append(asyncio.create_task(self.skills.run(), name="skills"))
+            self._spawn(self.skills.run(), "skills")
         if self.chat is not None:
             self._stack.push_async_callback(self.chat.close)
-            self._tasks.append(asyncio.create_task(self._watch_chat(self.chat), name="chat"))
+            self._spawn(self._watch_chat(self.chat), "chat")
         return self
 
     def _speech_arguments(self) -> list[str]:
@@ -201,10 +206,16 @@ class Embedded:
         trace: TracebackType | None,
     ) -> None:
         """Stop everything."""
-        for task in self._tasks:
+        running = tuple(self._tasks)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         await self._stack.aclose()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- what the parts say ---
 
@@ -219,7 +230,7 @@ class Embedded:
         if not connected:
             self._readiness.set(SPEECH, PartState.WARMING, "The speech worker is restarting.")
             return
-        self._tasks.append(asyncio.create_task(self._probe_speech(), name="probe-speech"))
+        self._spawn(self._probe_speech(), "probe-speech")
 
     async def _probe_speech(self) -> None:
         if self.speech is None:
@@ -245,7 +256,7 @@ class Embedded:
     def _skills_changed(self, state: SkillsState) -> None:
         if state.ready and self.speech is not None:
             self._readiness.set(SKILLS, PartState.WARMING, "The recogniser learns their phrases.")
-            self._tasks.append(asyncio.create_task(self._teach_phrases(), name="phrases"))
+            self._spawn(self._teach_phrases(), "phrases")
             return
         part = PartState.READY if state.ready else PartState.WARMING
         self._readiness.set(SKILLS, part, state.sentence())

@@ -15,6 +15,7 @@ from realtime.engine import (
     RecognitionReport,
     RecognitionRequest,
     SpeechProbability,
+    TranscriptFinal,
 )
 from realtime.ports import RecognitionStream, VoiceActivityStream
 from realtime.session.inputs import Input
@@ -51,6 +52,8 @@ class Hearing:
         self._fed = 0
         self._known = 0
         self._utterances: dict[str, tuple[RecognitionStream, int]] = {}
+        self._finishing: dict[str, RecognitionStream] = {}
+        """Those that have ended and whose words are awaited."""
 
     # --- voice activity ---
 
@@ -118,6 +121,8 @@ class Hearing:
         self._post(RecognitionFailed(utterance_id, fault))
 
     def _recognised(self, report: RecognitionReport) -> None:
+        if isinstance(report, TranscriptFinal | RecognitionFailed):
+            self._finishing.pop(report.utterance_id, None)
         self._post(report)
 
     def feed(self, utterance_id: str, upto: int) -> None:
@@ -142,6 +147,7 @@ class Hearing:
         self.feed(utterance_id, upto)
         stream, _ = self._utterances.pop(utterance_id, (None, 0))
         if stream is not None:
+            self._finishing[utterance_id] = stream
             stream.commit()
 
     def recognise(self, request: RecognitionRequest, audio: bytes | None) -> None:
@@ -150,18 +156,19 @@ class Hearing:
             self._fail(request.utterance_id)
             return
         stream = self._engine.recogniser.open(self._spoken(request), self._recognised)
+        self._finishing[request.utterance_id] = stream
         stream.feed(audio)
         stream.commit()
 
     def close_utterance(self, utterance_id: str) -> None:
         """Forget an utterance."""
         stream, _ = self._utterances.pop(utterance_id, (None, 0))
-        if stream is not None:
-            stream.close()
+        for each in (stream, self._finishing.pop(utterance_id, None)):
+            if each is not None:
+                each.close()
 
     def close(self) -> None:
-        """The session is over."""
+        """The session is over: nobody waits for words any more."""
         self.stop_detection()
-        for stream, _ in self._utterances.values():
-            stream.close()
-        self._utterances.clear()
+        for utterance_id in (*self._utterances, *self._finishing):
+            self.close_utterance(utterance_id)

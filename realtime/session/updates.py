@@ -58,6 +58,7 @@ DEFAULT_TRANSCRIPTION_MODEL = "gpt-4o-mini-transcribe"
 """Where a client turns transcription on without a name; our choice."""
 
 _TRANSCRIPTION = "session.audio.input.transcription"
+_UNECHOED = ("keywords", "languages", "delay")
 
 AnyInput = TypeVar("AnyInput", AudioInput, TranscriptionInput)
 
@@ -178,7 +179,7 @@ def _input(audio: AnyInput, sent: AudioInputIn, traits: EngineTraits) -> AnyInpu
     if sent.has("transcription"):
         chosen = _transcription(audio.transcription, sent.transcription, traits)
         changes["transcription"] = chosen
-        changes["_wishes"] = _wishes(audio.wishes, sent.transcription)
+        changes["_wishes"] = _wishes(audio.wishes, sent.transcription, chosen)
     if sent.has("noise_reduction"):
         reduction = sent.noise_reduction
         changes["noise_reduction"] = (
@@ -208,9 +209,11 @@ def _transcription(
             model, traits.transcription_models, param=f"{_TRANSCRIPTION}.model"
         )
     _check_options(model, sent)
+    taken = transcription_model(model).options
     kept = {
         name: getattr(sent, name) if sent.has(name) else getattr(current, name, None)
         for name in ("language", "prompt")
+        if name == "language" or name in taken  # what another model was told is not this one's
     }
     if model != "gpt-live-transcribe":
         return Transcription(model, **kept)
@@ -227,9 +230,11 @@ def _check_options(model: str, sent: TranscriptionIn) -> None:
             raise UnsupportedOption(f"{_TRANSCRIPTION}.{name}")
 
 
-def _wishes(kept: Wishes, sent: TranscriptionIn | None) -> Wishes:
-    if sent is None:
+def _wishes(kept: Wishes, sent: TranscriptionIn | None, chosen: Transcription | None) -> Wishes:
+    if sent is None or chosen is None:
         return Wishes()
+    taken = transcription_model(chosen.model).options
+    kept = Wishes(**{name: getattr(kept, name) for name in _UNECHOED if name in taken})
     changes: dict[str, Any] = {
         name: tuple(getattr(sent, name) or ()) for name in ("keywords", "languages")
         if sent.has(name)

@@ -70,6 +70,19 @@ class TestHandshake:
             assert '"type":"transcription"' in created
             assert '"model":"whisper-1","language":"en"' in created
 
+    async def test_secret_of_a_conversation_opens_no_transcription(
+        self, plain_server: Server
+    ) -> None:
+        """A secret and an address that ask for different sessions are told so."""
+        client = AsyncOpenAI(base_url=plain_server.url, api_key=plain_server.key)
+        secret = await client.realtime.client_secrets.create(
+            session={"type": "realtime", "model": "echo"}
+        )
+        bearer = {"Authorization": f"Bearer {secret.value}"}
+        url = f"{plain_server.ws_url}?intent=transcription"
+        error, code, _ = await first_and_close(url, additional_headers=bearer)
+        assert (error["code"], error["param"], code) == ("invalid_value", "session.type", 4000)
+
 
 @pytest.mark.real
 class TestWords:

@@ -294,3 +294,16 @@ def test_language_that_is_no_tag_reaches_no_engine(language: str, asked: str | N
     driver.utterance()
     (opened,) = [e for e in driver.effects if isinstance(e, fx.OpenRecognition)]
     assert opened.request.language == asked
+
+
+def test_options_of_one_model_are_not_the_next_ones() -> None:
+    """What a model refuses is not kept for it from another."""
+    driver = transcribing(transcript=None)
+    options = {"prompt": "names", "keywords": ["OVOS"], "language": "en"}
+    configure(driver, "gpt-transcribe", options=options, turn_detection=None)
+    configure(driver, "gpt-realtime-whisper")
+    shown = driver.last("session.updated")["session"]["audio"]["input"]["transcription"]
+    assert (shown["prompt"], shown["language"]) == (None, "en")
+    driver.audio(100)
+    request = next(e for e in driver.effects if isinstance(e, fx.OpenRecognition)).request
+    assert (request.prompt, request.keywords) == (None, ())

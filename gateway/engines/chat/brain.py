@@ -8,7 +8,8 @@ on the endpoint has a limit; whatever it does wrong fails this answer only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ class ChatEndpoint:
     """Longest wait for the first chunk, retries included."""
     next_token_s: float = 10.0
     """Longest wait between chunks."""
+    answer_s: float = 300.0
+    """Longest answer."""
     limit_field: str = "max_tokens"
     """What the endpoint calls the most tokens of an answer."""
     asks_usage: bool = True
@@ -64,7 +67,7 @@ class ChatRun:
         self._wanted = False
         self._over = False
         self._held: list[BrainReport] = []
-        self._task = asyncio.get_running_loop().create_task(self._ask(), name="chat")
+        self._task = session.brain.start(self._ask())
 
     def commit(self) -> None:
         """Tell what is known, and whatever comes."""
@@ -100,7 +103,8 @@ class ChatRun:
             self._session.brain.ids,
         )
         try:
-            await self._read(answer)
+            async with asyncio.timeout(self._session.brain.endpoint.answer_s):
+                await self._read(answer)
         except Exception as error:  # noqa: BLE001 -- whatever an endpoint does fails its answer
             _log.warning("chat_failed", error=type(error).__name__, model=self._model)
             self._fail(BROKE_OFF if answer.begun else fault_of(error))
@@ -180,6 +184,7 @@ class ChatBrain:
     def __init__(self, endpoint: ChatEndpoint, *, ids: IdSource) -> None:
         self.endpoint = endpoint
         self.ids = ids
+        self._tasks: set[asyncio.Task[None]] = set()
         self.client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key,
@@ -200,7 +205,18 @@ class ChatBrain:
             found = await self.client.models.list()
         return {"model": self.endpoint.model, "models": len(found.data)}
 
+    def start(self, asking: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run what asks for an answer; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(asking, name="chat")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def close(self) -> None:
-        """Close connections that wait for the next answer."""
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await self.client.close()
+        """End what is asked, and close connections that wait for the next answer."""
+        for task in self._tasks:
+            task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self.client.close()

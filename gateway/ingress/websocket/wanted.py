@@ -14,6 +14,7 @@ from realtime.errors import (
     InvalidValue,
     MissingModel,
     ModelNotHere,
+    SessionKindMismatch,
     TranscriptionModelHere,
 )
 
@@ -40,7 +41,9 @@ def wanted_session(
     bound = bound or {}
     if bound.get("type") == TRANSCRIPTION:
         return WantedSession(kind=TRANSCRIPTION, model="", engine=registry.transcriber)
-    if "intent" in query and not bound:
+    if "intent" in query:
+        if bound:
+            raise SessionKindMismatch(sent=TRANSCRIPTION, session="realtime")
         return _by_intent(query, registry)
     model = str(bound.get("model") or query.get("model") or "")
     if not model:

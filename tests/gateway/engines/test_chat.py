@@ -170,6 +170,21 @@ async def test_fault_of_the_endpoint_fails_the_answer(
     assert "secret" not in end.fault.message
 
 
+async def test_answer_without_end_is_cut_off(brains: Any) -> None:
+    """However steadily the words come, an answer has its longest time."""
+    end = (await answered(brains("slow", answer_s=0.5)))[-1]
+    assert isinstance(end, BrainFailed)
+
+
+async def test_close_ends_what_is_asked(brains: Any) -> None:
+    """Nothing of a brain runs once it is closed."""
+    brain = brains("silent")
+    Answer(opened(brain), asked("hello")).run.commit()
+    await asyncio.sleep(0.1)
+    await brain.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "chat"]
+
+
 async def test_endpoint_that_is_not_there_fails_the_answer(brains: Any) -> None:
     """A refused connection is told as such."""
     end = (await answered(brains("words", base_url="http://127.0.0.1:9/v1")))[-1]

@@ -8,7 +8,13 @@ from gateway.engines.echo import EchoBrain
 from gateway.engines.engine import Engine
 from gateway.sessions.audio import InputRing
 from gateway.sessions.hearing import AHEAD_SAMPLES, Hearing
-from realtime.engine import DetectionReport, SpeechProbability
+from realtime.engine import (
+    DetectionReport,
+    RecognitionReport,
+    RecognitionRequest,
+    SpeechProbability,
+    TranscriptFinal,
+)
 from realtime.ports import Audio
 from realtime.session.inputs import Input
 
@@ -61,3 +67,66 @@ def test_audio_forgotten_unheard_is_passed_over() -> None:
     assert detector.opened[0].closed
     assert posted[-1] == SpeechProbability(burst + 2_400, 0.0)
     assert hearing.lag_samples == 0
+
+
+class Utterance:
+    """A stream that notes whether it was closed, and answers when told."""
+
+    def __init__(
+        self, request: RecognitionRequest, sink: Callable[[RecognitionReport], None]
+    ) -> None:
+        self.request, self._sink, self.closed = request, sink, False
+
+    def feed(self, audio: Audio) -> None:
+        del audio
+
+    def prepare(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def answer(self) -> None:
+        self._sink(TranscriptFinal(self.request.utterance_id, "words"))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Recogniser:
+    """Opens them."""
+
+    def __init__(self) -> None:
+        self.opened: list[Utterance] = []
+
+    def open(
+        self, request: RecognitionRequest, sink: Callable[[RecognitionReport], None]
+    ) -> Utterance:
+        self.opened.append(Utterance(request, sink))
+        return self.opened[-1]
+
+
+def ended_utterances() -> tuple[Hearing, list[Utterance]]:
+    """Return ears with a committed turn "a" and a recording "b" whose words are awaited."""
+    recogniser = Recogniser()
+    engine = Engine(name="test", brain=EchoBrain(), recogniser=recogniser)
+    hearing = Hearing(engine, InputRing(most_bytes=1_000_000), list[Input]().append)
+    hearing.open(RecognitionRequest(utterance_id="a"), 0)
+    hearing.commit("a", 0)
+    hearing.recognise(RecognitionRequest(utterance_id="b"), bytes(960))
+    return hearing, recogniser.opened
+
+
+def test_words_of_a_deleted_item_are_not_worked_for() -> None:
+    """Who is forgotten while words are awaited is closed, however it was heard."""
+    hearing, opened = ended_utterances()
+    hearing.close_utterance("b")
+    assert [stream.closed for stream in opened] == [False, True]
+
+
+def test_words_nobody_waits_for_are_not_worked_for() -> None:
+    """At a session's end every utterance is closed, but for those that have answered."""
+    hearing, opened = ended_utterances()
+    opened[0].answer()
+    hearing.close()
+    assert [stream.closed for stream in opened] == [False, True]

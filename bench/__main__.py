@@ -41,7 +41,7 @@ def void(found: dict[str, float]) -> str:
     return ""
 
 
-REFERENCES = {"websockets": "bench.floor", "uvicorn": "bench.stack"}
+REFERENCES = {"bare": "bench.bare", "websockets": "bench.floor", "uvicorn": "bench.stack"}
 """Servers that decode and answer, no more, in the same run as the gateway."""
 
 
@@ -57,23 +57,25 @@ def bench_messages(options: argparse.Namespace) -> dict[str, object]:
             )
             for name, module in REFERENCES.items()
         }
-        server.wait_ready()
-        targets = {name: (_url(process), process.pid) for name, process in references.items()}
-        targets["gateway"] = (server.ws_url, server.process.pid)
-        for _ in range(options.rounds):
-            for name, (url, pid) in targets.items():
-                measuring = messages.measure(
-                    url,
-                    server.key,
-                    [pid],
-                    sessions=options.sessions,
-                    seconds=options.seconds,
-                    update=update if name == "gateway" else None,
-                )
-                rounds[name].append(asyncio.run(measuring))
-        for process in references.values():
-            process.kill()
-        server.stop()
+        try:
+            server.wait_ready()
+            targets = {name: (_url(process), process.pid) for name, process in references.items()}
+            targets["gateway"] = (server.ws_url, server.process.pid)
+            for _ in range(options.rounds):
+                for name, (url, pid) in targets.items():
+                    measuring = messages.measure(
+                        url,
+                        server.key,
+                        [pid],
+                        sessions=options.sessions,
+                        seconds=options.seconds,
+                        update=update if name == "gateway" else None,
+                    )
+                    rounds[name].append(asyncio.run(measuring))
+        finally:
+            for process in references.values():
+                process.kill()
+            server.stop()
     medians = {
         name: sorted(found, key=lambda r: r["us_per_message"])[len(found) // 2]
         for name, found in rounds.items()

@@ -1,4 +1,4 @@
-"""The floor: a bare `websockets` sans-I/O protocol on asyncio that decodes and answers, no more."""
+"""The library: the `websockets` sans-I/O protocol on asyncio that decodes and answers, no more."""
 
 from __future__ import annotations
 

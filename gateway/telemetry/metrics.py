@@ -42,6 +42,12 @@ STAGE_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+SPECULATIONS = Counter(
+    "voiceengine_speculations",
+    "Work begun before it was certainly wanted: of what (stt), and started, used or discarded.",
+    ["part", "outcome"],
+    registry=REGISTRY,
+)
 AUDIO_OUT_SAMPLES = Counter(
     "voiceengine_audio_out_samples", "Samples (24 kHz) of answers sent.", registry=REGISTRY
 )

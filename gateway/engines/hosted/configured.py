@@ -96,11 +96,8 @@ def _secret(key: SecretStr | None) -> str:
 
 
 def _openai_key(settings: Settings, url: str | None, key: SecretStr | None) -> str:
-    """Return the endpoint's own key; that of the chat model goes to OpenAI and nowhere else."""
+    """Return the endpoint's own key; `OPENAI_API_KEY` is shown to OpenAI and nowhere else."""
     found = _secret(key)
-    if not found and (url is None or url.startswith(OPENAI + "/") or url == OPENAI):
-        found = _secret(settings.chat_api_key)
-        # Their chat endpoint may be another; its key must not come here either.
-        if settings.chat_url is not None and not settings.chat_url.startswith(OPENAI):
-            found = ""
+    if not found and (url is None or f"{url}/".startswith(f"{OPENAI}/")):
+        found = _secret(settings.openai_api_key)
     return NO_KEY if not found or found.startswith(OUR_KEYS) else found

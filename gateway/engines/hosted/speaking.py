@@ -89,6 +89,7 @@ class OrderedSpeech:
                 self._segments.remove(segment)
                 if segment.task is not None:
                     segment.task.cancel()
+        self._ask()
         asyncio.get_running_loop().call_soon(self._advance)
 
     def close(self) -> None:

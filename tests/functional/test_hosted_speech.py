@@ -79,9 +79,7 @@ def server(
 async def turn(client: Client, text: str, transcription: str) -> list[dict[str, Any]]:
     """Say something by push-to-talk; return the events of the answer."""
     told = {"transcription": {"model": transcription}, "turn_detection": None}
-    await client.send(
-        type="session.update", session={"type": "realtime", "audio": {"input": told}}
-    )
+    await client.send(type="session.update", session={"type": "realtime", "audio": {"input": told}})
     await client.until("session.updated")
     audio = base64.b64encode(said(text)).decode()
     await client.send(type="input_audio_buffer.append", audio=audio)
@@ -117,11 +115,12 @@ async def test_fault_of_the_recogniser_is_the_item_s(server: Server) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("kind", ["requests", "sockets"])
 async def test_turns_are_found_by_the_worker(
-    model: ChatServer, service: SpeechServer, tmp_path: Path, skills_python: Path
+    model: ChatServer, service: SpeechServer, tmp_path: Path, skills_python: Path, kind: str
 ) -> None:
-    """Voice activity on this machine, words and voice elsewhere; the early upload is used."""
-    env = servers.voice(skills_python) | settings(model, service, "requests")
+    """Voice activity on this machine, words and voice elsewhere; what the pause began is used."""
+    env = servers.voice(skills_python) | settings(model, service, kind)
     env["VOICEENGINE_SKILLS"] = "false"
     server = servers.start(tmp_path, env=env)
     server.wait_ready()
@@ -134,4 +133,6 @@ async def test_turns_are_found_by_the_worker(
         assert server.stop() == 0
     assert model.asked()[-1]["messages"][-1]["content"] == SPEECH
     assert any(event["type"] == "response.output_audio.delta" for event in events)
-    assert used == 1
+    assert used == (kind == "requests")
+    if kind == "sockets":
+        assert service.asked("listen")[-1]["messages"][0] == "Finalize"

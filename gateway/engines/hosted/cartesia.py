@@ -33,6 +33,7 @@ from realtime.engine import SAMPLE_RATE, EngineFault, SpeechRequest
 from realtime.media.wav import CanonicalReader
 
 _log = structlog.get_logger("cartesia")
+SEND_TIMEOUT_S = 5.0
 _ENCODING = "pcm_s16le"
 
 
@@ -81,9 +82,10 @@ class Line:
         """Send a message.
 
         Raises:
-            websockets.ConnectionClosed: the line is lost.
+            websockets.ConnectionClosed, TimeoutError: the line is lost.
         """
-        await self._socket.send(json.dumps(message))
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await self._socket.send(json.dumps(message))
 
     async def _read(self) -> None:
         try:
@@ -138,7 +140,7 @@ class ContextVoice:
             yield reader.finish()
         finally:
             if line.forget(context_id) and not whole:
-                with suppress(ConnectionClosed):
+                with suppress(ConnectionClosed, TimeoutError):
                     await line.send({"context_id": context_id, "cancel": True})
 
     async def _connected(self) -> Line:

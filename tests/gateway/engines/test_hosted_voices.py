@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.contracts.synthesiser import LONG, SENTENCE, Speaking, check_synthesiser
+from gateway.engines.hosted import speaking as speaking_module
 from gateway.engines.hosted.cartesia import ContextEndpoint, ContextSynthesiser
 from gateway.engines.hosted.speaking import HostedSynthesiser
 from gateway.engines.hosted.speech import SpeechEndpoint, SpeechEndpointSynthesiser
@@ -99,7 +100,11 @@ class TestRequesting:
 
     async def test_audio_of_any_form_is_the_same_speech(self, requesting: Make) -> None:
         """Torn samples are put together, headers are no sound, other rates become ours."""
-        for how in ({}, {"response_format": "wav"}, {"model": "wav-16000", "response_format": "wav"}):
+        for how in (
+            {},
+            {"response_format": "wav"},
+            {"model": "wav-16000", "response_format": "wav"},
+        ):
             speaking = Speaking(requesting(**how))
             speaking.say("seg_1")
             await speaking.whole()
@@ -181,18 +186,37 @@ class TestRequesting:
         assert found == code
         assert bool(heard) == (scenario in {"drops", "hangs"})
 
-    async def test_fault_leaves_the_next_segment_whole(
-        self, requesting: Make, streaming: Make
-    ) -> None:
+    async def test_fault_leaves_the_next_segment_whole(self, requesting: Make) -> None:
         """Segments fail alone, in their place."""
-        for synthesiser in (requesting("500", timeout_s=2.0), streaming("500")):
-            speaking = Speaking(synthesiser)
-            speaking.say("seg_1")
-            speaking.say("seg_2", "...")
-            await speaking.until(lambda: len(speaking.ends) == 2)
-            assert isinstance(speaking.ends[0], SpeechFailed)
-            assert speaking.ends[1] == SpeechFinished("seg_2")
-            speaking.session.close()
+        speaking = Speaking(requesting("500", timeout_s=2.0))
+        speaking.say("seg_1")
+        speaking.say("seg_2", "...")
+        await speaking.until(lambda: len(speaking.ends) == 2)
+        assert isinstance(speaking.ends[0], SpeechFailed)
+        assert speaking.ends[1] == SpeechFinished("seg_2")
+        speaking.session.close()
+
+    async def test_audio_ahead_waits_within_its_bound(
+        self, requesting: Make, server: SpeechServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An endpoint is not read while the segment before is heard; nothing of it is lost."""
+        monkeypatch.setattr(speaking_module, "MOST_HELD_BYTES", 10_000)
+        speaking = Speaking(requesting())
+        speaking.say("seg_1", LONG)
+        speaking.say("seg_2")
+        await speaking.whole(2)
+        assert speaking.audio("seg_1") == spoken(LONG)
+        assert speaking.audio("seg_2") == spoken(SENTENCE)
+        speaking.session.close()
+
+    async def test_segment_without_end_is_ended(
+        self, requesting: Make, server: SpeechServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A voice that does not stop is stopped."""
+        monkeypatch.setattr(speaking_module, "MOST_SEGMENT_BYTES", 40_000)
+        code, heard = await fault(requesting())
+        assert code == "speech_too_long"
+        assert heard <= 40_000
 
 
 class TestStreaming:

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import structlog
-
 from gateway.cli.findings import Finding
 from gateway.engines.hosted.configured import hosted_recognisers, hosted_synthesiser
 from gateway.engines.hosted.faults import fault_of
@@ -45,8 +43,13 @@ def _finding(name: str, part: _Part, setting: str) -> Finding:
     try:
         facts = asyncio.run(probe())
     except Exception as error:  # noqa: BLE001 -- whatever keeps it away is what was observed
-        structlog.get_logger("doctor").debug("endpoint_failed", error=type(error).__name__)
         fault = fault_of(error)
         fix = f"correct `url` and `api_key` in {setting}, or start that service"
-        return Finding(name, "bad", fault.message, fix, facts={"code": fault.code})
+        return Finding(
+            name,
+            "bad",
+            fault.message,
+            fix,
+            facts={"code": fault.code, "error": type(error).__name__},
+        )
     return Finding(name, "good", f"the endpoint answers; model {facts['model']!r}", facts=facts)

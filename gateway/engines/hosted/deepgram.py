@@ -12,6 +12,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -325,5 +326,6 @@ class ListenRecogniser:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.gather(*tasks, return_exceptions=True)

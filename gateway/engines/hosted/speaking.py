@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import islice
 from typing import Any, Protocol
 
@@ -29,6 +29,9 @@ MOST_HELD_BYTES = 1024 * 1024
 
 MOST_SEGMENT_BYTES = 28_800_000
 """10 minutes; an endpoint that says more to one segment will not end."""
+
+MOST_SEGMENT_S = 1_200.0
+"""Longest time from asking for a segment to its end, its wait for the one before included."""
 
 CLOSE_TIMEOUT_S = 2.0
 
@@ -127,7 +130,8 @@ class OrderedSpeech:
         segment_id = segment.request.segment_id
         try:
             if any(letter.isalnum() for letter in segment.request.text):
-                await self._read(segment)
+                async with asyncio.timeout(MOST_SEGMENT_S):
+                    await self._read(segment)
             segment.end = SpeechFinished(segment_id)
         except Exception as error:  # noqa: BLE001 -- whatever an endpoint does fails its segment
             _log.warning("synthesis_failed", error=type(error).__name__)
@@ -204,5 +208,6 @@ class HostedSynthesiser:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.gather(*tasks, return_exceptions=True)

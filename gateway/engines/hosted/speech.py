@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,5 +105,6 @@ class SpeechEndpointSynthesiser(HostedSynthesiser):
     async def close(self) -> None:
         """End what runs, and close connections that wait."""
         await super().close()
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await self.client.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.client.close()

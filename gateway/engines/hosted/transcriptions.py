@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,7 +87,11 @@ class Upload:
     async def _send(self, audio: bytes) -> Transcript:
         recogniser = self._recogniser
         calls = recogniser.client.audio.transcriptions.with_streaming_response
-        async with recogniser.slots, calls.create(**self._arguments(audio)) as response:
+        async with (
+            asyncio.timeout(recogniser.endpoint.timeout_s),
+            recogniser.slots,
+            calls.create(**self._arguments(audio)) as response,
+        ):
             return await read_transcript(response, self._more)
 
     def _arguments(self, audio: bytes) -> dict[str, Any]:
@@ -274,9 +279,10 @@ class TranscriptionRecogniser:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self.client.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self.client.close()
 
 
 async def probe_models(client: openai.AsyncOpenAI, model: str, timeout_s: float) -> dict[str, Any]:

@@ -252,6 +252,14 @@ class Downstream:
         self._memory.heard(event.get("item_id"), event.get("transcript"))
         self._pass(event, text)
 
+    def _retrieved(self, event: Json, text: str) -> None:
+        self._unanswered.answered("conversation.item.retrieve")
+        self._pass(event, text)
+
+    def _deleted(self, event: Json, text: str) -> None:
+        self._unanswered.answered("conversation.item.delete")
+        self._forgotten(event, text)
+
     def _forgotten(self, event: Json, text: str) -> None:
         self._memory.forget(event.get("item_id"))
         self._pass(event, text)
@@ -299,7 +307,8 @@ _KINDS: Mapping[str, Callable[[Downstream, Json, str], str | None]] = {
     "conversation.item.done": Downstream._item,
     "conversation.item.input_audio_transcription.completed": Downstream._transcribed,
     "conversation.item.truncated": Downstream._forgotten,
-    "conversation.item.deleted": Downstream._forgotten,
+    "conversation.item.deleted": Downstream._deleted,
+    "conversation.item.retrieved": Downstream._retrieved,
     "error": Downstream._failed,
 }
 """What is not here passes as it came."""

@@ -133,4 +133,6 @@ def _message(item: Json, heard: str | None) -> Json | None:
 
 def _characters(item: Json) -> int:
     texts = [part["text"] for part in item.get("content", ())]
-    return sum(len(str(text)) for text in (*texts, item.get("arguments"), item.get("output")))
+    return sum(
+        len(str(text)) for text in (*texts, item.get("arguments", ""), item.get("output", ""))
+    )

@@ -7,8 +7,16 @@ from typing import Final
 from realtime.relay.inputs import Json
 
 MOST: Final = 256
-ANSWERED: Final = frozenset({"session.update", "conversation.item.create", "response.create"})
-"""Client events that are answered by an event or an `error`."""
+ANSWERED: Final = frozenset(
+    {
+        "session.update",
+        "conversation.item.create",
+        "conversation.item.delete",
+        "conversation.item.retrieve",
+        "response.create",
+    }
+)
+"""Client events that mean the same on another connection; those about its audio do not."""
 
 
 class Unanswered:

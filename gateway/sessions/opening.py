@@ -149,6 +149,29 @@ class OpenedSession(AdmittedSession):
         )
 
 
+async def _admit(
+    services: Services, principal: Principal, *, kind: SessionKind, model: str
+) -> Allowed:
+    """Count a connection and ask admission.
+
+    Raises:
+        RateLimited: too many requests.
+        WireFault: policy refused.
+    """
+    try:
+        services.limits.take(owner_of(principal, model), requests=1)
+    except RateLimited as fault:
+        metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
+        raise
+    verdict = await services.admission.admit(
+        "realtime.connect", {**principal.facts(), "session_type": kind, "model": model}
+    )
+    if isinstance(verdict, Denied):
+        metrics.DENIALS.labels(verdict.reason).inc()
+        raise verdict.fault()
+    return verdict
+
+
 async def open_session(
     services: Services,
     principal: Principal,
@@ -168,17 +191,7 @@ async def open_session(
     """
     usual = services.settings.wake_word
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
-    try:
-        services.limits.take(owner_of(principal, model), requests=1)
-    except RateLimited as fault:
-        metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
-        raise
-    verdict = await services.admission.admit(
-        "realtime.connect", {**principal.facts(), "session_type": kind, "model": model}
-    )
-    if isinstance(verdict, Denied):
-        metrics.DENIALS.labels(verdict.reason).inc()
-        raise verdict.fault()
+    verdict = await _admit(services, principal, kind=kind, model=model)
     if engine.relay is not None:
         return await open_relay(services, principal, model=model, endpoint=engine.relay)
     now_s = int(time.time())

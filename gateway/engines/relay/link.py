@@ -9,12 +9,16 @@ what the client cannot take yet is not read (`pause`).
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import State
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
 
 from gateway.engines.relay.endpoint import RelayEndpoint
 
@@ -76,6 +80,16 @@ class _Connect(connect):
         return exc
 
 
+@lru_cache(maxsize=64)
+def _way(address: str) -> dict[str, Any]:
+    """Return proxy and trust for an address; found out anew they are most of a connect's CPU."""
+    uri = parse_uri(address)
+    found: dict[str, Any] = {"proxy": get_proxy(uri)}
+    if uri.secure:
+        found["ssl"] = ssl.create_default_context()
+    return found
+
+
 class Link:
     """A connection to an upstream."""
 
@@ -101,6 +115,7 @@ class Link:
             close_timeout=CLOSE_TIMEOUT_S,
             max_size=endpoint.most_message_bytes,
             create_connection=_Connection,
+            **_way(endpoint.address),
         )
         return cls(cast("_Connection", connection))
 

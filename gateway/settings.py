@@ -77,6 +77,17 @@ class CartesiaSynthesiser(_Endpoint):
 RecogniserSetting: TypeAlias = str | PluginSetting | OpenAIRecogniser | DeepgramRecogniser
 
 
+class RelaySetting(BaseModel):
+    """A Realtime endpoint that answers for a model name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^wss?://[^/\s]+")
+    model: str | None = None
+    api_key: SecretStr | None = None
+    key_header: Literal["authorization", "api-key"] = "authorization"
+
+
 class Settings(BaseSettings):
     """Settings by name; the environment variable is `VOICEENGINE_` and the name in capitals."""
 
@@ -230,6 +241,28 @@ class Settings(BaseSettings):
     )
     chat_next_token_s: float = Field(
         10.0, gt=0, description="Longest wait between two pieces of the chat model's answer."
+    )
+
+    # --- relayed models ---
+    relays: dict[str, RelaySetting] = Field(
+        default_factory=dict,
+        description="Model names that another Realtime endpoint answers for, JSON: an object of "
+        "`url` (`wss://…/v1/realtime`), `model` (its name there), `api_key` and `key_header` "
+        "(`authorization`, or `api-key` for Azure).",
+    )
+    relay_connect_timeout_s: float = Field(
+        10.0, gt=0, description="Longest time until a relayed endpoint has begun a session."
+    )
+    relay_silence_s: float = Field(
+        30.0,
+        gt=0,
+        description="Longest time without an event of a relayed endpoint while it answers.",
+    )
+    relay_reconnect_s: float = Field(
+        30.0,
+        gt=0,
+        description="How long a lost connection to a relayed endpoint is tried again before the "
+        "session ends.",
     )
 
     # --- speech and skills ---

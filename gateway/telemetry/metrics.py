@@ -91,3 +91,15 @@ RECORDER_BACKLOG = Gauge(
 )
 BUILD = Info("voiceengine_build", "Which version runs.", registry=REGISTRY)
 BUILD.info({"version": VERSION})
+RELAY_CONNECT_FAILURES = Counter(
+    "voiceengine_relay_connect_failures",
+    "Attempts to begin a session at a relayed endpoint that failed, by reason.",
+    ["reason"],
+    registry=REGISTRY,
+)
+RELAY_LOSSES = Counter(
+    "voiceengine_relay_losses",
+    "Connections to relayed endpoints lost under a session: closed, silent, garbage, expired.",
+    ["reason"],
+    registry=REGISTRY,
+)

@@ -136,7 +136,8 @@ class TestOvos:
             assert core.healthy("core", "--host", host, "--port", port)
             assert doctor(tmp_path / "gateway", env)["skills"] == "good"
             # Without a voice the call as a whole fails; the words are the skill's all the same.
-            assert "landed on" in call(server, "--text", "flip a coin", expect=1)
+            said = call(server, "--text", "flip a coin", expect=1)
+            assert "heads" in said or "tails" in said
         finally:
             assert server.stop() == 0
         assert core.stop() == 0

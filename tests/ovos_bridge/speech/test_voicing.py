@@ -60,7 +60,9 @@ async def test_voice_that_hangs_gives_the_process_up(monkeypatch: pytest.MonkeyP
     await asyncio.wait_for(spoken.wait(), 5)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(given_up.wait(), 0.6)
-    mouth.speak(segment("hang", lambda: None))
+    ended = asyncio.Event()
+    mouth.speak(segment("hang", ended.set))
     await asyncio.wait_for(given_up.wait(), 5)
     voice.released.set()
     watching.cancel()
+    await asyncio.wait_for(ended.wait(), 5)  # the thread must not outlive the loop it reports to

@@ -25,7 +25,7 @@ DELTA = json.dumps(
 
 
 async def session(socket: ServerConnection) -> None:
-    await socket.send('{"type":"session.created"}')
+    await socket.send('{"type":"session.created","session":{"type":"realtime"}}')
     count = 0
     try:
         async for text in socket:

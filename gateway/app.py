@@ -24,6 +24,7 @@ from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
+from gateway.engines.relay.endpoint import relay_endpoints
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
 from gateway.ingress.websocket import routes as websocket
@@ -86,6 +87,10 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     echo = Engine(
         name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser(), needs_transcript=False
     )
+    relays = {
+        name: Engine(name="relay", brain=EchoBrain(), relay=endpoint)
+        for name, endpoint in relay_endpoints(settings).items()
+    }
     services = Services(
         settings=settings,
         ids=ids,
@@ -98,7 +103,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
             monotonic_s=time.monotonic,
         ),
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
-        registry=Registry(default, echo=echo),
+        registry=Registry(default, echo=echo, relays=relays),
         directory=Directory(),
         readiness=readiness,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,6 +25,69 @@ class PluginSetting(BaseModel):
     slots: int | None = Field(None, ge=1, le=64)
 
 
+class _Endpoint(BaseModel):
+    """An endpoint that is reached over the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = None
+    api_key: SecretStr | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class OpenAIRecogniser(_Endpoint):
+    """An OpenAI-compatible transcriptions endpoint; `url` is the base, up to `/v1`."""
+
+    kind: Literal["openai"]
+    model: str = "gpt-4o-mini-transcribe"
+    stream: bool = False
+    logprobs: bool = False
+    response_format: Literal["json", "verbose_json"] = "json"
+    slots: int = Field(16, ge=1, le=1_024)
+
+
+class DeepgramRecogniser(_Endpoint):
+    """A socket of the shape of Deepgram's; `url` is the whole of it."""
+
+    kind: Literal["deepgram"]
+    model: str = "nova-3"
+
+
+class OpenAISynthesiser(_Endpoint):
+    """An OpenAI-compatible speech endpoint; `url` is the base, up to `/v1`."""
+
+    kind: Literal["openai"]
+    model: str = "gpt-4o-mini-tts"
+    voice: str | None = None
+    response_format: Literal["pcm", "wav"] = "pcm"
+    rate: int = Field(24_000, ge=8_000, le=48_000)
+    slots: int = Field(16, ge=1, le=1_024)
+
+
+class CartesiaSynthesiser(_Endpoint):
+    """A socket of the shape of Cartesia's; `url` is the whole of it."""
+
+    kind: Literal["cartesia"]
+    model: str = "sonic-3"
+    voice: str
+    version: str = "2026-03-01"
+    rate: int = Field(24_000, ge=8_000, le=48_000)
+
+
+RecogniserSetting: TypeAlias = str | PluginSetting | OpenAIRecogniser | DeepgramRecogniser
+
+
+class RelaySetting(BaseModel):
+    """A Realtime endpoint that answers for a model name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^wss?://[^/\s]+")
+    model: str | None = None
+    api_key: SecretStr | None = None
+    key_header: Literal["authorization", "api-key"] = "authorization"
+
+
 class Settings(BaseSettings):
     """Settings by name; the environment variable is `VOICEENGINE_` and the name in capitals."""
 
@@ -34,6 +97,8 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
+        # A setting may hold keys, and what is wrong with one is printed.
+        hide_input_in_errors=True,
         secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
     )
 
@@ -178,6 +243,28 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Longest wait between two pieces of the chat model's answer."
     )
 
+    # --- relayed models ---
+    relays: dict[str, RelaySetting] = Field(
+        default_factory=dict,
+        description="Model names that another Realtime endpoint answers for, JSON: an object of "
+        "`url` (`wss://…/v1/realtime`), `model` (its name there), `api_key` and `key_header` "
+        "(`authorization`, or `api-key` for Azure).",
+    )
+    relay_connect_timeout_s: float = Field(
+        10.0, gt=0, description="Longest time until a relayed endpoint has begun a session."
+    )
+    relay_silence_s: float = Field(
+        30.0,
+        gt=0,
+        description="Longest time without an event of a relayed endpoint while it answers.",
+    )
+    relay_reconnect_s: float = Field(
+        30.0,
+        gt=0,
+        description="How long a lost connection to a relayed endpoint is tried again before the "
+        "session ends.",
+    )
+
     # --- speech and skills ---
     skills: bool = Field(True, description="Answer with OVOS skills.")
     ovos_bus_url: str | None = Field(
@@ -205,10 +292,11 @@ class Settings(BaseSettings):
     stt_options: dict[str, Any] = Field(
         default_factory=dict, description="Options of that plugin; a JSON object."
     )
-    recognisers: dict[str, str | PluginSetting] = Field(
+    recognisers: dict[str, RecogniserSetting] = Field(
         default_factory=dict,
-        description="More recognisers by name, JSON: a plugin's name, or an object of `module`, "
-        "`options` and `slots` (utterances at a time). One named `default` replaces `stt_module`.",
+        description="More recognisers by name, JSON: a plugin's name, an object of `module`, "
+        "`options` and `slots` (utterances at a time), or an endpoint by its `kind` (`openai`, "
+        "`deepgram`), `url`, `model` and `api_key`. One named `default` replaces `stt_module`.",
     )
     transcription_models: dict[str, str] = Field(
         default_factory=dict,
@@ -219,10 +307,15 @@ class Settings(BaseSettings):
     tts_options: dict[str, Any] = Field(
         default_factory=dict, description="Options of that plugin; a JSON object."
     )
+    synthesiser: OpenAISynthesiser | CartesiaSynthesiser | None = Field(
+        None,
+        description="An endpoint that speaks instead of that plugin, JSON: its `kind` (`openai`, "
+        "`cartesia`), `url`, `model`, `api_key`, and `voice` for names that `voices` leaves out.",
+    )
     voices: dict[str, str] = Field(
         default_factory=dict,
-        description="Voice names and what the synthesis plugin calls them, JSON; names of the "
-        "API and further ones.",
+        description="Voice names and what the synthesis plugin or endpoint calls them, JSON; "
+        "names of the API and further ones.",
     )
     vad_module: str = Field("silero-batched", description="OVOS plugin for voice activity.")
     vad_options: dict[str, Any] = Field(

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.cli.endpoint_checks import check_endpoints
 from gateway.cli.findings import Finding
 from gateway.cli.plugin_checks import check_plugins
 from gateway.settings import Settings
@@ -211,6 +212,7 @@ CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     _data,
     _database,
     _environment,
+    check_endpoints,
     _timezone,
     _server,
 )

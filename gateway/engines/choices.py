@@ -12,8 +12,13 @@ from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
 def speech_choices(settings: Settings) -> SpeechChoices:
     """Return the plugins that the speech worker loads."""
     default = PluginChoice(settings.stt_module, settings.stt_options)
+    plugins = {
+        name: setting
+        for name, setting in settings.recognisers.items()
+        if isinstance(setting, str | PluginSetting)
+    }
     return SpeechChoices(
-        recognisers={DEFAULT: default, **_choices(settings.recognisers)},
+        recognisers={DEFAULT: default, **_choices(plugins)},
         synthesiser=PluginChoice(settings.tts_module, settings.tts_options),
         detector=PluginChoice(settings.vad_module, settings.vad_options),
         wake_words={**SpeechChoices().wake_words, **_choices(settings.wake_words)},

@@ -24,6 +24,7 @@ from gateway.engines.chat.configured import chat_endpoint
 from gateway.engines.choices import speech_choices, transcription_routes
 from gateway.engines.engine import Engine
 from gateway.engines.first import FirstBrain
+from gateway.engines.hosted.configured import hosted_recognisers, hosted_synthesiser
 from gateway.engines.routing import RoutingRecogniser
 from gateway.engines.switch import SwitchBrain
 from gateway.processes.supervisor import Child, Supervisor
@@ -35,12 +36,16 @@ from ovos_bridge.launch.environment import OvosOptions
 from ovos_bridge.launch.plan import ProcessPlan, bus_url, core_plan, hub_plan, speech_plan
 from ovos_bridge.readiness import SkillsState
 from ovos_bridge.runs import UNAVAILABLE, UNMATCHED, Patience
+from ovos_bridge.speech.choices import DEFAULT
 from ovos_bridge.speech.client import SpeechClient
-from realtime.ports import Brain, IdSource, Recogniser, VoiceActivityDetector
+from realtime.ports import Brain, IdSource, Recogniser, Synthesiser, VoiceActivityDetector
 
 SPEECH, SKILLS, CHAT = "speech", "skills", "chat"
 PASSED_ON = (UNMATCHED.code, UNAVAILABLE.code)
 """Faults of skills after which the chat model is asked."""
+
+NO_WORKER = "The speech environment is not installed."
+NO_WORKER_HOSTED = "No speech worker: voice activity is the client's to tell."
 
 CHAT_PROBE_S = 30.0
 """Between two looks whether the chat endpoint is there."""
@@ -95,6 +100,8 @@ class Embedded:
                 on_state=self._skills_changed,
                 alone=self.chat is None,
             )
+        self._hosted = hosted_recognisers(settings)
+        self._hosted_voice = hosted_synthesiser(settings)
         self._declare()
 
     def _speech_client(self) -> SpeechClient:
@@ -111,7 +118,8 @@ class Embedded:
         if self.speech is not None:
             self._readiness.set(SPEECH, warming, "The speech worker is starting.")
         else:
-            self._readiness.set(SPEECH, absent, "The speech environment is not installed.")
+            hosted = self._hosted or self._hosted_voice is not None
+            self._readiness.set(SPEECH, absent, NO_WORKER_HOSTED if hosted else NO_WORKER)
         if self.skills is not None:
             self._readiness.set(SKILLS, warming, self.skills.state.sentence())
         elif self.chat is not None:
@@ -131,8 +139,8 @@ class Embedded:
             name="embedded" if self.chat is None else "chat",
             brain=self._brain(),
             detector=None if speech is None else speech.detector,
-            recogniser=None if speech is None else self._recogniser(speech),
-            synthesiser=None if speech is None else speech.synthesiser,
+            recogniser=self._recogniser(speech),
+            synthesiser=self._synthesiser(speech),
             language=self._settings.language,
             transcription_models=tuple(transcription_routes(self._settings)),
             wake_words={} if speech is None else self._wake_words(speech),
@@ -152,10 +160,27 @@ class Embedded:
         names = speech_choices(self._settings).wake_words
         return {name: speech.detector_behind(name) for name in names}
 
-    def _recogniser(self, speech: SpeechClient) -> Recogniser:
-        routes = transcription_routes(self._settings)
-        named = {model: speech.recogniser_named(name) for model, name in routes.items()}
-        return RoutingRecogniser(speech.recogniser, named)
+    def _recogniser(self, speech: SpeechClient | None) -> Recogniser | None:
+        """Return what chooses among endpoints and the worker's recognisers, None without any."""
+        default: Recogniser | None = self._hosted.get(DEFAULT)
+        if default is None and speech is not None:
+            default = speech.recogniser
+        if default is None:
+            default = next(iter(self._hosted.values()), None)
+        if default is None:
+            return None
+        named: dict[str, Recogniser] = {}
+        for model, name in transcription_routes(self._settings).items():
+            if name in self._hosted:
+                named[model] = self._hosted[name]
+            elif name != DEFAULT and speech is not None:
+                named[model] = speech.recogniser_named(name)
+        return RoutingRecogniser(default, named)
+
+    def _synthesiser(self, speech: SpeechClient | None) -> Synthesiser | None:
+        if self._hosted_voice is not None:
+            return self._hosted_voice
+        return None if speech is None else speech.synthesiser
 
     def status(self) -> str:
         """Say in a sentence what is missing."""
@@ -179,6 +204,10 @@ class Embedded:
             supervisor.start(self._child(core_plan(state, python, self._ovos)))
         if self.skills is not None:
             self._spawn(self.skills.run(), "skills")
+        for recogniser in self._hosted.values():
+            self._stack.push_async_callback(recogniser.close)
+        if self._hosted_voice is not None:
+            self._stack.push_async_callback(self._hosted_voice.close)
         if self.chat is not None:
             self._stack.push_async_callback(self.chat.close)
             self._spawn(self._watch_chat(self.chat), "chat")

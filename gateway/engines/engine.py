@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from gateway.engines.relay.endpoint import RelayEndpoint
 from realtime.errors import InvalidValue
 from realtime.events.session import VOICES
 from realtime.ports import Brain, Recogniser, Synthesiser, VoiceActivityDetector
@@ -26,6 +27,8 @@ class Engine:
     transcription_models: tuple[str, ...] = tuple(MODELS)
     wake_words: Mapping[str, VoiceActivityDetector] = field(default_factory=dict)
     """Detectors that are silent until a word was said, by the word's name."""
+    relay: RelayEndpoint | None = None
+    """Who answers instead of all the parts, beside our protocol machine (DECISIONS 1.1)."""
 
     def woken_by(self, name: str | None) -> Engine:
         """Return the engine that listens behind a wake word, itself for None.

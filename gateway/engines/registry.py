@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.engines.engine import Engine
 from realtime.session.config import is_reasoning_model
 from realtime.turns.models import MODELS
@@ -32,10 +34,13 @@ def context_tokens(model: str) -> int:
 class Registry:
     """Model names and their engines."""
 
-    def __init__(self, default: Engine, *, echo: Engine) -> None:
+    def __init__(
+        self, default: Engine, *, echo: Engine, relays: Mapping[str, Engine] | None = None
+    ) -> None:
         self._default = default
         self._engines = dict.fromkeys(REALTIME_MODELS, default)
         self._engines[ECHO_MODEL] = echo
+        self._engines.update(relays or {})
 
     def resolve(self, model: str) -> Engine | None:
         """Return the engine of a realtime model, None for an unknown name."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,7 @@ class SessionRecorder:
         }
         self._queue.put(_Row(Event, values))
 
-    def config(self, config: AnySessionConfig) -> None:
+    def config(self, config: AnySessionConfig | Mapping[str, Any]) -> None:
         """Record the effective configuration; the first one begins the session's row."""
         body = recordable(orjson.loads(orjson.dumps(config)))
         opened = self._opened
@@ -126,6 +127,13 @@ class SessionRecorder:
         """Record an item in its final form."""
         body = recordable(orjson.loads(orjson.dumps(item)))
         self._put_item(item.id, previous_item_id=previous_item_id, body=body, deleted=False)
+
+    def relayed_item(self, item: Mapping[str, Any], previous_item_id: object) -> None:
+        """Record an upstream's item; one without an id is left out."""
+        if isinstance(item.get("id"), str):
+            previous = previous_item_id if isinstance(previous_item_id, str) else None
+            body = recordable(dict(item))
+            self._put_item(item["id"], previous_item_id=previous, body=body, deleted=False)
 
     def transcript(self, item_id: str, text: str) -> None:
         """Record what was said in an item."""

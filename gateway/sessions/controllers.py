@@ -14,6 +14,10 @@ class Controller(Protocol):
     projection: Projection
     """How it sees the session."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What was queued and has not gone out."""
+
     def send(self, text: str) -> None:
         """Queue a frame; never blocks. A client that reads too slowly is closed."""
 
@@ -34,6 +38,11 @@ class Controllers:
         self._next += 1
         self._by_id[number] = controller
         return number
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits for the client that is furthest behind."""
+        return max((client.waiting_bytes for client in self._by_id.values()), default=0)
 
     def remove(self, number: ControllerId) -> None:
         """Forget a client."""

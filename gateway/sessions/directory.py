@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.identity.principal import Principal
-from gateway.sessions.runner import SessionRunner
+from gateway.sessions.driver import SessionDriver
 from realtime.errors import WireFault
 from realtime.session.inputs import EndReason, Revoked
 
@@ -12,13 +12,13 @@ class Directory:
     """Finds live sessions, so that a revocation or a drain can reach them."""
 
     def __init__(self) -> None:
-        self._live: dict[str, tuple[Principal, SessionRunner]] = {}
+        self._live: dict[str, tuple[Principal, SessionDriver]] = {}
         self.draining = False
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def add(self, session_id: str, principal: Principal, runner: SessionRunner) -> None:
+    def add(self, session_id: str, principal: Principal, runner: SessionDriver) -> None:
         """A session began."""
         self._live[session_id] = (principal, runner)
 

@@ -6,6 +6,9 @@ write-behind recorder, so that the audio path never waits for a database.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gateway.recording.recorder import SessionRecorder
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics, tracing
@@ -51,7 +54,25 @@ class SessionObserver:
         elif isinstance(event, ItemTruncated):
             self._recorder.item_truncated(event.item_id, event.audio_end_ms)
 
-    def configured(self, config: AnySessionConfig) -> None:
+    def relayed(self, event: Mapping[str, Any], text: str, at_ms: int) -> None:
+        """An event of an upstream went on; what it holds is nobody's promise."""
+        kind = str(event["type"])
+        self._recorder.event("server", at_ms, kind, text)
+        item, item_id = event.get("item"), event.get("item_id")
+        if kind == "error":
+            metrics.ERRORS.labels("upstream").inc()
+        elif kind == "conversation.item.done" and isinstance(item, Mapping):
+            self._recorder.relayed_item(item, event.get("previous_item_id"))
+        elif not isinstance(item_id, str):
+            return
+        elif kind == "conversation.item.input_audio_transcription.completed":
+            self._recorder.transcript(item_id, str(event.get("transcript", "")))
+        elif kind == "conversation.item.deleted":
+            self._recorder.item_deleted(item_id)
+        elif kind == "conversation.item.truncated" and type(event.get("audio_end_ms")) is int:
+            self._recorder.item_truncated(item_id, event["audio_end_ms"])
+
+    def configured(self, config: AnySessionConfig | Mapping[str, Any]) -> None:
         """The effective configuration changed."""
         self._recorder.config(config)
 

@@ -8,23 +8,20 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal
 
-import structlog
-
 from gateway.engines.engine import Engine
 from gateway.engines.registry import context_tokens
 from gateway.identity.principal import Principal
-from gateway.limits.port import Owner, RateLimited
+from gateway.limits.port import RateLimited
 from gateway.recording.recorder import SessionOpened, SessionRecorder
 from gateway.services import Services
 from gateway.sessions.admission import Allowed, Denied
+from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
-from gateway.sessions.dialects import Beta, DialectName
+from gateway.sessions.dialects import DialectName
 from gateway.sessions.locale import ANY_LOCALE, Locale
-from gateway.sessions.observer import SessionObserver
-from gateway.sessions.projection import PLAIN, Projection
-from gateway.sessions.runner import BROKEN_CODE, SessionRunner
+from gateway.sessions.relay_opening import OpenedRelay, open_relay
+from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
-from realtime.dialects.beta.dialect import BetaDialect
 from realtime.engine import SessionFacts
 from realtime.events.client import session_in
 from realtime.session.config import (
@@ -33,7 +30,7 @@ from realtime.session.config import (
     TranscriptionSessionConfig,
     fresh_config,
 )
-from realtime.session.inputs import EndReason, EngineTraits, SessionLimits
+from realtime.session.inputs import EngineTraits, SessionLimits
 from realtime.session.machine import Session
 from realtime.session.updates import updated
 
@@ -79,12 +76,10 @@ def blocked_skills(everywhere: Sequence[str], verdict: Allowed) -> tuple[str, ..
     return tuple(dict.fromkeys((*everywhere, *obliged)))
 
 
-def _owner(principal: Principal, model: str) -> Owner:
-    return Owner(principal.organisation_id, principal.project_id, model)
+class OpenedSession(AdmittedSession):
+    """A session of our own machine."""
 
-
-class OpenedSession:
-    """A session that was admitted; `start` it inside its task group, `finish` it after."""
+    runner: SessionRunner
 
     def __init__(
         self,
@@ -97,19 +92,13 @@ class OpenedSession:
         locale: Locale = ANY_LOCALE,
         blocked_skills: tuple[str, ...] = (),
     ) -> None:
-        self._services = services
+        super().__init__(
+            services, principal, session_id=config.id, model=config.model, recorder=recorder
+        )
         self._locale = locale
         self._blocked_skills = blocked_skills
-        self._principal = principal
         self._engine = engine
-        self._recorder = recorder
         self.config = config
-        self.observer = SessionObserver(recorder)
-        self.log = structlog.get_logger("session").bind(
-            session_id=config.id, project_id=principal.project_id, model=config.model
-        )
-        self.runner: SessionRunner
-        self.projection: Projection
 
     def start(
         self, spawn: Callable[[Coroutine[Any, Any, None]], object], *, dialect: DialectName
@@ -137,19 +126,15 @@ class OpenedSession:
             self._engine,
             facts=self._facts(),
             admission=services.admission,
-            allowance=Allowance(services.limits, _owner(self._principal, self.config.model)),
+            allowance=Allowance(services.limits, owner_of(self._principal, self.config.model)),
             principal_facts=self._principal.facts(),
             observer=self.observer,
             spawn=spawn,
             input_ring_bytes=settings.input_ring_bytes,
             item_audio_bytes=settings.item_audio_bytes,
         )
-        services.directory.add(self.config.id, self._principal, self.runner)
         talks = self.config.type == "realtime"
-        self.projection = self._view(dialect, machine.conversation_id if talks else None)
-        metrics.SESSIONS.labels("websocket").inc()
-        metrics.SESSIONS_STARTED.labels(dialect).inc()
-        self.log.info("session_started", dialect=dialect)
+        self._begin(dialect, machine.conversation_id if talks else None)
         return self.runner
 
     def _facts(self) -> SessionFacts:
@@ -163,26 +148,28 @@ class OpenedSession:
             blocked_skills=self._blocked_skills,
         )
 
-    def _view(self, dialect: DialectName, conversation_id: str | None) -> Projection:
-        if dialect == "ga":
-            return PLAIN
-        translation = BetaDialect(
-            ids=self._services.ids,
-            rate_limits=self.runner.rate_limits,
-            conversation_id=conversation_id,
-            temperature=self._principal.temperature,
-        )
-        return Projection(Beta(translation))
 
-    async def finish(self) -> None:
-        """Write the end down; end what a fault of ours has left running."""
-        self.runner.shutdown(EndReason.SERVER_FAULT, code=BROKEN_CODE)
-        reason = self.runner.end_reason or EndReason.SERVER_FAULT
-        self._services.directory.remove(self.config.id)
-        self._recorder.close(reason)
-        metrics.SESSIONS.labels("websocket").dec()
-        metrics.SESSIONS_ENDED.labels(reason.value).inc()
-        self.log.info("session_ended", reason=reason.value)
+async def _admit(
+    services: Services, principal: Principal, *, kind: SessionKind, model: str
+) -> Allowed:
+    """Count a connection and ask admission.
+
+    Raises:
+        RateLimited: too many requests.
+        WireFault: policy refused.
+    """
+    try:
+        services.limits.take(owner_of(principal, model), requests=1)
+    except RateLimited as fault:
+        metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
+        raise
+    verdict = await services.admission.admit(
+        "realtime.connect", {**principal.facts(), "session_type": kind, "model": model}
+    )
+    if isinstance(verdict, Denied):
+        metrics.DENIALS.labels(verdict.reason).inc()
+        raise verdict.fault()
+    return verdict
 
 
 async def open_session(
@@ -194,26 +181,19 @@ async def open_session(
     engine: Engine,
     locale: Locale = ANY_LOCALE,
     wake_word: str | None = None,
-) -> OpenedSession:
+) -> OpenedSession | OpenedRelay:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
     Raises:
         RateLimited: too many requests.
+        ServerFault: a relayed endpoint cannot be used.
         WireFault: policy refused, or a bound configuration does not fit.
     """
     usual = services.settings.wake_word
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
-    try:
-        services.limits.take(_owner(principal, model), requests=1)
-    except RateLimited as fault:
-        metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
-        raise
-    verdict = await services.admission.admit(
-        "realtime.connect", {**principal.facts(), "session_type": kind, "model": model}
-    )
-    if isinstance(verdict, Denied):
-        metrics.DENIALS.labels(verdict.reason).inc()
-        raise verdict.fault()
+    verdict = await _admit(services, principal, kind=kind, model=model)
+    if engine.relay is not None:
+        return await open_relay(services, principal, model=model, endpoint=engine.relay)
     now_s = int(time.time())
     config = effective_config(
         kind,

@@ -8,58 +8,40 @@ input.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
-import structlog
 from pybase64 import b64encode_as_string
 
 from gateway.engines.engine import Engine
-from gateway.limits.port import RateLimited
-from gateway.sessions.admission import Admission, Denied, Verdict
+from gateway.sessions.admission import Admission
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAudio, OutputEncoder
-from gateway.sessions.controllers import Controllers
-from gateway.sessions.deadline import Deadline
+from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.encoding import AudioFrames, frame
-from gateway.sessions.gate import Gate
 from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
 from realtime.engine import SAMPLE_RATE, SessionFacts
-from realtime.errors import ServerFault
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
 from realtime.events.server import (
     ItemRetrieved,
-    RateLimitsUpdated,
     ResponseCreated,
     ResponseDone,
 )
 from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
 from realtime.session.inputs import (
-    Allowed,
     AudioAppended,
-    EndReason,
-    Input,
-    Refused,
-    Shutdown,
-    TokensRefused,
-    TokensReserved,
 )
 
 RETRIEVED_FORMAT = "pcm16"
-BROKEN_CODE = 1011
-"""Closes a session that a fault of ours broke; SDKs connect anew (CONTRACT 4)."""
-
-_log = structlog.get_logger("session")
 
 
-class SessionRunner:
-    """One live session."""
+class SessionRunner(SessionDriver):
+    """One live session of our own machine."""
 
     def __init__(
         self,
@@ -75,21 +57,16 @@ class SessionRunner:
         input_ring_bytes: int,
         item_audio_bytes: int,
     ) -> None:
-        self._handler = handler
+        super().__init__(
+            handler,
+            session_id=facts.session_id,
+            admission=admission,
+            allowance=allowance,
+            principal_facts=principal_facts,
+            observer=observer,
+            spawn=spawn,
+        )
         self._facts = facts
-        self._admission = admission
-        self._allowance = allowance
-        self._principal_facts = principal_facts
-        self._observer = observer
-        self._spawn = spawn
-        self._loop = asyncio.get_running_loop()
-        self._deadline = Deadline(self._loop, self._expire)
-        self._broken = False
-        self._inbox: list[Input] = []
-        self._handling = False
-        self.controllers = Controllers()
-        self.ended = Gate()
-        self.end_reason: EndReason | None = None
         self._ring = InputRing(most_bytes=input_ring_bytes)
         self._items = ItemAudio(most_bytes=item_audio_bytes)
         self._waiting = OutputAudio()
@@ -100,22 +77,9 @@ class SessionRunner:
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
 
-    def now_ms(self) -> int:
-        """Return the loop's clock in whole milliseconds."""
-        return int(self._loop.time() * 1000)
-
-    @property
-    def closed(self) -> bool:
-        """True once the session ended."""
-        return self._broken or self._handler.closed
-
     def overloaded(self, *, lag_ms: int) -> bool:
         """Say whether the socket should not be read for now (DECISIONS 1.11)."""
         return self._handler.congested or self._hearing.lag_samples > lag_ms * SAMPLE_RATE // 1000
-
-    def rate_limits(self) -> list[dict[str, Any]]:
-        """Return what `rate_limits.updated` would say now."""
-        return [asdict(entry) for entry in self._allowance.shown()]
 
     # --- inputs ---
 
@@ -131,65 +95,6 @@ class SessionRunner:
             # hardly ever has an effect.
             self._handle(AudioAppended(samples))
         self._hearing.audio_came()
-
-    def post(self, given: Input) -> None:
-        """Apply an input and everything that follows from it.
-
-        A fault of ours ends this session and no other: the caller may be the
-        connection to a part that serves them all.
-        """
-        if self._broken:
-            return
-        if self._handling:
-            self._inbox.append(given)
-            return
-        try:
-            self._settle(given)
-        except Exception:
-            _log.exception("session_failed", session_id=self._facts.session_id)
-            self._break_off()
-
-    def _expire(self) -> None:
-        try:
-            # The timer may fire within the clock's resolution before the instant.
-            self._handler.expire(max(self.now_ms(), self._handler.deadline() or 0))
-            self._settle(None)
-        except Exception:
-            _log.exception("session_failed", session_id=self._facts.session_id)
-            self._break_off()
-
-    def _settle(self, given: Input | None) -> None:
-        self._handling = True
-        try:
-            if given is None:
-                self._carry_out()
-            else:
-                self._handle(given)
-            while self._inbox:
-                posted, self._inbox = self._inbox, []
-                for one in posted:
-                    self._handle(one)
-        finally:
-            self._handling = False
-        self._deadline.move(self._handler.deadline())
-
-    def _handle(self, given: Input) -> None:
-        self._handler.receive(given, self.now_ms())
-        self._carry_out()
-
-    def _carry_out(self) -> None:
-        for effect in self._handler.effects():
-            _EFFECTS[type(effect)](self, effect)
-
-    def _break_off(self) -> None:
-        self._broken = True
-        self._inbox.clear()
-        if not self.ended.is_set():
-            self._over(EndReason.SERVER_FAULT, BROKEN_CODE, ServerFault().message)
-
-    def shutdown(self, reason: EndReason, *, code: int = 1001, text: str = "") -> None:
-        """End the session from outside; does nothing once it ended."""
-        self.post(Shutdown(reason, code, text))
 
     # --- effects ---
 
@@ -248,55 +153,14 @@ class SessionRunner:
             self._decoder = InputDecoder(wire_format)
         self._observer.configured(effect.config)
 
-    def _ask(self, effect: fx.Ask) -> None:
-        facts = {**self._principal_facts, **effect.facts}
-        verdict = self._admission.admit_nowait(effect.action, facts)
-        if verdict is not None:
-            self._answer(effect.question, verdict)
-        else:
-            self._spawn(self._ask_and_wait(effect, facts))
-
-    async def _ask_and_wait(self, effect: fx.Ask, facts: dict[str, Any]) -> None:
-        self._answer(effect.question, await self._admission.admit(effect.action, facts))
-
-    def _answer(self, question: int, verdict: Verdict) -> None:
-        if isinstance(verdict, Denied):
-            self._observer.denied(verdict)
-            self.post(Refused(question, verdict.fault()))
-        else:
-            self.post(Allowed(question))
-
-    def _reserve(self, effect: fx.ReserveTokens) -> None:
-        try:
-            self._allowance.reserve(effect)
-        except RateLimited as fault:
-            self.post(TokensRefused(effect.response_id, fault))
-        else:
-            self.post(TokensReserved(effect.response_id))
-
-    def _record_usage(self, effect: fx.RecordUsage) -> None:
-        self._allowance.settle(effect)
-        self._observer.usage(effect)
-
-    def _send_rate_limits(self, effect: fx.SendRateLimits) -> None:
-        shown = self._allowance.shown()
-        self._send(fx.Send(RateLimitsUpdated(event_id=effect.event_id, rate_limits=shown)))
-
-    def _close(self, effect: fx.Close) -> None:
-        self._over(effect.end_reason, effect.code, effect.reason)
-
-    def _over(self, reason: EndReason, code: int, text: str) -> None:
-        self.end_reason = reason
-        self._deadline.move(None)
-        self.controllers.close(code, text)
-        self.ended.set()
+    def _stop(self) -> None:
         self._hearing.close()
         self._speaking.close()
-        self._allowance.close()
 
 
 _Runner = SessionRunner
-_EFFECTS: dict[type, Callable[[SessionRunner, Any], None]] = {
+SessionRunner._effects = {
+    **SHARED_EFFECTS,
     fx.Send: _Runner._send,
     fx.SendAudio: _Runner._send_audio,
     fx.SendRetrieved: _Runner._send_retrieved,
@@ -320,13 +184,8 @@ _EFFECTS: dict[type, Callable[[SessionRunner, Any], None]] = {
     fx.Speak: _Runner._speak,
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
-    fx.Ask: _Runner._ask,
     fx.CallTool: lambda r, e: r._observer.tool_called(e.call),
-    fx.ReserveTokens: _Runner._reserve,
-    fx.SendRateLimits: _Runner._send_rate_limits,
-    fx.RecordUsage: _Runner._record_usage,
     fx.RecordConfig: _Runner._configured,
     fx.TurnEnded: lambda r, _: r._turn_ended(),
-    fx.Close: _Runner._close,
 }
 """One table for all sessions: one each was 7 KiB of every session's memory."""

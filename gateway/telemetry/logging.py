@@ -26,6 +26,11 @@ DENIED = frozenset(
 )
 """Keys whose values are never logged."""
 
+CHATTY = (
+    "uvicorn.error", "alembic", "websockets", "aiosqlite", "openai", "httpx2", "httpcore2",
+)  # fmt: skip
+"""Libraries that log too much; at debug even rows, bodies and headers: what was said, and keys."""
+
 _SECRETS = re.compile(r"(sk-|ek_|Bearer\s+|eyJ)[A-Za-z0-9._\-]{6,}")
 
 
@@ -88,5 +93,5 @@ def configure(*, level: str, form: Literal["json", "text"]) -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.access").disabled = True
-    for chatty in ("uvicorn.error", "alembic", "websockets"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)

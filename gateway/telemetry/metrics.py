@@ -42,6 +42,12 @@ STAGE_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+SPECULATIONS = Counter(
+    "voiceengine_speculations",
+    "Work begun before it was certainly wanted: of what (stt), and started, used or discarded.",
+    ["part", "outcome"],
+    registry=REGISTRY,
+)
 AUDIO_OUT_SAMPLES = Counter(
     "voiceengine_audio_out_samples", "Samples (24 kHz) of answers sent.", registry=REGISTRY
 )
@@ -85,3 +91,15 @@ RECORDER_BACKLOG = Gauge(
 )
 BUILD = Info("voiceengine_build", "Which version runs.", registry=REGISTRY)
 BUILD.info({"version": VERSION})
+RELAY_CONNECT_FAILURES = Counter(
+    "voiceengine_relay_connect_failures",
+    "Attempts to begin a session at a relayed endpoint that failed, by reason.",
+    ["reason"],
+    registry=REGISTRY,
+)
+RELAY_LOSSES = Counter(
+    "voiceengine_relay_losses",
+    "Connections to relayed endpoints lost under a session: closed, silent, garbage, expired.",
+    ["reason"],
+    registry=REGISTRY,
+)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from realtime.engine import BrainRequest, RecognitionRequest, SpeechRequest, ToolCall
 from realtime.events.items import RetrievedItem
 from realtime.events.server import ServerEvent
+from realtime.relay.effects import RelayEffect
 from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.session.inputs import ControllerId, EndReason
 from realtime.usage import Usage
@@ -316,4 +317,5 @@ Effect: TypeAlias = (
     | RecordConfig
     | TurnEnded
     | Close
+    | RelayEffect
 )

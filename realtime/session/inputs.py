@@ -14,6 +14,7 @@ from realtime.engine import EngineReport
 from realtime.errors import WireFault
 from realtime.events.client import ClientEvent
 from realtime.events.session import VOICES
+from realtime.relay.inputs import RelayInput
 from realtime.turns.models import MODELS
 
 ControllerId: TypeAlias = int
@@ -179,4 +180,5 @@ Input: TypeAlias = (
     | Drained
     | Shutdown
     | EngineReport
+    | RelayInput
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import TypeAlias
 from urllib.parse import parse_qs
 
 import structlog
@@ -14,14 +15,16 @@ from gateway.identity.principal import Principal
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
 from gateway.ingress.websocket.reading import Reading
+from gateway.ingress.websocket.relay_reading import RelayReading
 from gateway.ingress.websocket.socket import Socket
 from gateway.ingress.websocket.wanted import wanted_session
 from gateway.services import Services
 from gateway.sessions.dialects import DialectName
+from gateway.sessions.driver import SessionDriver
 from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
 from gateway.sessions.opening import OpenedSession, open_session
-from gateway.sessions.runner import SessionRunner
+from gateway.sessions.relay_opening import OpenedRelay
 from gateway.telemetry import metrics
 from realtime.errors import (
     BetaShapeDisabled,
@@ -29,7 +32,9 @@ from realtime.errors import (
     WireFault,
 )
 from realtime.events.server import ErrorBody, ErrorEvent
-from realtime.session.inputs import EndReason, Opened
+from realtime.session.inputs import ControllerId, EndReason, Opened
+
+AnyOpened: TypeAlias = OpenedSession | OpenedRelay
 
 _log = structlog.get_logger("websocket")
 
@@ -88,7 +93,7 @@ class RealtimeSocket:
 
     async def _open(
         self, query: Mapping[str, str], handshake: Handshake, principal: Principal
-    ) -> OpenedSession:
+    ) -> AnyOpened:
         if handshake.beta:
             if not self._services.settings.beta_dialect:
                 raise BetaShapeDisabled
@@ -108,7 +113,7 @@ class RealtimeSocket:
 
     async def _serve(
         self,
-        opened: OpenedSession,
+        opened: AnyOpened,
         dialect: DialectName,
         connection: FramedWebSocket,
         send: Send,
@@ -122,8 +127,8 @@ class RealtimeSocket:
 
     async def _converse(
         self,
-        opened: OpenedSession,
-        runner: SessionRunner,
+        opened: AnyOpened,
+        runner: SessionDriver,
         connection: FramedWebSocket,
         send: Send,
     ) -> None:
@@ -138,24 +143,28 @@ class RealtimeSocket:
         )
         controller = runner.controllers.add(socket)
         runner.post(Opened(controller))
-        reading = Reading(
-            opened,
-            controller,
-            connection,
-            dialect=opened.projection.dialect,
-            lag_ms=settings.detection_lag_ms,
-        )
+        reading = self._reading(opened, controller, connection)
         connection.listen(reading.take, lambda: _left(opened, connection))
         await socket.write()
         await runner.ended.wait()
         reading.close()
 
+    def _reading(
+        self, opened: AnyOpened, controller: ControllerId, connection: FramedWebSocket
+    ) -> Reading | RelayReading:
+        dialect = opened.projection.dialect
+        if isinstance(opened, OpenedRelay):
+            opened.runner.listen()
+            return RelayReading(opened, controller, connection, dialect=dialect)
+        lag_ms = self._services.settings.detection_lag_ms
+        return Reading(opened, controller, connection, dialect=dialect, lag_ms=lag_ms)
 
-def _left(opened: OpenedSession, connection: FramedWebSocket) -> None:
+
+def _left(opened: AnyOpened, connection: FramedWebSocket) -> None:
     reason = EndReason.CLIENT_CLOSED if connection.left else EndReason.CLIENT_VANISHED
     opened.runner.shutdown(reason, code=1000)
 
 
-def _too_slow(opened: OpenedSession) -> None:
+def _too_slow(opened: AnyOpened) -> None:
     metrics.SLOW_READERS.inc()
     opened.runner.shutdown(EndReason.CLIENT_TOO_SLOW, code=1008)

@@ -55,6 +55,11 @@ class Socket:
         self._watch: asyncio.TimerHandle | None = None
         self._sending_since_s = 0.0
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What is queued and has not gone out."""
+        return self._bytes
+
     def send(self, text: str) -> None:
         """Send a frame, or queue it."""
         if self._closing is not None or self._broken:

@@ -9,7 +9,7 @@ from gateway.telemetry import metrics
 from tests.conftest import ROOT
 
 LABELS = {
-    "kind", "reason", "status", "stage", "code", "route", "part", "version", "dialect", "executor",
+    "kind", "outcome", "reason", "status", "stage", "code", "route", "part", "version", "dialect", "executor",
     "where", "resource",
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Recognisers and voices at endpoints that are reached over the network."""

@@ -1,0 +1,203 @@
+"""One connection to an upstream: frames handed over as they come, written as they go.
+
+`websockets` does the protocol; its queue and the task that empties it are left
+out, since a relay takes a frame synchronously. What does not fit into the
+socket waits in the transport, whose size the owner looks at (`waiting_bytes`);
+what the client cannot take yet is not read (`pause`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, cast
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.protocol import State
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
+
+from gateway.engines.relay.endpoint import RelayEndpoint
+
+PING_INTERVAL_S = 20.0
+PING_TIMEOUT_S = 20.0
+CLOSE_TIMEOUT_S = 2.0
+"""How long an upstream may take to say goodbye; then the connection is dropped."""
+
+
+class _Connection(ClientConnection):
+    """Hands messages over instead of queueing them."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.early: list[str | None] = []
+        self.take: Callable[[str | None], None] = self.early.append
+        self.gone: Callable[[], None] | None = None
+        self._parts: list[bytes] = []
+        self._text = False
+
+    def process_event(self, event: Any) -> None:
+        """Take a frame; the handshake's answer and pongs are the library's."""
+        if self.response is None or event.opcode not in DATA_OPCODES:
+            super().process_event(event)
+            return
+        self._frame(event)
+
+    def _frame(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._text = frame.opcode is Opcode.TEXT
+        data = bytes(frame.data)
+        if not frame.fin:
+            self._parts.append(data)
+            return
+        if self._parts:
+            data = b"".join((*self._parts, data))
+            self._parts.clear()
+        self.take(_text_of(data) if self._text else None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell of the end."""
+        super().connection_lost(exc)
+        if self.gone is not None:
+            self.gone()
+
+
+def _text_of(data: bytes) -> str | None:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+class _Connect(connect):
+    """Follows no redirect: the key is for the address that the operator wrote down."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return the fault as it is."""
+        return exc
+
+
+@lru_cache(maxsize=64)
+def _way(address: str) -> dict[str, Any]:
+    """Return proxy and trust for an address; found out anew they are most of a connect's CPU."""
+    uri = parse_uri(address)
+    found: dict[str, Any] = {"proxy": get_proxy(uri)}
+    if uri.secure:
+        found["ssl"] = ssl.create_default_context()
+    return found
+
+
+class Link:
+    """A connection to an upstream."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._paused = False
+
+    @classmethod
+    async def open(cls, endpoint: RelayEndpoint) -> Link:
+        """Connect.
+
+        Raises:
+            OSError: it cannot be reached; a `TimeoutError` is one.
+            WebSocketException: it refuses, or is no WebSocket.
+        """
+        connection = await _Connect(
+            endpoint.address,
+            additional_headers=endpoint.headers(),
+            compression=None,
+            open_timeout=endpoint.connect_timeout_s,
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=PING_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            max_size=endpoint.most_message_bytes,
+            create_connection=_Connection,
+            **_way(endpoint.address),
+        )
+        return cls(cast("_Connection", connection))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was written and the upstream has not taken."""
+        return int(self._connection.transport.get_write_buffer_size())
+
+    @property
+    def close_code(self) -> int:
+        """The code of the end; 1006 where there was none."""
+        return self._connection.close_code or 1006
+
+    def listen(self, take: Callable[[str | None], None], gone: Callable[[], None]) -> None:
+        """Give what came and what comes to `take` (None for what is no text), the end to `gone`."""
+        connection = self._connection
+        early, connection.early = connection.early, []
+        connection.take, connection.gone = take, gone
+        for text in early:
+            take(text)
+        if connection.state is State.CLOSED:
+            gone()
+
+    async def next_text(self) -> str | None:
+        """Return the next message before anybody listens.
+
+        Raises:
+            ConnectionError: there is none, since the connection ended.
+        """
+        connection = self._connection
+        if not connection.early:
+            arrived = asyncio.get_running_loop().create_future()
+
+            def wake(*_: object) -> None:
+                if not arrived.done():
+                    arrived.set_result(None)
+
+            def take(text: str | None) -> None:
+                connection.early.append(text)
+                wake()
+
+            connection.take, connection.gone = take, wake
+            if connection.state is State.CLOSED:
+                wake()
+            await arrived
+            connection.take, connection.gone = connection.early.append, None
+        if not connection.early:
+            raise ConnectionError(f"The upstream closed the connection ({self.close_code}).")
+        return connection.early.pop(0)
+
+    def write(self, text: str) -> None:
+        """Send a text message; after the end of the connection it is lost."""
+        connection = self._connection
+        if connection.protocol.state is State.OPEN:
+            connection.protocol.send_text(text.encode())
+            connection.send_data()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if not self._paused and not self._connection.transport.is_closing():
+            self._paused = True
+            self._connection.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused and not self._connection.transport.is_closing():
+            self._paused = False
+            self._connection.transport.resume_reading()
+
+    async def close(self) -> None:
+        """Say goodbye, within CLOSE_TIMEOUT_S; nothing is handed over any more."""
+        self._connection.take = _nothing
+        self._connection.gone = None
+        self.resume()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._connection.close()
+        except TimeoutError:
+            pass
+        finally:
+            self._connection.transport.abort()
+
+
+def _nothing(_text: str | None) -> None:
+    """The session is over."""

@@ -1,0 +1,104 @@
+"""Begins a session at an upstream: connect, hear `session.created`, configure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+from gateway.engines.relay.endpoint import RelayEndpoint
+from gateway.engines.relay.link import Link
+from gateway.telemetry import metrics
+
+CONFIGURE = "relay_configure"
+"""The id of the event that configures a session."""
+
+_log = structlog.get_logger("relay")
+
+
+class UpstreamFault(Exception):
+    """The upstream cannot be used; `reason` is a short word for the books, never for clients."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A connection on which a session began; `created` is its `session.created`."""
+
+    link: Link
+    created: dict[str, Any]
+
+
+async def open_upstream(
+    endpoint: RelayEndpoint, session: Mapping[str, Any] | None = None
+) -> Upstream:
+    """Connect and begin a session, configured with `session`, within the connect timeout.
+
+    Raises:
+        UpstreamFault: it could not be.
+    """
+    try:
+        async with asyncio.timeout(endpoint.connect_timeout_s):
+            return await _open(endpoint, session)
+    except UpstreamFault as fault:
+        reason = fault.reason
+    except TimeoutError:
+        reason = "timeout"
+    except InvalidHandshake:
+        reason = "handshake"
+    except (OSError, WebSocketException):
+        reason = "unreachable"
+    metrics.RELAY_CONNECT_FAILURES.labels(reason).inc()
+    _log.warning("upstream_refused", reason=reason, host=endpoint.host)
+    raise UpstreamFault(reason)
+
+
+async def _open(endpoint: RelayEndpoint, session: Mapping[str, Any] | None) -> Upstream:
+    link = await Link.open(endpoint)
+    try:
+        created = await _next(link)
+        if created["type"] != "session.created" or not isinstance(created.get("session"), dict):
+            raise UpstreamFault(_refusal(created))
+        if session is not None:
+            update = {"type": "session.update", "event_id": CONFIGURE, "session": session}
+            link.write(orjson.dumps(update).decode())
+            created = {**created, "session": await _configured(link)}
+    except BaseException:
+        # Cancelled or refused: either way nobody else knows of the connection.
+        await link.close()
+        raise
+    return Upstream(link, created)
+
+
+async def _configured(link: Link) -> dict[str, Any]:
+    while True:
+        event = await _next(link)
+        if event["type"] == "session.updated" and isinstance(event.get("session"), dict):
+            return dict(event["session"])
+        if event["type"] == "error":
+            raise UpstreamFault(_refusal(event))
+
+
+def _refusal(event: Mapping[str, Any]) -> str:
+    error = event.get("error")
+    known = isinstance(error, dict) and error.get("code") in ("invalid_api_key", "invalid_model")
+    return str(error["code"]) if known and isinstance(error, dict) else "refused"
+
+
+async def _next(link: Link) -> dict[str, Any]:
+    text = await link.next_text()
+    try:
+        event = orjson.loads(text or "")
+    except orjson.JSONDecodeError:
+        raise UpstreamFault("garbage") from None
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        raise UpstreamFault("garbage")
+    return event

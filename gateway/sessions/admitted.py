@@ -1,0 +1,76 @@
+"""A session that was admitted, whatever handler drives it: its view, its books, its end."""
+
+from __future__ import annotations
+
+import structlog
+
+from gateway.identity.principal import Principal
+from gateway.limits.port import Owner
+from gateway.recording.recorder import SessionRecorder
+from gateway.services import Services
+from gateway.sessions.dialects import Beta, DialectName
+from gateway.sessions.driver import BROKEN_CODE, SessionDriver
+from gateway.sessions.observer import SessionObserver
+from gateway.sessions.projection import PLAIN, Projection
+from gateway.telemetry import metrics
+from realtime.dialects.beta.dialect import BetaDialect
+from realtime.session.inputs import EndReason
+
+
+def owner_of(principal: Principal, model: str) -> Owner:
+    """Return whose allowance a session uses."""
+    return Owner(principal.organisation_id, principal.project_id, model)
+
+
+class AdmittedSession:
+    """A session that may begin; `finish` it after it ended."""
+
+    runner: SessionDriver
+    projection: Projection
+
+    def __init__(
+        self,
+        services: Services,
+        principal: Principal,
+        *,
+        session_id: str,
+        model: str,
+        recorder: SessionRecorder,
+    ) -> None:
+        self._services = services
+        self._principal = principal
+        self._recorder = recorder
+        self._session_id = session_id
+        self.observer = SessionObserver(recorder)
+        self.log = structlog.get_logger("session").bind(
+            session_id=session_id, project_id=principal.project_id, model=model
+        )
+
+    def _begin(self, dialect: DialectName, conversation_id: str | None) -> None:
+        """The runner is there: let it be found, counted and seen."""
+        self._services.directory.add(self._session_id, self._principal, self.runner)
+        self.projection = self._view(dialect, conversation_id)
+        metrics.SESSIONS.labels("websocket").inc()
+        metrics.SESSIONS_STARTED.labels(dialect).inc()
+        self.log.info("session_started", dialect=dialect)
+
+    def _view(self, dialect: DialectName, conversation_id: str | None) -> Projection:
+        if dialect == "ga":
+            return PLAIN
+        translation = BetaDialect(
+            ids=self._services.ids,
+            rate_limits=self.runner.rate_limits,
+            conversation_id=conversation_id,
+            temperature=self._principal.temperature,
+        )
+        return Projection(Beta(translation))
+
+    async def finish(self) -> None:
+        """Write the end down; end what a fault of ours has left running."""
+        self.runner.shutdown(EndReason.SERVER_FAULT, code=BROKEN_CODE)
+        reason = self.runner.end_reason or EndReason.SERVER_FAULT
+        self._services.directory.remove(self._session_id)
+        self._recorder.close(reason)
+        metrics.SESSIONS.labels("websocket").dec()
+        metrics.SESSIONS_ENDED.labels(reason.value).inc()
+        self.log.info("session_ended", reason=reason.value)

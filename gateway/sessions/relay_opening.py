@@ -1,0 +1,124 @@
+"""Opens a relayed session for a principal who was admitted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gateway.engines.relay.endpoint import RelayEndpoint
+from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
+from gateway.identity.principal import Principal
+from gateway.recording.recorder import SessionOpened, SessionRecorder
+from gateway.services import Services
+from gateway.sessions.admitted import AdmittedSession, owner_of
+from gateway.sessions.allowance import Allowance
+from gateway.sessions.dialects import DialectName
+from gateway.sessions.relaying import RelayCompany, RelayRunner
+from realtime.errors import ServerFault
+from realtime.relay.machine import RelayLimits, RelaySession
+
+
+class OpenedRelay(AdmittedSession):
+    """A session whose upstream is connected; nobody hears it before `start`."""
+
+    runner: RelayRunner
+
+    def __init__(
+        self,
+        services: Services,
+        principal: Principal,
+        upstream: Upstream,
+        recorder: SessionRecorder,
+        *,
+        model: str,
+        endpoint: RelayEndpoint,
+        expires_at: int,
+    ) -> None:
+        super().__init__(
+            services, principal, session_id=recorder.session_id, model=model, recorder=recorder
+        )
+        self._upstream = upstream
+        self._model = model
+        self._endpoint = endpoint
+        self._expires_at = expires_at
+
+    def start(
+        self,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        *,
+        dialect: DialectName,
+    ) -> RelayRunner:
+        """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
+        services, endpoint = self._services, self._endpoint
+        machine = RelaySession(
+            self._upstream.created,
+            model=self._model,
+            expires_at=self._expires_at,
+            ids=services.ids,
+            limits=RelayLimits(
+                max_duration_ms=services.settings.session_max_minutes * 60_000,
+                silence_ms=int(endpoint.silence_s * 1000),
+                reconnect_ms=int(endpoint.reconnect_s * 1000),
+            ),
+            asked=self._principal.session,
+            opened_ms=int(asyncio.get_running_loop().time() * 1000),
+        )
+        owner = owner_of(self._principal, self._model)
+        self.runner = RelayRunner(
+            machine,
+            self._upstream,
+            endpoint,
+            session_id=self._session_id,
+            company=RelayCompany(
+                admission=services.admission,
+                allowance=Allowance(services.limits, owner),
+                principal_facts=self._principal.facts(),
+                observer=self.observer,
+            ),
+            spawn=spawn,
+        )
+        self._begin(dialect, services.ids("conv"))
+        return self.runner
+
+
+async def open_relay(
+    services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint
+) -> OpenedRelay:
+    """Connect to the upstream and prepare the session.
+
+    Raises:
+        ServerFault: the upstream cannot be used; why is in the log, not for the client.
+    """
+    bound = principal.session
+    session = None
+    if bound:
+        session = {key: value for key, value in bound.items() if key != "model"}
+        session.setdefault("type", "realtime")
+    try:
+        upstream = await open_upstream(endpoint, session)
+    except UpstreamFault:
+        raise ServerFault from None
+    now_s = int(time.time())
+    recorder = services.recorder.open_session(
+        SessionOpened(
+            session_id=services.ids("sess"),
+            organisation_id=principal.organisation_id,
+            project_id=principal.project_id,
+            key_id=principal.key_id,
+            client_secret_id=principal.client_secret_id,
+            engine="relay",
+            model=model,
+            started_at=now_s,
+        )
+    )
+    return OpenedRelay(
+        services,
+        principal,
+        upstream,
+        recorder,
+        model=model,
+        endpoint=endpoint,
+        expires_at=now_s + services.settings.session_max_minutes * 60,
+    )

@@ -1,0 +1,247 @@
+"""The runner of a relayed session: a client on one side, an upstream on the other.
+
+Audio passes in the call in which it came. Both ways are bounded: while more
+than MOST_UP_BYTES wait for the upstream the client is not read, and while more
+than MOST_DOWN_BYTES wait for the client the upstream is not; a client for which
+that does not help is too slow, as everywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from gateway.engines.relay.endpoint import RelayEndpoint
+from gateway.engines.relay.link import Link
+from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
+from gateway.sessions.admission import Admission
+from gateway.sessions.allowance import Allowance
+from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
+from gateway.sessions.frames import HEAD, delta_samples, is_audio_delta
+from gateway.sessions.observer import SessionObserver
+from gateway.telemetry import metrics
+from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
+from realtime.relay.inputs import (
+    FromUpstream,
+    Loss,
+    UpstreamLost,
+    UpstreamReady,
+    UpstreamUnreachable,
+)
+from realtime.relay.machine import RelaySession
+from realtime.session import effects as fx
+from realtime.session.inputs import Input
+
+MOST_UP_BYTES: Final = 1_048_576
+MOST_DOWN_BYTES: Final = 524_288
+STALL_POLL_S: Final = 0.02
+"""While the client is behind it is looked at this often."""
+
+PCM_BYTES: Final = 2
+G711_BYTES_AT_24_KHZ: Final = 1 / 3
+REMOVED: Final = "[removed]"
+
+_log = structlog.get_logger("relay")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayCompany:
+    """Who is asked about a relayed session, and who sees what it does."""
+
+    admission: Admission
+    allowance: Allowance
+    principal_facts: dict[str, Any]
+    observer: SessionObserver
+
+
+class RelayRunner(SessionDriver):
+    """One live relayed session."""
+
+    def __init__(
+        self,
+        machine: RelaySession,
+        upstream: Upstream,
+        endpoint: RelayEndpoint,
+        *,
+        session_id: str,
+        company: RelayCompany,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        super().__init__(
+            machine,
+            session_id=session_id,
+            admission=company.admission,
+            allowance=company.allowance,
+            principal_facts=company.principal_facts,
+            observer=company.observer,
+            spawn=spawn,
+        )
+        self._machine = machine
+        self._endpoint = endpoint
+        self._start_task = spawn
+        self._link: Link | None = upstream.link
+        self._dialling: asyncio.Task[None] | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._bytes_per_sample: float = PCM_BYTES
+
+    def overloaded(self) -> bool:
+        """Say whether the client should not be read for now."""
+        waiting = 0 if self._link is None else self._link.waiting_bytes
+        return self._machine.congested or waiting > MOST_UP_BYTES
+
+    def listen(self) -> None:
+        """Take what the upstream sends, from now on."""
+        link = self._link
+        if link is not None:
+            link.listen(lambda text: self._arrived(link, text), lambda: self._gone(link))
+
+    # --- up ---
+
+    def pass_up(self, text: str) -> bool:
+        """Send input audio on as it is; return False if it must wait its turn."""
+        if self._link is None or not self._machine.passing:
+            return False
+        self._link.write(text)
+        return True
+
+    def _send_upstream(self, effect: SendUpstream) -> None:
+        if self._link is not None:
+            self._link.write(orjson.dumps(effect.event).decode())
+
+    # --- down ---
+
+    def _arrived(self, link: Link, text: str | None) -> None:
+        if link is not self._link or self.closed:
+            return
+        if text is not None and not self._machine.refusing and is_audio_delta(text):
+            self._audio(text)
+        else:
+            self._event(text)
+        if self._stalled is None and self._link is link:
+            self._look_at_client()
+
+    def _audio(self, text: str) -> None:
+        self._machine.heard(self.now_ms())
+        if not text.startswith(HEAD):
+            text = _typed_first(orjson.loads(text))
+        self.controllers.send_audio(text)
+        samples = delta_samples(text, bytes_per_sample=self._bytes_per_sample)
+        self._observer.audio_sent(self._loop.time(), samples)
+
+    def post(self, given: Input) -> None:
+        """See `SessionDriver.post`; losses are counted."""
+        if isinstance(given, UpstreamLost):
+            metrics.RELAY_LOSSES.labels(given.loss.value).inc()
+        super().post(given)
+
+    def _event(self, text: str | None) -> None:
+        try:
+            event = orjson.loads(self._without_key(text or ""))
+        except orjson.JSONDecodeError:
+            event = None
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            self.post(UpstreamLost(Loss.GARBAGE))
+            return
+        self.post(FromUpstream(event, self._without_key(text or "")))
+
+    def _without_key(self, text: str) -> str:
+        key = self._endpoint.key
+        return text.replace(key, REMOVED) if key and key in text else text
+
+    def _gone(self, link: Link) -> None:
+        if link is self._link:
+            self.post(UpstreamLost(Loss.CLOSED, link.close_code))
+
+    def _send_relayed(self, effect: SendRelayed) -> None:
+        text, event = effect.text, effect.event
+        if text is None or not text.startswith(HEAD):
+            text = _typed_first(event)
+        try:
+            self.controllers.send(text, None)
+        except (KeyError, TypeError, ValueError) as error:
+            # An older dialect has no words for an event of a shape of its own.
+            _log.warning("untranslatable", type=event["type"], error=type(error).__name__)
+        self._observer.relayed(event, text, self.now_ms())
+
+    def _record(self, effect: RecordRelayed) -> None:
+        self._bytes_per_sample = _bytes_per_sample(effect.session)
+        self._observer.configured(effect.session)
+
+    # --- a client that is behind ---
+
+    def _look_at_client(self) -> None:
+        self._stalled = None
+        if self._link is None or self.closed:
+            return
+        if self.controllers.waiting_bytes > MOST_DOWN_BYTES:
+            self._link.pause()
+            self._stalled = self._loop.call_later(STALL_POLL_S, self._look_at_client)
+        else:
+            self._link.resume()
+
+    # --- another connection ---
+
+    def _drop(self, _effect: DropUpstream) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            self._start_task(link.close())
+
+    def _redial(self, effect: Redial) -> None:
+        self._dialling = self._start_task(self._dial(effect))
+
+    async def _dial(self, effect: Redial) -> None:
+        await asyncio.sleep(effect.delay_ms / 1000)
+        try:
+            upstream = await open_upstream(self._endpoint, effect.session)
+        except UpstreamFault:
+            self.post(UpstreamUnreachable())
+            return
+        if self.closed:
+            await upstream.link.close()
+            return
+        self._link = upstream.link
+        self.post(UpstreamReady(upstream.created["session"]))
+        self.listen()
+
+    def _stop(self) -> None:
+        if self._dialling is not None and self._dialling is not _current_task():
+            self._dialling.cancel()
+        if self._stalled is not None:
+            self._stalled.cancel()
+        self._drop(DropUpstream())
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _typed_first(event: Mapping[str, Any]) -> str:
+    """Return an event's frame, its type in front, as every frame of ours begins."""
+    return orjson.dumps({"type": event["type"], **event}).decode()
+
+
+def _bytes_per_sample(session: Mapping[str, Any]) -> float:
+    place: Any = session
+    for name in ("audio", "output", "format", "type"):
+        place = place.get(name) if isinstance(place, Mapping) else None
+    return G711_BYTES_AT_24_KHZ if place in ("audio/pcmu", "audio/pcma") else PCM_BYTES
+
+
+RelayRunner._effects = {
+    **SHARED_EFFECTS,
+    fx.Send: RelayRunner._send,
+    SendRelayed: RelayRunner._send_relayed,
+    SendUpstream: RelayRunner._send_upstream,
+    DropUpstream: RelayRunner._drop,
+    Redial: RelayRunner._redial,
+    RecordRelayed: RelayRunner._record,
+}
+"""What a relay does; the effects of engines never come."""

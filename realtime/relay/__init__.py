@@ -1,0 +1,1 @@
+"""A session whose model runs behind another Realtime endpoint: the pure part."""

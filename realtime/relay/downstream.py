@@ -1,0 +1,314 @@
+"""What an upstream's events mean for a relayed session, and what the client gets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from realtime.errors import ServerFault, WireFault
+from realtime.relay.effects import RecordRelayed, SendRelayed, SendUpstream
+from realtime.relay.faults import is_about_account, told_error
+from realtime.relay.inputs import FromUpstream, Json, Loss, UpstreamLost
+from realtime.relay.memory import RelayMemory
+from realtime.relay.responses import RunningResponse, usage_of
+from realtime.relay.unanswered import Unanswered
+from realtime.session.effects import RecordUsage, ReserveTokens, SendRateLimits
+from realtime.session.outbox import Outbox
+from realtime.usage import Usage
+
+OURS: Final = "relay_"
+"""How the ids of events begin that the gateway itself sends up."""
+
+USUAL_OUTPUT_TOKENS: Final = 4_096
+"""What is reserved for a response that states no limit of its own."""
+
+FATAL_CODES: Final = (1008, *range(3000, 5000))
+"""Close codes that no client tries again (CONTRACT 4); the others are met by a new connection."""
+
+
+class Downstream:
+    """Sees every event of the upstream but audio."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        memory: RelayMemory,
+        unanswered: Unanswered,
+        *,
+        model: str,
+        expires_at: int,
+    ) -> None:
+        self.model = model
+        self.running: dict[str, RunningResponse] = {}
+        self.automatic: dict[int, str] = {}
+        """Responses that began unasked, by the question whether they may."""
+        self.expired = False
+        self._outbox = outbox
+        self._memory = memory
+        self._unanswered = unanswered
+        self._upstream_model = memory.session.get("model")
+        self._expires_at = expires_at
+        self._refused: dict[str, WireFault] = {}
+        self._replayed: set[tuple[str, str]] = set()
+        self._replays = 0
+        self._context_tokens = 0
+        self._error: Json | None = None
+
+    @property
+    def refusing(self) -> bool:
+        """True while answers run that the client must not get."""
+        return bool(self._refused)
+
+    # --- up ---
+
+    def going_up(self, event: Json) -> Json:
+        """Return a client event as the upstream must read it: our names are not its names."""
+        if event["type"] != "session.update":
+            return event
+        session = event.get("session")
+        if not isinstance(session, Mapping):
+            return event
+        self._memory.asked(session)
+        return {**event, "session": {k: v for k, v in session.items() if k != "model"}}
+
+    def replaying(self, item: Json) -> str:
+        """An item is said again: its echo is for nobody. Return the event's id."""
+        self._replays += 1
+        for kind in ("added", "done", "created"):
+            self._replayed.add((f"conversation.item.{kind}", item["id"]))
+        return f"{OURS}{self._replays}"
+
+    # --- down ---
+
+    def take(self, given: FromUpstream) -> str | None:
+        """Take an event; return the id of a response that began unasked."""
+        event = given.event
+        kind = event["type"]
+        if kind != "error":
+            self._error = None
+        if self._is_of_refused(event):
+            if kind == "response.done":
+                self._done(event, None)
+            return None
+        handler = _KINDS.get(kind)
+        if handler is None:
+            self._outbox.do(SendRelayed(event, given.text))
+            return None
+        return handler(self, event, given.text)
+
+    def _pass(self, event: Json, text: str | None) -> None:
+        self._outbox.do(SendRelayed(event, text))
+
+    def _is_of_refused(self, event: Json) -> bool:
+        if not self._refused:
+            return False
+        response = event.get("response")
+        named = response.get("id") if isinstance(response, Mapping) else event.get("response_id")
+        return named in self._refused
+
+    def shown_session(self, event: Json) -> dict[str, Any]:
+        """Return a session's echo with the client's own name of the model, and our limit."""
+        session = {**event["session"]}
+        for key, value in (("model", self.model), ("expires_at", self._expires_at)):
+            if key in session:
+                session[key] = value
+        return {**event, "session": session}
+
+    def _again_created(self, _event: Json, _text: str) -> None:
+        """A session is created once; another would confuse clients."""
+
+    def _updated(self, event: Json, _text: str) -> None:
+        self._unanswered.answered("session.update")
+        if isinstance(event.get("session"), Mapping):
+            self._memory.session = event["session"]
+            event = self.shown_session(event)
+            self._outbox.do(RecordRelayed(event["session"]))
+        self._pass(event, None)
+
+    # --- responses ---
+
+    def _began(self, event: Json, text: str) -> str | None:
+        response = event.get("response")
+        self._pass(event, text)
+        if not isinstance(response, Mapping) or not isinstance(response.get("id"), str):
+            return None
+        response_id: str = response["id"]
+        self.running[response_id] = RunningResponse(response)
+        asked = self._unanswered.answered("response.create")
+        most = response.get("max_output_tokens")
+        self._outbox.do(
+            ReserveTokens(
+                response_id=response_id,
+                input_tokens=self._context_tokens,
+                output_tokens=most if type(most) is int else USUAL_OUTPUT_TOKENS,
+            )
+        )
+        return None if asked else response_id
+
+    def _item_of_response(self, event: Json, text: str) -> None:
+        running = self.running.get(str(event.get("response_id")))
+        if running is not None:
+            if event["type"].endswith("added"):
+                running.added(event)
+            else:
+                running.finished(event)
+        self._pass(event, text)
+
+    def _done(self, event: Json, text: str | None) -> None:
+        response = event.get("response")
+        if not isinstance(response, Mapping):
+            self._pass(event, text)
+            return
+        response_id = str(response.get("id"))
+        self.running.pop(response_id, None)
+        usage = usage_of(response)
+        self._context_tokens = usage.total_tokens or self._context_tokens
+        shown = self._shown_response(response, self._refused.pop(response_id, None))
+        if shown is not response:
+            event, text = {**event, "response": shown}, None
+        self._pass(event, text)
+        status = str(shown.get("status"))
+        self._used(response_id, status, usage, estimated=response.get("usage") is None)
+
+    def _shown_response(self, response: Json, fault: WireFault | None) -> Json:
+        if fault is not None:
+            return {**RunningResponse(response).failed(fault), "output": []}
+        details = response.get("status_details")
+        error = details.get("error") if isinstance(details, Mapping) else None
+        told = told_error(error) if isinstance(error, Mapping) else None
+        if told is None:
+            return response
+        error = {key: told[key] for key in ("type", "code", "message")}
+        return {**response, "status_details": {**(details or {}), "error": error}}
+
+    def _used(self, response_id: str, status: str, usage: Usage, *, estimated: bool) -> None:
+        self._outbox.do(
+            RecordUsage(response_id=response_id, status=status, usage=usage, estimated=estimated)
+        )
+        self._outbox.do(SendRateLimits(self._outbox.event_id()))
+
+    def refuse(self, response_id: str | None, fault: WireFault) -> None:
+        """A response that began must not be: end it there, and tell the client only its end."""
+        if response_id is not None and response_id in self.running:
+            self._refused[response_id] = fault
+            cancel = {
+                "type": "response.cancel",
+                "event_id": f"{OURS}cancel",
+                "response_id": response_id,
+            }
+            self._outbox.do(SendUpstream(cancel))
+
+    def fail_all(self, fault: WireFault) -> None:
+        """No response that runs will ever end by itself."""
+        for response_id, running in list(self.running.items()):
+            refused = self._refused.pop(response_id, None)
+            for place, item in running.broken_items() if refused is None else ():
+                self._pass(
+                    {
+                        "type": "response.output_item.done",
+                        "event_id": self._outbox.event_id(),
+                        "response_id": response_id,
+                        "output_index": place,
+                        "item": item,
+                    },
+                    None,
+                )
+            shown = running.failed(refused or fault)
+            done = {"type": "response.done", "event_id": self._outbox.event_id()}
+            self._pass({**done, "response": shown}, None)
+            self._used(response_id, "failed", Usage(), estimated=True)
+        self.running.clear()
+        self.automatic.clear()
+        self._replayed.clear()
+
+    def settle_all(self) -> None:
+        """The session is over: write down what ran."""
+        for response_id in self.running:
+            usage = RecordUsage(
+                response_id=response_id, status="cancelled", usage=Usage(), estimated=True
+            )
+            self._outbox.do(usage)
+        self.running.clear()
+
+    def _their_rate_limits(self, _event: Json, _text: str) -> None:
+        """They are the operator's; the client is told its own after every response."""
+
+    # --- items ---
+
+    def _item(self, event: Json, text: str) -> None:
+        item = event.get("item")
+        if not isinstance(item, Mapping):
+            self._pass(event, text)
+            return
+        key = (event["type"], str(item.get("id")))
+        if key in self._replayed:
+            self._replayed.discard(key)
+            return
+        self._unanswered.created(item)
+        self._memory.item(item, event.get("previous_item_id"))
+        self._pass(event, text)
+
+    def _transcribed(self, event: Json, text: str) -> None:
+        self._memory.heard(event.get("item_id"), event.get("transcript"))
+        self._pass(event, text)
+
+    def _retrieved(self, event: Json, text: str) -> None:
+        self._unanswered.answered("conversation.item.retrieve")
+        self._pass(event, text)
+
+    def _deleted(self, event: Json, text: str) -> None:
+        self._unanswered.answered("conversation.item.delete")
+        self._forgotten(event, text)
+
+    def _forgotten(self, event: Json, text: str) -> None:
+        self._memory.forget(event.get("item_id"))
+        self._pass(event, text)
+
+    # --- errors ---
+
+    def _failed(self, event: Json, text: str) -> None:
+        error = event.get("error")
+        if not isinstance(error, Mapping):
+            return
+        if error.get("code") == "session_expired":
+            self.expired = True
+            return
+        event_id = error.get("event_id")
+        if isinstance(event_id, str) and event_id.startswith(OURS):
+            return
+        self._error = error
+        self._unanswered.refused(event_id)
+        told = told_error(error)
+        self._pass(event if told is None else {**event, "error": told}, text if not told else None)
+
+    def fatal(self, lost: UpstreamLost) -> tuple[int, str] | None:
+        """Return how the session must close, None if another connection may help."""
+        if lost.loss is not Loss.CLOSED or lost.code not in FATAL_CODES:
+            return None
+        error, fault = self._error, ServerFault()
+        if error is not None and not is_about_account(error):
+            kind, code = error.get("type"), error.get("code")
+            return lost.code, f"{kind}.{code}" if code else str(kind)
+        if error is None:
+            self._outbox.send_fault(fault, event_id=None)
+        return fault.close_code or 1011, fault.close_reason
+
+
+_KINDS: Mapping[str, Callable[[Downstream, Json, str], str | None]] = {
+    "session.created": Downstream._again_created,
+    "session.updated": Downstream._updated,
+    "response.created": Downstream._began,
+    "response.output_item.added": Downstream._item_of_response,
+    "response.output_item.done": Downstream._item_of_response,
+    "response.done": Downstream._done,
+    "rate_limits.updated": Downstream._their_rate_limits,
+    "conversation.item.added": Downstream._item,
+    "conversation.item.created": Downstream._item,
+    "conversation.item.done": Downstream._item,
+    "conversation.item.input_audio_transcription.completed": Downstream._transcribed,
+    "conversation.item.truncated": Downstream._forgotten,
+    "conversation.item.deleted": Downstream._deleted,
+    "conversation.item.retrieved": Downstream._retrieved,
+    "error": Downstream._failed,
+}
+"""What is not here passes as it came."""

@@ -1,0 +1,337 @@
+"""The machine of a relayed session: what goes up, what comes down, and how it begins anew.
+
+Events pass as they are; the machine looks at those that policy, allowance or
+the record must see, and at those that a later connection must be told again.
+
+Invariants: client events go up in the order they came, also while admission is
+asked and while there is no connection; nothing that a later connection is told
+again is shown twice; after the end no effect is produced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from realtime.errors import ServerFault, SessionExpired, WireFault
+from realtime.ports import IdSource
+from realtime.relay.downstream import Downstream
+from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
+from realtime.relay.faults import UpstreamLostFault, UpstreamSilentFault, error_of
+from realtime.relay.inputs import (
+    FromUpstream,
+    Json,
+    Loss,
+    RelayedFromClient,
+    UpstreamLost,
+    UpstreamReady,
+    UpstreamUnreachable,
+)
+from realtime.relay.memory import RelayMemory
+from realtime.relay.unanswered import Unanswered
+from realtime.session.effects import Ask, Close, Effect
+from realtime.session.inputs import (
+    Allowed,
+    EndReason,
+    Input,
+    InvalidFromClient,
+    Opened,
+    Refused,
+    Revoked,
+    Shutdown,
+    TokensRefused,
+)
+from realtime.session.outbox import Outbox
+
+GUARDED: Final = frozenset({"session.update", "conversation.item.create", "response.create"})
+"""Client events that admission is asked about (DECISIONS 1.5)."""
+
+FIRST_DELAY_MS: Final = 100
+MOST_DELAY_MS: Final = 5_000
+SETTLED_MS: Final = 10_000
+"""A connection that lasts this long is no part of the trouble before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayLimits:
+    """What bounds a relayed session; in ms and bytes."""
+
+    max_duration_ms: int = 60 * 60 * 1000
+    silence_ms: int = 30_000
+    """Longest time without an event of the upstream while a response runs."""
+    reconnect_ms: int = 30_000
+    """Longest trouble with the upstream before the session ends."""
+    max_waiting_events: int = 256
+    max_waiting_bytes: int = 1_048_576
+
+
+class RelaySession:
+    """A session whose model runs behind another Realtime endpoint."""
+
+    def __init__(
+        self,
+        created: Json,
+        *,
+        model: str,
+        expires_at: int,
+        ids: IdSource,
+        limits: RelayLimits | None = None,
+        asked: Json | None = None,
+        opened_ms: int = 0,
+    ) -> None:
+        """Begin with the upstream's `session.created`; `asked` is what a client secret sets."""
+        self._limits = limits or RelayLimits()
+        self._created = created
+        self._outbox = Outbox(ids, lambda _: "")
+        self._memory = RelayMemory(created["session"])
+        self._memory.asked(asked or {})
+        self._unanswered = Unanswered()
+        self._down = Downstream(
+            self._outbox, self._memory, self._unanswered, model=model, expires_at=expires_at
+        )
+        self._expires_ms = opened_ms + self._limits.max_duration_ms
+        self._questions = 0
+        self._asked: tuple[int, RelayedFromClient] | None = None
+        self._waiting: list[RelayedFromClient | InvalidFromClient] = []
+        self._waiting_bytes = 0
+        self._heard_ms = opened_ms
+        self._up = True
+        self._ready_ms = opened_ms
+        self._trouble_since_ms: int | None = None
+        self._delay_ms = 0
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """True once the session ended."""
+        return self._closed
+
+    @property
+    def congested(self) -> bool:
+        """True while as much waits for admission or for a connection as may."""
+        return (
+            len(self._waiting) >= self._limits.max_waiting_events
+            or self._waiting_bytes >= self._limits.max_waiting_bytes
+        )
+
+    @property
+    def passing(self) -> bool:
+        """True while input audio may go up past the machine, since nothing waits before it."""
+        return self._up and self._asked is None and not self._waiting
+
+    @property
+    def refusing(self) -> bool:
+        """True while answers run that the client must not get: every event is to be seen."""
+        return self._down.refusing
+
+    def heard(self, now_ms: int) -> None:
+        """The upstream sent audio, past the machine."""
+        self._heard_ms = now_ms
+
+    def effects(self) -> list[Effect]:
+        """Return what must be done, in order, and forget it."""
+        return self._outbox.drain()
+
+    def deadline(self) -> int | None:
+        """Return the next instant at which `expire` must be called."""
+        if self._closed:
+            return None
+        if self._up and self._is_owed():
+            return min(self._expires_ms, self._heard_ms + self._limits.silence_ms)
+        return self._expires_ms
+
+    def _is_owed(self) -> bool:
+        return bool(self._down.running) or self._unanswered.wants_response()
+
+    def expire(self, now_ms: int) -> None:
+        """Say that the deadline has passed."""
+        if self._closed:
+            return
+        if now_ms >= self._expires_ms:
+            self._end(SessionExpired(self._limits.max_duration_ms // 60_000), EndReason.EXPIRED)
+        elif self._up and self._is_owed() and now_ms >= self._heard_ms + self._limits.silence_ms:
+            self._lose(UpstreamLost(Loss.SILENT), now_ms)
+
+    def receive(self, given: Input, now_ms: int) -> None:
+        """Apply one input."""
+        if self._closed:
+            return
+        handler = _HANDLERS.get(type(given))
+        if handler is not None:
+            handler(self, given, now_ms)
+
+    # --- lifecycle ---
+
+    def _opened(self, _given: Opened, _now_ms: int) -> None:
+        shown = self._down.shown_session(self._created)
+        self._outbox.do(RecordRelayed(shown["session"]))
+        self._outbox.do(SendRelayed(shown))
+
+    def _end(self, fault: WireFault, reason: EndReason) -> None:
+        self._down.fail_all(fault if isinstance(fault, ServerFault) else UpstreamLostFault())
+        self._outbox.send_fault(fault, event_id=None)
+        self._close(fault.close_code or 1001, fault.close_reason, reason)
+
+    def _close(self, code: int, text: str, reason: EndReason) -> None:
+        self._down.settle_all()
+        self._outbox.do(Close(code, text, reason))
+        self._closed = True
+
+    def _revoked(self, given: Revoked, _now_ms: int) -> None:
+        self._end(given.fault, EndReason.REVOKED)
+
+    def _shutdown(self, given: Shutdown, _now_ms: int) -> None:
+        self._close(given.close_code, given.close_reason, given.reason)
+
+    # --- client events, in order ---
+
+    def _from_client(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
+        if self.passing:
+            self._consider(given, now_ms)
+            return
+        self._waiting.append(given)
+        self._waiting_bytes += _size(given)
+
+    def _consider(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
+        if isinstance(given, InvalidFromClient):
+            self._outbox.send_fault(given.fault, event_id=given.event_id, to=given.controller)
+        elif given.event["type"] in GUARDED:
+            question = self._ask(given.event["type"], given.event)
+            self._asked = (question, given)
+        else:
+            self._forward(given.event, now_ms)
+
+    def _ask(self, action: str, event: Json | None) -> int:
+        self._questions += 1
+        facts: dict[str, Any] = {"model": self._down.model}
+        if event is not None:
+            facts["event"] = event
+        self._outbox.do(Ask(self._questions, action, facts))
+        return self._questions
+
+    def _forward(self, event: Json, now_ms: int) -> None:
+        event = self._down.going_up(event)
+        if not self._is_owed():
+            self._heard_ms = now_ms  # it is from now on that an answer is owed
+        self._unanswered.sent(event)
+        self._outbox.do(SendUpstream(event))
+
+    def _allowed(self, given: Allowed, now_ms: int) -> None:
+        self._down.automatic.pop(given.question, None)
+        if self._asked is not None and self._asked[0] == given.question:
+            event = self._asked[1].event
+            self._asked = None
+            if self._up:
+                self._forward(event, now_ms)
+            else:
+                self._unanswered.sent(self._down.going_up(event))
+            self._resume(now_ms)
+
+    def _refused(self, given: Refused, now_ms: int) -> None:
+        self._down.refuse(self._down.automatic.pop(given.question, None), given.fault)
+        if self._asked is not None and self._asked[0] == given.question:
+            asked = self._asked[1]
+            self._asked = None
+            event_id = asked.event.get("event_id")
+            told = event_id if isinstance(event_id, str) else None
+            self._outbox.send_fault(given.fault, event_id=told, to=asked.controller)
+            self._resume(now_ms)
+
+    def _tokens_refused(self, given: TokensRefused, _now_ms: int) -> None:
+        self._down.refuse(given.response_id, given.fault)
+
+    def _resume(self, now_ms: int) -> None:
+        while self._waiting and self._asked is None and self._up:
+            given = self._waiting.pop(0)
+            self._waiting_bytes -= _size(given)
+            self._consider(given, now_ms)
+
+    # --- the upstream ---
+
+    def _from_upstream(self, given: FromUpstream, now_ms: int) -> None:
+        self._heard_ms = now_ms
+        if not self._up:
+            return
+        asks = self._down.take(given)
+        if asks is not None:
+            self._down.automatic[self._ask("response.automatic", None)] = asks
+        if self._down.expired:
+            self._lose(UpstreamLost(Loss.EXPIRED), now_ms)
+        elif given.event["type"] == "response.done":
+            self._trouble_since_ms = None
+            self._delay_ms = 0
+
+    def _lose(self, given: UpstreamLost, now_ms: int) -> None:
+        if not self._up:
+            return
+        self._up = False
+        self._outbox.do(DropUpstream())
+        silent = given.loss is Loss.SILENT
+        self._down.fail_all(UpstreamSilentFault() if silent else UpstreamLostFault())
+        fatal = self._down.fatal(given)
+        if fatal is not None:
+            self._close(*fatal, EndReason.SERVER_FAULT)
+            return
+        if silent:
+            self._give_up_asking()
+        if now_ms - self._ready_ms > SETTLED_MS:
+            self._trouble_since_ms, self._delay_ms = None, 0
+        self._down.expired = False
+        self._redial(now_ms)
+
+    def _give_up_asking(self) -> None:
+        """Who was asked for a response and said nothing is not asked for it again."""
+        fault = UpstreamSilentFault()
+        for event in self._unanswered.take():
+            if event["type"] != "response.create":
+                self._unanswered.sent(event)
+                continue
+            body = error_of(fault, event.get("event_id"))
+            event_id = self._outbox.event_id()
+            self._outbox.do(SendRelayed({"type": "error", "event_id": event_id, "error": body}))
+
+    def _redial(self, now_ms: int) -> None:
+        if self._trouble_since_ms is None:
+            self._trouble_since_ms = now_ms
+        if now_ms + self._delay_ms - self._trouble_since_ms > self._limits.reconnect_ms:
+            self._end(ServerFault(), EndReason.SERVER_FAULT)
+            return
+        self._outbox.do(Redial(self._delay_ms, self._memory.configuration()))
+        self._delay_ms = min(max(2 * self._delay_ms, FIRST_DELAY_MS), MOST_DELAY_MS)
+
+    def _unreachable(self, _given: UpstreamUnreachable, now_ms: int) -> None:
+        self._redial(now_ms)
+
+    def _ready(self, given: UpstreamReady, now_ms: int) -> None:
+        self._up = True
+        self._ready_ms = self._heard_ms = now_ms
+        self._memory.session = given.session
+        for item in self._memory.conversation():
+            event_id = self._down.replaying(item)
+            again = {"type": "conversation.item.create", "event_id": event_id, "item": item}
+            self._outbox.do(SendUpstream(again))
+        for event in self._unanswered.take():
+            self._forward(event, now_ms)
+        self._resume(now_ms)
+
+
+def _size(given: RelayedFromClient | InvalidFromClient) -> int:
+    return given.size_bytes if isinstance(given, RelayedFromClient) else 0
+
+
+_HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
+    Opened: RelaySession._opened,
+    RelayedFromClient: RelaySession._from_client,
+    InvalidFromClient: RelaySession._from_client,
+    Allowed: RelaySession._allowed,
+    Refused: RelaySession._refused,
+    TokensRefused: RelaySession._tokens_refused,
+    Revoked: RelaySession._revoked,
+    Shutdown: RelaySession._shutdown,
+    FromUpstream: RelaySession._from_upstream,
+    UpstreamLost: RelaySession._lose,
+    UpstreamReady: RelaySession._ready,
+    UpstreamUnreachable: RelaySession._unreachable,
+}
+"""What is not here (audio positions, reports of engines) is none of a relay's business."""

@@ -1,0 +1,66 @@
+"""Client events that the upstream has not answered: said again if the connection is lost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from realtime.relay.inputs import Json
+
+MOST: Final = 256
+ANSWERED: Final = frozenset(
+    {
+        "session.update",
+        "conversation.item.create",
+        "conversation.item.delete",
+        "conversation.item.retrieve",
+        "response.create",
+    }
+)
+"""Client events that mean the same on another connection; those about its audio do not."""
+
+
+class Unanswered:
+    """At most MOST events in the order they were sent; the oldest gives way."""
+
+    def __init__(self) -> None:
+        self._events: list[Json] = []
+
+    def sent(self, event: Json) -> None:
+        """An event went up."""
+        if event.get("type") in ANSWERED:
+            self._events.append(event)
+            del self._events[:-MOST]
+
+    def answered(self, kind: str) -> bool:
+        """The oldest of a kind is answered; return False if none was asked."""
+        for place, event in enumerate(self._events):
+            if event["type"] == kind:
+                del self._events[place]
+                return True
+        return False
+
+    def created(self, item: Json) -> None:
+        """An item came to be: maybe one that a client sent."""
+        for place, event in enumerate(self._events):
+            asked = event.get("item")
+            if event["type"] == "conversation.item.create" and isinstance(asked, dict):
+                same = asked.get("id") == item.get("id")
+                if same or ("id" not in asked and asked.get("type") == item.get("type")):
+                    del self._events[place]
+                    return
+
+    def refused(self, event_id: object) -> None:
+        """An `error` came, for the event it names, else for the oldest that bears no id."""
+        for place, event in enumerate(self._events):
+            if event.get("event_id") == event_id:
+                del self._events[place]
+                return
+
+    def wants_response(self) -> bool:
+        """Say whether a response was asked for."""
+        return any(event["type"] == "response.create" for event in self._events)
+
+    def take(self) -> list[Json]:
+        """Return what is unanswered and forget it."""
+        taken, self._events = self._events, []
+        return taken

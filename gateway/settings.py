@@ -25,6 +25,24 @@ class PluginSetting(BaseModel):
     slots: int | None = Field(None, ge=1, le=64)
 
 
+class WebhookTool(BaseModel):
+    """A tool that the gateway runs by calling an HTTP endpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str = ""
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object"})
+    result: dict[str, Any] | None = None
+    url: str
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    timeout_s: float = Field(10.0, gt=0, le=120)
+    retries: int = Field(2, ge=0, le=5)
+    shown: bool = False
+    models: list[str] = Field(default_factory=list)
+    projects: list[str] = Field(default_factory=list)
+
+
 class Settings(BaseSettings):
     """Settings by name; the environment variable is `VOICEENGINE_` and the name in capitals."""
 
@@ -253,6 +271,28 @@ class Settings(BaseSettings):
     )
     skills_network: bool = Field(
         False, description="Let skills reach other machines; else their sockets are loopback only."
+    )
+
+    # --- tools that the gateway runs ---
+    tools: list[WebhookTool] = Field(
+        default_factory=list,
+        description="Webhooks that models may call, a JSON list of objects with `name`, `url` and "
+        "optionally `description`, `parameters`, `result`, `headers`, `timeout_s`, `retries`, "
+        "`shown`, `models`, `projects`; see docs/tools.md.",
+    )
+    tool_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins (`http://10.0.0.5:8000`) that MCP servers and webhooks may have "
+        "besides public HTTPS ones, a JSON list.",
+    )
+    mcp_import_timeout_s: float = Field(
+        10.0, gt=0, description="Longest time an MCP server may take to tell its tools."
+    )
+    mcp_call_timeout_s: float = Field(
+        30.0, gt=0, description="Longest time a call of an MCP server's tool may take."
+    )
+    tool_rounds: int = Field(
+        8, ge=1, le=64, description="How often calls may follow calls within one response."
     )
 
     # --- operation ---

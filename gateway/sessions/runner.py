@@ -28,6 +28,7 @@ from gateway.sessions.gate import Gate
 from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
+from gateway.tools.session import SessionTools, Tools
 from realtime.engine import SAMPLE_RATE, SessionFacts
 from realtime.errors import ServerFault
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
@@ -74,6 +75,7 @@ class SessionRunner:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         input_ring_bytes: int,
         item_audio_bytes: int,
+        tools: Tools,
     ) -> None:
         self._handler = handler
         self._facts = facts
@@ -97,6 +99,7 @@ class SessionRunner:
         language = facts.language if facts.language != engine.language else None
         self._hearing = Hearing(engine, self._ring, self.post, language=language)
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
+        self._tools = SessionTools(tools, facts.session_id, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
 
@@ -238,6 +241,10 @@ class SessionRunner:
         self._observer.speech_started(effect.request.response_id, self._loop.time())
         self._speaking.speak(effect.request)
 
+    def _call_tool(self, effect: fx.CallTool) -> None:
+        self._observer.tool_called(effect.call)
+        self._tools.call(effect.call)
+
     def _turn_ended(self) -> None:
         self._observer.turn_ended(self._loop.time())
         self._hearing.turn_ended()
@@ -292,6 +299,7 @@ class SessionRunner:
         self.ended.set()
         self._hearing.close()
         self._speaking.close()
+        self._tools.close()
         self._allowance.close()
 
 
@@ -321,7 +329,10 @@ _EFFECTS: dict[type, Callable[[SessionRunner, Any], None]] = {
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
     fx.Ask: _Runner._ask,
-    fx.CallTool: lambda r, e: r._observer.tool_called(e.call),
+    fx.CallTool: _Runner._call_tool,
+    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
+    fx.ImportTools: lambda r, e: r._tools.import_tools(e),
+    fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),
     fx.ReserveTokens: _Runner._reserve,
     fx.SendRateLimits: _Runner._send_rate_limits,
     fx.RecordUsage: _Runner._record_usage,

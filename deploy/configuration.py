@@ -25,7 +25,7 @@ _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
 INTRODUCTION = """\
 # Configuration
 
-Every setting, in the order of `gateway/settings.py`, the only reader of the environment.
+Every setting, in the order of `gateway/settings`, the only reader of the environment.
 Settings are read once at start. This page is written by `make reference`, and `make check`
 compares it with the code.
 

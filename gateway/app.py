@@ -38,6 +38,7 @@ from gateway.sessions.revocation import RevocationWatch
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.telemetry import tracing
+from gateway.tools.session import Tools
 from realtime.errors import WireFault
 from realtime.ids import ALPHABET, RandomIds
 
@@ -105,6 +106,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=Registry(default, echo=echo, relays=relays),
         directory=Directory(),
+        tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
         readiness=readiness,
     )
     return services, embedded
@@ -130,6 +132,7 @@ def _lifespan(
             services.recorder.stop()
             await asyncio.wait([writer], timeout=RECORDER_FLUSH_S)
             writer.cancel()
+        await services.tools.close()
         await services.database.close()
         if provider is not None:
             provider.shutdown()

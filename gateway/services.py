@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.sessions.admission import Admission
     from gateway.sessions.directory import Directory
     from gateway.store.database import Database
+    from gateway.tools.session import Tools
     from realtime.ports import IdSource
 
 
@@ -32,4 +33,5 @@ class Services:
     recorder: Recorder
     registry: Registry
     directory: Directory
+    tools: Tools
     readiness: Readiness = field()

@@ -6,7 +6,8 @@ cut, the transcript a brain reads) lives in `Entry`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 
 from realtime.engine import SAMPLE_RATE, ContextImage, ContextItem
 from realtime.errors import (
@@ -29,6 +30,13 @@ from realtime.events.items import (
     OutputAudio,
     OutputText,
 )
+from realtime.events.mcp_items import (
+    McpApprovalRequestItem,
+    McpApprovalResponseItem,
+    McpCallItem,
+    McpError,
+    McpListToolsItem,
+)
 
 FRONT = "root"
 """`previous_item_id` that puts an item first."""
@@ -45,6 +53,8 @@ class Entry:
     """What a brain reads for assistant audio and user audio without a shown transcript."""
     left_out: bool = False
     """Truncation keeps it from the model (CONTRACT 11)."""
+    outcome: str | None = None
+    """What became of an approval request, as a brain reads it; "" once its call was made."""
 
 
 def samples_to_ms(samples: int) -> int:
@@ -186,9 +196,51 @@ def _heard_text(entry: Entry, *, audio_end_ms: int, held_ms: int) -> str:
     return " ".join(words[: len(words) * audio_end_ms // held_ms])
 
 
-def context_item(entry: Entry) -> ContextItem:
-    """Return an entry as a brain reads it."""
+AWAITING_APPROVAL = "The user has not approved this call yet."
+
+
+def call_context(
+    call: ContextItem, output: str | None, error: McpError | None
+) -> tuple[ContextItem, ContextItem]:
+    """Return a call of the gateway's and its result as a brain reads them."""
+    if output is None:
+        told = asdict(error) if error is not None else {"message": "The call was not completed."}
+        output = json.dumps({"error": told}, ensure_ascii=False)
+    return call, ContextItem(
+        item_id=call.item_id, kind="function_call_output", call_id=call.call_id, text=output
+    )
+
+
+def _called(item: McpCallItem | McpApprovalRequestItem) -> ContextItem:
+    return ContextItem(
+        item_id=item.id,
+        kind="function_call",
+        name=item.name,
+        call_id=item.id,
+        text=item.arguments,
+    )
+
+
+def context_items(entry: Entry) -> tuple[ContextItem, ...]:
+    """Return an entry as a brain reads it: nothing, one item, or a call and its result."""
     item = entry.item
+    match item:
+        case McpListToolsItem() | McpApprovalResponseItem():
+            return ()
+        case McpCallItem():
+            return call_context(_called(item), item.output, item.error)
+        case McpApprovalRequestItem():
+            outcome = AWAITING_APPROVAL if entry.outcome is None else entry.outcome
+            if not outcome:
+                return ()
+            return call_context(_called(item), outcome, None)
+        case FunctionCallItem() | FunctionOutputItem() | MessageItem():
+            return (_plain_context(entry, item),)
+
+
+def _plain_context(
+    entry: Entry, item: FunctionCallItem | FunctionOutputItem | MessageItem
+) -> ContextItem:
     match item:
         case FunctionCallItem():
             return ContextItem(

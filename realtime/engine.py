@@ -90,6 +90,10 @@ class ToolRoute:
     approval: Literal["not_needed", "client", "operator"] = "not_needed"
     deadline_ms: int | None = None
     """How long a call may take; None where the client takes its own time."""
+    server_label: str = ""
+    """Whose tool it is, where servers have names."""
+    tool_name: str = ""
+    """What its executor calls it; empty where that is the brain's word for it."""
 
 
 CLIENT_TOOL = ToolRoute()
@@ -115,6 +119,8 @@ class ToolCall:
     name: str
     arguments: str
     route: ToolRoute
+    approval_request_id: str | None = None
+    """The request that the client agreed to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Each count is (text, audio, images).
 
 from __future__ import annotations
 
-from realtime.conversation import Entry, context_item
+from realtime.conversation import Entry, context_items
 from realtime.engine import ContextItem
 from realtime.events.items import FunctionCallItem, FunctionOutputItem, InputImage, MessageItem
 from realtime.usage import assistant_audio_tokens, text_tokens, user_audio_tokens
@@ -27,7 +27,7 @@ def entry_tokens(entry: Entry) -> Count:
     if entry.audio_samples and isinstance(item, MessageItem):
         count = user_audio_tokens if item.role == "user" else assistant_audio_tokens
         return 0, count(entry.audio_samples), images
-    return text_tokens(context_item(entry).text), 0, images
+    return sum(text_tokens(item.text) for item in context_items(entry)), 0, images
 
 
 def _image(part: object) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from gateway.engines.engine import Engine
@@ -112,13 +113,19 @@ class OpenedSession(AdmittedSession):
             first_audio_ms=settings.output_first_ms,
             pace=settings.output_pace,
             context_tokens=context_tokens(self.config.model),
+            import_ms=int(settings.mcp_import_timeout_s * 1000),
+            tool_call_ms=int(settings.mcp_call_timeout_s * 1000),
+            tool_rounds=settings.tool_rounds,
+        )
+        offered = services.tools.offered(
+            project_id=self._principal.project_id, model=self.config.model
         )
         machine = Session(
             self.config,
             ids=services.ids,
             noise=noise,
             limits=limits,
-            traits=self._engine.traits(self._locale.language),
+            traits=replace(self._engine.traits(self._locale.language), tools=offered),
             opened_ms=int(loop.time() * 1000),
         )
         self.runner = SessionRunner(
@@ -130,6 +137,7 @@ class OpenedSession(AdmittedSession):
             principal_facts=self._principal.facts(),
             observer=self.observer,
             spawn=spawn,
+            tools=services.tools,
             input_ring_bytes=settings.input_ring_bytes,
             item_audio_bytes=settings.item_audio_bytes,
         )

@@ -23,6 +23,7 @@ from gateway.sessions.encoding import AudioFrames, frame
 from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
+from gateway.tools.session import SessionTools, Tools
 from realtime.engine import SAMPLE_RATE, SessionFacts
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
@@ -56,6 +57,7 @@ class SessionRunner(SessionDriver):
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         input_ring_bytes: int,
         item_audio_bytes: int,
+        tools: Tools,
     ) -> None:
         super().__init__(
             handler,
@@ -74,6 +76,7 @@ class SessionRunner(SessionDriver):
         language = facts.language if facts.language != engine.language else None
         self._hearing = Hearing(engine, self._ring, self.post, language=language)
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
+        self._tools = SessionTools(tools, facts.session_id, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
 
@@ -143,6 +146,10 @@ class SessionRunner(SessionDriver):
         self._observer.speech_started(effect.request.response_id, self._loop.time())
         self._speaking.speak(effect.request)
 
+    def _call_tool(self, effect: fx.CallTool) -> None:
+        self._observer.tool_called(effect.call)
+        self._tools.call(effect.call)
+
     def _turn_ended(self) -> None:
         self._observer.turn_ended(self._loop.time())
         self._hearing.turn_ended()
@@ -156,6 +163,7 @@ class SessionRunner(SessionDriver):
     def _stop(self) -> None:
         self._hearing.close()
         self._speaking.close()
+        self._tools.close()
 
 
 _Runner = SessionRunner
@@ -184,7 +192,10 @@ SessionRunner._effects = {
     fx.Speak: _Runner._speak,
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
-    fx.CallTool: lambda r, e: r._observer.tool_called(e.call),
+    fx.CallTool: _Runner._call_tool,
+    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
+    fx.ImportTools: lambda r, e: r._tools.import_tools(e),
+    fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),
     fx.RecordConfig: _Runner._configured,
     fx.TurnEnded: lambda r, _: r._turn_ended(),
 }

@@ -29,6 +29,10 @@ TOOL_CALLS = Counter(
     "voiceengine_tool_calls", "Tool calls by who carries them out.", ["executor"],
     registry=REGISTRY,
 )  # fmt: skip
+TOOL_RESULTS = Counter(
+    "voiceengine_tool_results", "Ended calls that the gateway carried out.",
+    ["executor", "status"], registry=REGISTRY,
+)  # fmt: skip
 TURN_LATENCY_SECONDS = Histogram(
     "voiceengine_turn_latency_seconds",
     "From the detected end of a turn to the first audio of its answer.",

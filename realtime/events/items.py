@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from realtime.events.base import Incoming, custom_fault
+from realtime.events.mcp_items import McpItem, RetrievedMcpItem
 
 ItemStatus: TypeAlias = Literal["completed", "incomplete", "in_progress"]
 MAX_CONTENT_PARTS = 1_024
@@ -257,7 +258,7 @@ class FunctionOutputItem:
     output: str
 
 
-Item: TypeAlias = MessageItem | FunctionCallItem | FunctionOutputItem
+Item: TypeAlias = MessageItem | FunctionCallItem | FunctionOutputItem | McpItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,4 +298,4 @@ class RetrievedOutput:
     output: str
 
 
-RetrievedItem: TypeAlias = RetrievedMessage | RetrievedCall | RetrievedOutput
+RetrievedItem: TypeAlias = RetrievedMessage | RetrievedCall | RetrievedOutput | RetrievedMcpItem

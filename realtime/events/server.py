@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from realtime.events.items import Item, RetrievedItem
+from realtime.events.mcp_events import McpEvent
 from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.usage import Usage
 
@@ -565,5 +566,6 @@ ServerEvent: TypeAlias = (
     | OutputAudioDone
     | CallArgumentsDelta
     | CallArgumentsDone
+    | McpEvent
     | RateLimitsUpdated
 )

@@ -138,20 +138,53 @@ class FunctionToolIn(Incoming):
     parameters: JsonObject | None = None
 
 
+class McpToolFilterIn(Incoming):
+    """Which tools of a server are meant: by name, by whether they only read, or both."""
+
+    tool_names: list[str] | None = None
+    read_only: bool | None = None
+
+
+class McpApprovalFilterIn(Incoming):
+    """Which tools need the client's approval, and which do not."""
+
+    always: McpToolFilterIn | None = None
+    never: McpToolFilterIn | None = None
+
+
+def _word_or_object(value: object) -> str:
+    return "object" if isinstance(value, dict | Incoming) else "word"
+
+
+def _list_or_object(value: object) -> str:
+    return "object" if isinstance(value, dict | Incoming) else "list"
+
+
+AllowedToolsIn = Annotated[
+    Annotated[list[str], Tag("list")] | Annotated[McpToolFilterIn, Tag("object")],
+    Discriminator(_list_or_object),
+]
+RequireApprovalIn = Annotated[
+    Annotated[Literal["always", "never"], Tag("word")]
+    | Annotated[McpApprovalFilterIn, Tag("object")],
+    Discriminator(_word_or_object),
+]
+
+
 class McpToolIn(Incoming):
     """An MCP server whose tools may be used (CONTRACT 8.5)."""
 
     type: Literal["mcp"]
-    server_label: str
+    server_label: Annotated[str, Field(max_length=64)]
     server_url: str | None = None
     connector_id: str | None = None
     tunnel_id: str | None = None
     server_description: str | None = None
     authorization: str | None = None
     headers: dict[str, str] | None = None
-    allowed_tools: list[str] | JsonObject | None = None
+    allowed_tools: AllowedToolsIn | None = None
     allowed_callers: list[Any] | None = None
-    require_approval: str | JsonObject | None = None
+    require_approval: RequireApprovalIn | None = None
     defer_loading: bool | None = None
 
 
@@ -172,10 +205,6 @@ class McpChoice(Incoming):
     type: Literal["mcp"]
     server_label: str
     name: str | None = None
-
-
-def _word_or_object(value: object) -> str:
-    return "object" if isinstance(value, dict | Incoming) else "word"
 
 
 ToolChoiceIn = Annotated[

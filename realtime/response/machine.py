@@ -8,6 +8,7 @@ not; items follow one another (CONTRACT 8).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from realtime.conversation import Conversation
@@ -18,6 +19,7 @@ from realtime.engine import (
     BrainCallStarted,
     BrainFailed,
     BrainFinished,
+    BrainRequest,
     BrainText,
     BrainUsage,
     ContextItem,
@@ -27,6 +29,7 @@ from realtime.engine import (
     SpeechProduced,
     SpeechReport,
     SpeechRequest,
+    ToolCall,
     ToolRoute,
 )
 from realtime.events.items import Item, ItemStatus
@@ -39,10 +42,25 @@ from realtime.events.server import (
     ResponseStatus,
 )
 from realtime.pacing import Pacer
+from realtime.response.calls import (
+    ApprovalOutput,
+    ToolOutput,
+    ToolRunner,
+    due_ms,
+    summed,
+)
 from realtime.response.outputs import CallOutput, MessageOutput, Output
 from realtime.response.settings import ResponseSettings
 from realtime.response.stream import ResponseStream
-from realtime.session.effects import CallTool, CancelBrain, CancelSpeech, RecordUsage, Speak
+from realtime.session.effects import (
+    CallTool,
+    CancelBrain,
+    CancelSpeech,
+    RecordUsage,
+    Speak,
+    StartBrain,
+)
+from realtime.session.inputs import ToolReturned
 from realtime.session.outbox import Outbox
 from realtime.usage import (
     BYTES_PER_TOKEN,
@@ -53,6 +71,8 @@ from realtime.usage import (
     assistant_audio_tokens,
     text_tokens,
 )
+
+TOO_MANY_ROUNDS = EngineFault("too_many_tool_calls", "The model called tools without end.")
 
 CancelReason = Literal["client_cancelled", "turn_detected"]
 
@@ -68,6 +88,7 @@ class LiveResponse:
         conversation: Conversation,
         conversation_id: str,
         pacer: Pacer,
+        tool_rounds: int = 8,
     ) -> None:
         self.settings = settings
         self.done = False
@@ -93,6 +114,15 @@ class LiveResponse:
         self._segments: dict[str, MessageOutput] = {}
         """Who is spoken by the segments whose speech has not ended."""
         self._shown: list[Item] = []
+        self._place = 0
+        """How many outputs are over."""
+        self.to_approve: list[ToolCall] = []
+        """Calls that the client was asked about and nobody has fetched yet."""
+        self._tools = ToolRunner(settings.response_id, outbox)
+        self._request: BrainRequest | None = None
+        self._round = 0
+        """Where the outputs of this round of thinking begin."""
+        self._rounds_left = tool_rounds
         self._thinking = True
         self._brain_usage: BrainUsage | None = None
         self._cut: str | None = None
@@ -112,6 +142,63 @@ class LiveResponse:
         shown = self._object("in_progress", None, usage=None)
         self._outbox.send(ResponseCreated(event_id=self._outbox.event_id(), response=shown))
 
+    def think(self, request: BrainRequest, approved: tuple[ToolCall, ...], now_ms: int) -> None:
+        """Ask the brain, after the calls that the client agreed to."""
+        self.thinking_since = now_ms
+        self.routes = {tool.name: tool.route for tool in request.tools}
+        self._request = request
+        if not approved:
+            self._outbox.do(StartBrain(request))
+            return
+        self._thinking = False
+        for call in approved:
+            output = ToolOutput(
+                item_id=self._outbox.ids("item"),
+                index=self._next_index(),
+                call_id=call.call_id,
+                name=call.name,
+                route=call.route,
+                approval_request_id=call.approval_request_id,
+                waiting_arguments=call.arguments,
+                ended=True,
+            )
+            self._outputs.append(output)
+
+    def _think_on(self) -> bool:
+        """Ask the brain again after the gateway's calls; return False if there is no reason to."""
+        made = self._outputs[self._round :]
+        calls = [output for output in made if isinstance(output, ToolOutput)]
+        others = any(isinstance(output, CallOutput | ApprovalOutput) for output in made)
+        if self._request is None or self._cut or others or not calls:
+            return False
+        if not self._rounds_left:
+            self.fail(TOO_MANY_ROUNDS)
+            return True
+        self._rounds_left -= 1
+        forbidden = self._request.tool_choice == "none" or not self._rounds_left
+        self._request = replace(
+            self._request,
+            items=(*self._request.items, *(item for output in made for item in _context(output))),
+            tool_choice="none" if forbidden else "auto",
+        )
+        self._round = len(self._outputs)
+        self._thinking = True
+        self._outbox.do(StartBrain(self._request))
+        return True
+
+    def tool_returned(self, report: ToolReturned) -> None:
+        """A call of the gateway's is over; a late one is ignored."""
+        for output in self._outputs:
+            if not isinstance(output, ToolOutput) or not output.running:
+                continue
+            if output.call_id == report.call_id:
+                output.returned = True
+                output.output, output.error = report.output, report.error
+                return
+
+    def _next_index(self) -> int:
+        return sum(not (isinstance(o, ToolOutput) and o.hidden) for o in self._outputs)
+
     # --- reports of the brain ---
 
     def text_made(self, report: BrainText) -> None:
@@ -129,7 +216,7 @@ class LiveResponse:
             return last
         output = MessageOutput(
             item_id=self._outbox.ids("item"),
-            index=len(self._outputs),
+            index=self._next_index(),
             spoken=self.settings.spoken,
         )
         self._outputs.append(output)
@@ -166,13 +253,19 @@ class LiveResponse:
     def call_started(self, report: BrainCallStarted) -> None:
         """A function is called; what was said before ends here."""
         self._end_message()
+        route = self.routes.get(report.name, CLIENT_TOOL)
+        kind: type[CallOutput | ApprovalOutput | ToolOutput] = ToolOutput
+        if route.executor in {"client", "skill"}:
+            kind = CallOutput
+        elif route.approval == "client":
+            kind = ApprovalOutput
         self._outputs.append(
-            CallOutput(
+            kind(
                 item_id=self._outbox.ids("item"),
-                index=len(self._outputs),
+                index=self._next_index(),
                 call_id=report.call_id,
                 name=report.name,
-                route=self.routes.get(report.name, CLIENT_TOOL),
+                route=route,
             )
         )
 
@@ -188,9 +281,11 @@ class LiveResponse:
         if output is not None:
             output.ended = True
 
-    def _call(self, call_id: str) -> CallOutput | None:
+    def _call(self, call_id: str) -> CallOutput | ToolOutput | ApprovalOutput | None:
         for output in self._outputs:
-            if isinstance(output, CallOutput) and output.call_id == call_id and not output.ended:
+            if isinstance(output, MessageOutput) or output.ended:
+                continue
+            if output.call_id == call_id:
                 return output
         return None
 
@@ -198,10 +293,10 @@ class LiveResponse:
         """The brain has said everything."""
         self._end_message()
         self._thinking = False
-        self._brain_usage = report.usage
+        self._brain_usage = summed(self._brain_usage, report.usage) if self._round else report.usage
         self._cut = report.cut
         for output in self._outputs:
-            if isinstance(output, CallOutput):
+            if not isinstance(output, MessageOutput):
                 output.ended = True
 
     def brain_failed(self, report: BrainFailed) -> None:
@@ -230,31 +325,81 @@ class LiveResponse:
 
     def advance(self, now_ms: int) -> None:
         """Send what may be sent now; finish when everything is sent."""
+        self._tools.expire(self._outputs[self._place :], now_ms)
         while not self.done:
             output = self._current()
             if output is None:
                 break
-            if not output.opened:
-                self._stream.open(output)
-            self._flush(output, now_ms)
-            if self.done or not output.finished:
+            if isinstance(output, ToolOutput):
+                went_on = self._advance_tool(output, now_ms)
+            else:
+                went_on = self._advance_item(output, now_ms)
+            if not went_on:
                 return
-            status = self._item_status(output)
-            self._shown.append(self._stream.close(output, status))
-            if isinstance(output, CallOutput) and status == "completed":
-                self._outbox.do(CallTool(output.call(self.id)))
-        if not self.done and not self._thinking:
+        if not self.done and not self._thinking and not self._think_on():
             self._finish()
 
-    def _item_status(self, output: Output) -> ItemStatus:
-        last = output.index == len(self._outputs) - 1
-        return "incomplete" if self._cut and last else "completed"
+    def _advance_item(self, output: Output, now_ms: int) -> bool:
+        """Show what there is of an item; return whether it is over."""
+        if isinstance(output, ApprovalOutput) and (not output.ended or self._is_cut(output)):
+            return self._skip(output)
+        if not output.opened:
+            self._stream.open(output)
+        self._flush(output, now_ms)
+        if self.done or not output.finished:
+            return False
+        status: ItemStatus = "incomplete" if self._is_cut(output) else "completed"
+        self._close(output, status)
+        if isinstance(output, CallOutput) and status == "completed":
+            self._outbox.do(CallTool(output.call(self.id)))
+        elif isinstance(output, ApprovalOutput):
+            self.to_approve.append(output.call(self.id))
+        return True
+
+    def _advance_tool(self, output: ToolOutput, now_ms: int) -> bool:
+        """Carry a call of the gateway's on; return whether it is over."""
+        if not output.opened and not output.hidden:
+            self._stream.open(output)
+        if output.hidden:
+            output.arguments += output.waiting_arguments
+            output.waiting_arguments = ""
+        else:
+            self._flush(output, now_ms)
+        if self.done or not output.ended:
+            return False
+        if self._is_cut(output):
+            return self._skip(output)
+        self._tools.start(self._outputs[self._place :], now_ms)
+        self._tools.tell(output)
+        if not output.returned:
+            return False
+        self._tools.tell_end(output)
+        return self._skip(output)
+
+    def _skip(self, output: ToolOutput | ApprovalOutput) -> bool:
+        """Leave a call behind that is over, or was cut off; return whether that is so."""
+        if not output.ended:
+            return False
+        if output.opened:
+            self._close(output, "completed")
+        else:
+            self._place += 1
+        return True
+
+    def _close(self, output: Output, status: ItemStatus) -> None:
+        self._shown.append(self._stream.close(output, status))
+        self._place += 1
+
+    def _is_cut(self, output: Output) -> bool:
+        return bool(self._cut) and output is self._outputs[-1]
 
     def _current(self) -> Output | None:
-        return self._outputs[len(self._shown)] if len(self._shown) < len(self._outputs) else None
+        return self._outputs[self._place] if self._place < len(self._outputs) else None
 
     def _flush(self, output: Output, now_ms: int) -> None:
-        if isinstance(output, CallOutput):
+        if isinstance(output, ApprovalOutput):
+            return
+        if not isinstance(output, MessageOutput):
             if output.waiting_arguments:
                 delta, output.waiting_arguments = output.waiting_arguments, ""
                 self._flush_words(output, delta)
@@ -278,7 +423,9 @@ class LiveResponse:
         if fits:
             if isinstance(output, CallOutput):
                 self._stream.arguments(output, fits)
-            else:
+            elif isinstance(output, ToolOutput):
+                self._tools.arguments(output, fits)
+            elif isinstance(output, MessageOutput):
                 self._stream.text(output, fits)
         if len(fits) < len(delta):
             self.stop_incomplete("max_output_tokens")
@@ -303,7 +450,11 @@ class LiveResponse:
     def deadline(self) -> int | None:
         """Return when `advance` has more to send, if it depends on time alone."""
         output = self._current()
-        if self.done or type(output) is not MessageOutput or not output.waiting_samples:
+        if self.done:
+            return None
+        if type(output) is ToolOutput:
+            return due_ms(self._outputs[self._place :])
+        if type(output) is not MessageOutput or not output.waiting_samples:
             return None
         return self._pacer.due_ms(output.waiting_samples, last=output.last_samples)
 
@@ -337,9 +488,12 @@ class LiveResponse:
         if self._thinking and self.thinking_since is not None:
             self._outbox.do(CancelBrain(self.id))
         self._outbox.do(CancelSpeech(self.id))
+        self._tools.cancel(self._outputs[self._place :])
         output = self._current()
         if output is not None and output.opened:
-            self._shown.append(self._stream.close(output, "incomplete"))
+            if isinstance(output, ToolOutput):
+                self._tools.tell_end(output)
+            self._close(output, "incomplete")
         self._end(status, details)
 
     def _finish(self) -> None:
@@ -399,3 +553,15 @@ class LiveResponse:
             usage=usage,
             metadata=settings.metadata,
         )
+
+
+def _context(output: Output) -> tuple[ContextItem, ...]:
+    """Return what a later round of the same response reads of an output."""
+    if isinstance(output, ToolOutput):
+        return output.context()
+    if isinstance(output, MessageOutput):
+        said = ContextItem(
+            item_id=output.item_id, kind="message", role="assistant", text=output.text
+        )
+        return (said,)
+    return ()

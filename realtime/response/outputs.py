@@ -17,6 +17,7 @@ from realtime.events.items import (
     OutputAudio,
     OutputText,
 )
+from realtime.response.calls import ApprovalOutput, ToolOutput
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,4 +117,4 @@ class CallOutput:
         )
 
 
-Output: TypeAlias = MessageOutput | CallOutput
+Output: TypeAlias = MessageOutput | CallOutput | ToolOutput | ApprovalOutput

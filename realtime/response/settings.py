@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from realtime.engine import ContextItem, FunctionSpec
-from realtime.errors import UnsupportedOption, VoiceLocked
+from realtime.errors import NamedToolMissing, NoUsableTool, UnsupportedOption, VoiceLocked
 from realtime.events.client import ResponseParams
 from realtime.events.session import VOICES
 from realtime.session.config import (
@@ -17,6 +17,7 @@ from realtime.session.config import (
     ReasoningSessionConfig,
 )
 from realtime.session.updates import audio_format, check_voice, sent_fields, word_or_object
+from realtime.tools.mcp import McpDefinition, defined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class ResponseSettings:
     metadata: dict[str, str] | None
     context: tuple[ContextItem, ...] | None
     """The response's own context, None for the conversation's."""
+    mcp: dict[str, McpDefinition]
+    """The MCP servers among the tools, by label."""
     language: str | None
     """What the caller was said to speak (BCP 47), None where nobody said."""
 
@@ -66,13 +69,29 @@ class ResponseSettings:
             if tool["type"] == "function" and tool["name"] not in without
         )
 
-    def brain_choice(self) -> str:
-        """Return the tool choice as a brain sees it."""
-        if isinstance(self.tool_choice, str):
-            return self.tool_choice
-        if self.tool_choice["type"] == "function":
-            return f"function:{self.tool_choice['name']}"
-        return "required"
+    def choice(self, tools: tuple[FunctionSpec, ...]) -> tuple[str, tuple[FunctionSpec, ...]]:
+        """Return the tool choice as a brain sees it, and the tools it may choose from.
+
+        Raises:
+            NoUsableTool, NamedToolMissing: no tool fits the choice.
+        """
+        choice = self.tool_choice
+        if choice == "required" and not tools:
+            raise NoUsableTool
+        if isinstance(choice, str):
+            return choice, tools
+        name = choice.get("name")
+        if choice["type"] == "function":
+            found = [tool for tool in tools if tool.name == name]
+        else:
+            label = choice["server_label"]
+            found = [tool for tool in tools if tool.route.server_label == label]
+            if name is None and found:
+                return "required", tuple(found)
+            found = [tool for tool in found if tool.route.tool_name == name]
+        if not found:
+            raise NamedToolMissing(str(name or choice.get("server_label")))
+        return f"function:{found[0].name}", tools
 
 
 def response_settings(
@@ -96,6 +115,7 @@ def response_settings(
         "output_modalities": config.output_modalities,
         "instructions": config.instructions,
         "tools": config.tools,
+        "mcp": config.mcp,
         "tool_choice": config.tool_choice,
         "max_output_tokens": config.max_output_tokens,
         "output_format": config.audio.output.format,
@@ -126,7 +146,8 @@ def _overrides(config: ConversationConfig, params: ResponseParams) -> dict[str, 
     if params.has("conversation"):
         chosen["in_conversation"] = params.conversation == "auto"
     if params.has("tools"):
-        chosen["tools"] = [sent_fields(tool) for tool in params.tools]
+        sent = [sent_fields(tool) for tool in params.tools]
+        chosen["tools"], chosen["mcp"] = defined(sent, config.mcp, root="response")
     if params.has("tool_choice"):
         chosen["tool_choice"] = word_or_object(params.tool_choice)
     output = params.audio.output if params.audio is not None else None

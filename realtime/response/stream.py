@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from realtime.conversation import Conversation, Entry
-from realtime.events.items import Item, ItemStatus
+from realtime.events.items import Item, ItemStatus, MessageItem
 from realtime.events.server import (
     AudioPart,
     CallArgumentsDelta,
@@ -127,7 +127,7 @@ class ResponseStream:
         """End an item; every `.done` holds only what was streamed (CONTRACT 8.10)."""
         if isinstance(output, MessageOutput):
             self._close_part(output)
-        elif status == "completed":
+        elif isinstance(output, CallOutput) and status == "completed":
             # A cut call gets no arguments.done: clients act on that event, and
             # half an argument list must not be run.
             self._close_arguments(output)
@@ -148,7 +148,11 @@ class ResponseStream:
             return
         entry = self._conversation.retrieve(item.id)
         # What a client cut while it was spoken stays cut.
-        entry.item = replace(entry.item, status=item.status) if entry.truncated else item
+        cut = entry.item
+        if entry.truncated and isinstance(cut, MessageItem) and isinstance(item, MessageItem):
+            entry.item = replace(cut, status=item.status)
+        else:
+            entry.item = item
         self._outbox.send(
             ItemDone(
                 event_id=self._outbox.event_id(),

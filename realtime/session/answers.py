@@ -7,8 +7,9 @@ is forgotten, so that late reports find nothing.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from realtime.conversation import context_item
+from realtime.conversation import context_items
 from realtime.engine import (
     SAMPLE_RATE,
     BrainCallArguments,
@@ -21,7 +22,6 @@ from realtime.engine import (
     BrainText,
     ContextItem,
     EngineFault,
-    FunctionSpec,
     SpeechReport,
     Volunteered,
 )
@@ -30,8 +30,6 @@ from realtime.errors import (
     CancelNotActive,
     ContextTooLong,
     InvalidValue,
-    NamedToolMissing,
-    NoUsableTool,
     WireFault,
 )
 from realtime.events.client import ResponseParams
@@ -39,13 +37,15 @@ from realtime.events.items import ItemReferenceIn
 from realtime.pacing import Pacer
 from realtime.response.machine import CancelReason, LiveResponse
 from realtime.response.settings import ResponseSettings, response_settings
+from realtime.session.approvals import Approvals
 from realtime.session.commands import sent_context
 from realtime.session.effects import (
     ReportPlayback,
     ReserveTokens,
     SendRateLimits,
-    StartBrain,
 )
+from realtime.session.imports import Imports
+from realtime.session.inputs import ToolReturned
 from realtime.session.state import SessionState
 from realtime.tokens import entry_tokens, item_tokens
 from realtime.truncation import fit, truncation_rule
@@ -64,8 +64,12 @@ RESERVED_OUTPUT_TOKENS = 4_096
 class Answers:
     """Creates, feeds, advances and ends responses."""
 
-    def __init__(self, state: SessionState, transcripts: Transcripts) -> None:
+    def __init__(self, state: SessionState, transcripts: Transcripts, imports: Imports) -> None:
         self._state = state
+        self._imports = imports
+        self.approvals = Approvals()
+        self._joinable = ""
+        """The response that began by itself after an approval and that a client may ask for too."""
         self._transcripts = transcripts
         self._default: LiveResponse | None = None
         self._others: dict[str, LiveResponse] = {}
@@ -102,20 +106,44 @@ class Answers:
 
     # --- beginnings ---
 
-    def create(self, params: ResponseParams | None, now_ms: int) -> LiveResponse:
+    def create(self, params: ResponseParams | None, now_ms: int) -> None:
         """Begin a response.
 
         Raises:
             WireFault: it cannot begin; nothing was sent.
         """
+        if self._joins(params):
+            return
         self.check_free(params)
         settings = self._settings(params)
         response = self._new(settings)
+        self._begin(response, now_ms)
+
+    def _begin(self, response: LiveResponse, now_ms: int) -> None:
+        settings, state = response.settings, self._state
         response.announce()
-        if settings.context is None and self._state.traits.needs_transcript:
+        if settings.context is None and state.traits.needs_transcript:
             response.waiting_for = self._transcripts.pending()
+        if settings.mcp:
+            self._imports.begin(settings.tools, settings.mcp, now_ms, again=False)
+            if settings.mcp.keys() - state.talk.mcp.keys():
+                state.config = replace(state.talk, _mcp={**settings.mcp, **state.talk.mcp})
         self._think(response, now_ms)
-        return response
+
+    def _joins(self, params: ResponseParams | None) -> bool:
+        """Say whether a client asks for what an approval has begun already (CONTRACT 8.5)."""
+        beside = params is not None and params.has("conversation") and params.conversation == "none"
+        if beside or self._default is None or self._default.id != self._joinable:
+            return False
+        self._joinable = ""
+        return True
+
+    def approved(self, now_ms: int) -> None:
+        """Begin the response that an approval asks for, unless another has taken it up."""
+        if self.approvals.due and self._default is None:
+            response = self._new(self._settings(None))
+            self._joinable = response.id
+            self._begin(response, now_ms)
 
     def say(self, volunteered: Volunteered, now_ms: int) -> None:
         """Begin a response whose words are known already: nobody is asked to think."""
@@ -150,7 +178,7 @@ class Answers:
         items: list[ContextItem] = []
         for place, sent in enumerate(params.input or []):
             if not isinstance(sent, ItemReferenceIn):
-                items.append(sent_context(sent, new_id=self._state.outbox.ids))
+                items.extend(sent_context(sent, new_id=self._state.outbox.ids))
                 continue
             entry = self._state.conversation.get(sent.id)
             if entry is None:
@@ -158,7 +186,7 @@ class Answers:
                     f"Item with id '{sent.id}' not found in conversation.",
                     param=f"response.input[{place}].id",
                 )
-            items.append(context_item(entry))
+            items.extend(context_items(entry))
         return tuple(items)
 
     def _new(self, settings: ResponseSettings) -> LiveResponse:
@@ -169,6 +197,7 @@ class Answers:
             conversation=state.conversation,
             conversation_id=state.conversation_id,
             pacer=Pacer(first_ms=state.limits.first_audio_ms, factor=state.limits.pace),
+            tool_rounds=state.limits.tool_rounds,
         )
         if settings.in_conversation:
             self._default = response
@@ -180,6 +209,8 @@ class Answers:
         """Ask for room in the allowance, once everything the brain must read is known."""
         begun = response.reserving or response.thinking_since is not None
         if response.waiting_for or begun or response.done:
+            return
+        if self._imports.pending(response.settings.tools):
             return
         try:
             self._read(response)
@@ -209,7 +240,7 @@ class Answers:
             state.talk.truncation, context_tokens=state.limits.context_tokens, fixed_tokens=fixed
         )
         entries = fit(state.conversation.entries(), rule, tokens=lambda e: sum(entry_tokens(e)))
-        response.context = tuple(context_item(entry) for entry in entries)
+        response.context = tuple(item for entry in entries for item in context_items(entry))
         response.input_usage = _count(fixed, [entry_tokens(entry) for entry in entries])
 
     def not_reserved(self, response_id: str, fault: WireFault) -> None:
@@ -225,26 +256,37 @@ class Answers:
             return
         response.reserving = False
         settings, state = response.settings, self._state
-        tools = settings.function_specs(without=state.narrowed)
-        fault = _missing_tool(settings.brain_choice(), tools)
-        if fault is not None:
+        own = settings.function_specs(without=state.narrowed)
+        try:
+            choice, tools = settings.choice(self._imports.offered(settings.tools, own))
+        except WireFault as fault:
             response.refuse(kind=fault.type, code=fault.code, message=fault.message)
             return
-        response.thinking_since = now_ms
-        response.routes = {tool.name: tool.route for tool in tools}
         request = BrainRequest(
             response_id=response.id,
             items=response.context,
             instructions=settings.instructions,
             tools=tools,
-            tool_choice=settings.brain_choice(),
+            tool_choice=choice,
             max_output_tokens=settings.output_limit,
             spoken=settings.spoken,
             in_conversation=settings.in_conversation,
             metadata=settings.metadata or {},
             language=settings.language,
         )
-        state.outbox.do(StartBrain(request))
+        approved = self.approvals.take() if settings.in_conversation else ()
+        response.think(request, approved, now_ms)
+
+    def imports_ended(self, now_ms: int) -> None:
+        """Responses may have waited for the tools of a server."""
+        for response in self.live():
+            self._think(response, now_ms)
+
+    def tool_returned(self, report: ToolReturned) -> None:
+        """Hand a result to its response; a stale one is ignored."""
+        response = self._by_id(report.response_id)
+        if response is not None:
+            response.tool_returned(report)
 
     def transcribed(self, item_id: str, fault: EngineFault | None, now_ms: int) -> None:
         """A transcript that responses may wait for is known, or never will be."""
@@ -296,6 +338,8 @@ class Answers:
             response.advance(now_ms)
             if response is self._default:
                 self._account_playback(response.sent_samples - before, now_ms)
+                self.approvals.requested(response.to_approve)
+                response.to_approve.clear()
             if response.done:
                 self._forget(response, now_ms)
         if self._playing_until_ms is not None and now_ms >= self._playing_until_ms:
@@ -363,16 +407,6 @@ class Answers:
             response.cancel("client_cancelled")
         self._default = None
         self._others.clear()
-
-
-def _missing_tool(choice: str, tools: tuple[FunctionSpec, ...]) -> WireFault | None:
-    """Return the fault of a choice that no tool fits."""
-    if choice == "required" and not tools:
-        return NoUsableTool()
-    kind, _, name = choice.partition(":")
-    if kind == "function" and name not in {tool.name for tool in tools}:
-        return NamedToolMissing(name)
-    return None
 
 
 def _fixed_tokens(settings: ResponseSettings) -> int:

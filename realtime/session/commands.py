@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 
-from realtime.conversation import Entry, context_item
+from realtime.conversation import Entry, context_items
 from realtime.engine import ContextItem
 from realtime.errors import InvalidValue, WireFault
 from realtime.events.client import ItemCreate, ItemDelete, ItemRetrieve, ItemTruncate
@@ -34,6 +34,11 @@ from realtime.events.items import (
     TextIn,
     UserMessageIn,
     WrittenIn,
+)
+from realtime.events.mcp_items import (
+    McpApprovalRequestItem,
+    McpApprovalResponseItem,
+    retrieved_mcp,
 )
 from realtime.events.server import ItemAdded, ItemDeleted, ItemDone, ItemTruncated
 from realtime.ports import IdSource
@@ -66,8 +71,8 @@ class ItemCommands:
         self._state = state
         self._transcripts = transcripts
 
-    def create(self, event: ItemCreate) -> None:
-        """Add an item.
+    def create(self, event: ItemCreate) -> Item:
+        """Add an item and return it.
 
         Raises:
             WireFault: it cannot be added; nothing was.
@@ -80,6 +85,8 @@ class ItemCommands:
                 code="conversation_item_limit_reached",
             )
         state.conversation.check_new(item, after=event.previous_item_id)
+        if isinstance(item, McpApprovalResponseItem):
+            self._answer_request(item)
         audio = _sent_audio(event.item)
         previous = state.conversation.add(
             item, after=event.previous_item_id, audio_samples=self._samples(audio)
@@ -89,6 +96,27 @@ class ItemCommands:
         state.outbox.send(ItemDone(event_id=event_id(), previous_item_id=previous, item=item))
         if audio:
             self._keep(item, event.item, audio)
+        return item
+
+    def _answer_request(self, item: McpApprovalResponseItem) -> None:
+        """Note the client's word at the request.
+
+        Raises:
+            InvalidValue: there is no such request, or it was answered.
+        """
+        request = self._state.conversation.get(item.approval_request_id)
+        if request is None or not isinstance(request.item, McpApprovalRequestItem):
+            what = "not found in conversation."
+        elif request.outcome is not None:
+            what = "was answered already."
+        else:
+            reason = f" The reason: {item.reason}" if item.reason else ""
+            request.outcome = "" if item.approve else f"The user denied this call.{reason}"
+            return
+        raise InvalidValue(
+            f"Approval request '{item.approval_request_id}' {what}",
+            param="item.approval_request_id",
+        )
 
     def _samples(self, audio: bytes) -> int:
         return int(len(audio) * samples_per_byte(self._state.config.audio.input.format))
@@ -178,9 +206,11 @@ def shown_item(sent: SendableItem, *, new_id: IdSource) -> Item:
                 id=item_id, status="completed", call_id=sent.call_id, output=sent.output
             )
         case McpApprovalResponseIn():
-            raise InvalidValue(
-                f"Approval request '{sent.approval_request_id}' not found in conversation.",
-                param="item.approval_request_id",
+            return McpApprovalResponseItem(
+                id=item_id,
+                approval_request_id=sent.approval_request_id,
+                approve=sent.approve,
+                reason=sent.reason,
             )
 
 
@@ -244,6 +274,8 @@ def retrieved(entry: Entry) -> RetrievedItem:
             return RetrievedOutput(
                 id=item.id, status=item.status, call_id=item.call_id, output=item.output
             )
+        case _:
+            return retrieved_mcp(item)
 
 
 def audio_parts(entry: Entry) -> tuple[int, ...]:
@@ -257,6 +289,6 @@ def audio_parts(entry: Entry) -> tuple[int, ...]:
     )[:1]
 
 
-def sent_context(sent: SendableItem, *, new_id: IdSource) -> ContextItem:
+def sent_context(sent: SendableItem, *, new_id: IdSource) -> tuple[ContextItem, ...]:
     """Return an item of `response.create.input` as a brain reads it."""
-    return context_item(Entry(shown_item(sent, new_id=new_id)))
+    return context_items(Entry(shown_item(sent, new_id=new_id)))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from realtime.tools.mcp import McpDefinition
+
 JsonObject: TypeAlias = dict[str, Any]
 
 DEFAULT_INSTRUCTIONS = (
@@ -191,6 +193,12 @@ class SessionConfig:
     expires_at: int = 0
     audio: AudioConfig = AudioConfig()
     include: list[str] | None = None
+    _mcp: dict[str, McpDefinition] = field(default_factory=dict)
+
+    @property
+    def mcp(self) -> dict[str, McpDefinition]:
+        """Every MCP server defined so far, by label; holds secrets and is not echoed."""
+        return self._mcp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

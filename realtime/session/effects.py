@@ -15,6 +15,7 @@ from realtime.events.server import ServerEvent
 from realtime.relay.effects import RelayEffect
 from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.session.inputs import ControllerId, EndReason
+from realtime.tools.mcp import McpServer
 from realtime.usage import Usage
 
 
@@ -256,9 +257,35 @@ class RecordUsage:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """A call is complete: its executor's turn. The client's own are only counted."""
+    """A call is complete: its executor's turn. The client's own are only counted.
+
+    A call of the gateway's own is answered by `ToolReturned`.
+    """
 
     call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTool:
+    """Nobody waits for the call's result any more."""
+
+    response_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTools:
+    """Ask a server for its tools; answered by `ToolsImported` or `ToolsNotImported`."""
+
+    item_id: str
+    server: McpServer
+
+
+@dataclass(frozen=True, slots=True)
+class CancelImport:
+    """Nobody waits for the server's tools any more."""
+
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +340,9 @@ Effect: TypeAlias = (
     | ReserveTokens
     | SendRateLimits
     | CallTool
+    | CancelTool
+    | ImportTools
+    | CancelImport
     | RecordUsage
     | RecordConfig
     | TurnEnded

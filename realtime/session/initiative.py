@@ -34,6 +34,7 @@ class Initiative:
         self._answers = answers
         self._ask = ask
         self._asked: dict[int, Volunteered | None] = {}
+        self._asked_approved: int | None = None
         self._volunteered: list[Volunteered] = []
         self._answered = 0
         self._quiet_since: tuple[int, int] | None = None
@@ -61,6 +62,7 @@ class Initiative:
 
     def advance(self, now_ms: int) -> None:
         """Notice silence, and say what waits as soon as nobody else speaks."""
+        self._go_on_after_approval()
         if not self._is_quiet():
             self._quiet_since = None
             return
@@ -78,6 +80,12 @@ class Initiative:
             self.turn_ended()
         elif self._volunteered and not self._asked:
             self._asked[self._ask()] = self._volunteered.pop(0)
+
+    def _go_on_after_approval(self) -> None:
+        """Begin what the client agreed to, once the conversation's response is over."""
+        answers = self._answers
+        if answers.approvals.due and answers.default_id is None and self._asked_approved is None:
+            self._asked_approved = self._ask()
 
     def _is_quiet(self) -> bool:
         answers = self._answers
@@ -98,6 +106,10 @@ class Initiative:
 
     def allowed(self, question: int, now_ms: int) -> bool:
         """Begin the response; return False if the question was none of these."""
+        if question == self._asked_approved:
+            self._asked_approved = None
+            self._answers.approved(now_ms)
+            return True
         if question not in self._asked:
             return False
         volunteered = self._asked.pop(question)
@@ -117,6 +129,12 @@ class Initiative:
 
     def refused(self, question: int, fault: WireFault) -> bool:
         """Fail the response; return False if the question was none of these."""
+        if question == self._asked_approved:
+            self._asked_approved = None
+            self._answers.approvals.take()
+            if self._answers.default_id is None:
+                self._answers.create_refused(fault)
+            return True
         if question not in self._asked:
             return False
         if self._asked.pop(question) is None and self._answers.default_id is None:

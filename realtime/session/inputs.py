@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from realtime.engine import EngineReport
+from realtime.engine import EngineReport, FunctionSpec
 from realtime.errors import WireFault
 from realtime.events.client import ClientEvent
+from realtime.events.mcp_items import McpError, McpListedTool
 from realtime.events.session import VOICES
 from realtime.relay.inputs import RelayInput
 from realtime.turns.models import MODELS
@@ -110,6 +111,31 @@ class Narrowed:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolsImported:
+    """A server told its tools."""
+
+    item_id: str
+    tools: tuple[McpListedTool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsNotImported:
+    """A server did not tell its tools; the client gets no reason, the log has it."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned:
+    """A call of the gateway's is over, with one of output and error."""
+
+    response_id: str
+    call_id: str
+    output: str | None
+    error: McpError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """A media leg played the item up to `ms`; a WebSocket never says so."""
 
@@ -145,6 +171,12 @@ class SessionLimits:
     max_pending_events: int = 256
     context_tokens: int = 32_000
     """What the model can read and write at once (CONTRACT 11)."""
+    import_ms: int = 10_000
+    """How long an MCP server may take to tell its tools."""
+    tool_call_ms: int = 30_000
+    """How long a call of an MCP server's tool may take."""
+    tool_rounds: int = 8
+    """How often a brain is asked again within a response after calls of the gateway's."""
     listening_ms: int = 15_000
     """Audio kept while nobody speaks under turn detection."""
 
@@ -163,6 +195,8 @@ class EngineTraits:
     """Voices by name."""
     transcription_models: tuple[str, ...] = tuple(MODELS)
     """Transcription models by name."""
+    tools: tuple[FunctionSpec, ...] = ()
+    """Tools that the gateway runs, whoever the client is."""
 
 
 Input: TypeAlias = (
@@ -176,6 +210,9 @@ Input: TypeAlias = (
     | TokensRefused
     | Revoked
     | Narrowed
+    | ToolsImported
+    | ToolsNotImported
+    | ToolReturned
     | Heard
     | Drained
     | Shutdown

@@ -51,12 +51,14 @@ from realtime.events.client import (
     ResponseCreate,
     SessionUpdate,
 )
+from realtime.events.mcp_items import McpApprovalResponseItem
 from realtime.events.server import SessionCreated, SessionUpdated
 from realtime.ports import IdSource
 from realtime.session.answers import Answers
 from realtime.session.commands import ItemCommands
 from realtime.session.config import AnySessionConfig
 from realtime.session.effects import Ask, Close, Effect, RecordConfig
+from realtime.session.imports import Imports
 from realtime.session.initiative import Initiative
 from realtime.session.inputs import (
     Allowed,
@@ -77,6 +79,9 @@ from realtime.session.inputs import (
     Shutdown,
     TokensRefused,
     TokensReserved,
+    ToolReturned,
+    ToolsImported,
+    ToolsNotImported,
 )
 from realtime.session.outbox import Outbox
 from realtime.session.state import SessionState
@@ -128,7 +133,8 @@ class Session:
         self._outbox = outbox
         self._transcripts = Transcripts(self._state)
         self._listening = Listening(self._state, self._transcripts)
-        self._answers = Answers(self._state, self._transcripts)
+        self._imports = Imports(self._state)
+        self._answers = Answers(self._state, self._transcripts, self._imports)
         self._commands = ItemCommands(self._state, self._transcripts)
         self._initiative = Initiative(
             self._state,
@@ -177,7 +183,11 @@ class Session:
         if self._closed:
             return None
         due = self._expires_ms
-        for other in (self._answers.deadline(), self._initiative.deadline()):
+        for other in (
+            self._answers.deadline(),
+            self._initiative.deadline(),
+            self._imports.deadline(),
+        ):
             if other is not None and other < due:
                 due = other
         return due
@@ -194,6 +204,8 @@ class Session:
         self._advance(now_ms)
 
     def _advance(self, now_ms: int) -> None:
+        if self._imports.advance(now_ms):
+            self._answers.imports_ended(now_ms)
         self._answers.advance(now_ms)
         self._initiative.advance(now_ms)
 
@@ -216,6 +228,7 @@ class Session:
         event = SessionCreated(event_id=self._outbox.event_id(), session=self._state.config)
         self._outbox.send(event, to=given.controller)
         self._listening.configure()
+        self._import(again=False)
 
     def _end(self, fault: WireFault, reason: EndReason) -> None:
         self._outbox.send_fault(fault, event_id=None)
@@ -317,7 +330,7 @@ class Session:
             case AudioClear():
                 self._listening.clear(at)
             case ItemCreate():
-                self._commands.create(event)
+                self._create_item(event)
             case ItemRetrieve():
                 self._commands.retrieve(event, controller)
             case ItemTruncate():
@@ -334,6 +347,11 @@ class Session:
             case AudioAppend():
                 raise AssertionError("the shell turns appends into AudioAppended")
 
+    def _create_item(self, event: ItemCreate) -> None:
+        item = self._commands.create(event)
+        if isinstance(item, McpApprovalResponseItem):
+            self._answers.approvals.answered(item)
+
     def _update(self, event: SessionUpdate) -> None:
         state = self._state
         state.config = updated(
@@ -342,6 +360,13 @@ class Session:
         self._outbox.send(SessionUpdated(event_id=self._outbox.event_id(), session=state.config))
         self._outbox.do(RecordConfig(state.config))
         self._listening.configure()
+        self._import(again=event.session.has("tools"))
+
+    def _import(self, *, again: bool) -> None:
+        if self._state.converses and self._state.talk.mcp:
+            talk = self._state.talk
+            self._imports.begin(talk.tools, talk.mcp, self._now_ms, again=again)
+            self._answers.imports_ended(self._now_ms)
 
     # --- turns ---
 
@@ -371,6 +396,19 @@ class Session:
 
     def _not_reserved(self, given: TokensRefused) -> None:
         self._answers.not_reserved(given.response_id, given.fault)
+
+    # --- tools that the gateway runs ---
+
+    def _tools_imported(self, given: ToolsImported) -> None:
+        self._imports.imported(given.item_id, given.tools)
+        self._answers.imports_ended(self._now_ms)
+
+    def _tools_not_imported(self, given: ToolsNotImported) -> None:
+        self._imports.failed(given.item_id)
+        self._answers.imports_ended(self._now_ms)
+
+    def _tool_returned(self, given: ToolReturned) -> None:
+        self._answers.tool_returned(given)
 
     # --- engine reports ---
 
@@ -408,6 +446,9 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     Heard: Session._heard,
     Drained: Session._drained,
     Shutdown: Session._shutdown,
+    ToolsImported: Session._tools_imported,
+    ToolsNotImported: Session._tools_not_imported,
+    ToolReturned: Session._tool_returned,
     SpeechProbability: Session._probability,
     DetectionLost: Session._detection_lost,
     TranscriptPartial: Session._partial,

@@ -52,6 +52,7 @@ from realtime.session.config import (
     Wishes,
 )
 from realtime.session.inputs import EngineTraits
+from realtime.tools.mcp import defined
 from realtime.turns.models import transcription_model
 
 DEFAULT_TRANSCRIPTION_MODEL = "gpt-4o-mini-transcribe"
@@ -103,7 +104,8 @@ def conversation_updated(
     """Return a conversation's configuration after the patch; see `updated`."""
     changes: dict[str, Any] = {name: getattr(patch, name) for name in _PLAIN if patch.has(name)}
     if patch.has("tools"):
-        changes["tools"] = [sent_fields(tool) for tool in patch.tools]
+        sent = [sent_fields(tool) for tool in patch.tools]
+        changes["tools"], changes["_mcp"] = defined(sent, config.mcp, root="session")
     if patch.has("tool_choice"):
         changes["tool_choice"] = word_or_object(patch.tool_choice)
     if patch.has("truncation"):

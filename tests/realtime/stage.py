@@ -36,6 +36,13 @@ from realtime.engine import (
 from realtime.errors import WireFault
 from realtime.events.client import client_event, event_id_of
 from realtime.events.items import InputAudio, OutputAudio, RetrievedAudio, RetrievedMessage
+from realtime.events.mcp_items import (
+    McpError,
+    McpExecutionError,
+    McpHttpError,
+    McpListedTool,
+    McpProtocolError,
+)
 from realtime.events.server import ItemRetrieved, OutputAudioDelta, RateLimitsUpdated
 from realtime.ids import SequentialIds
 from realtime.session import effects as fx
@@ -51,6 +58,9 @@ from realtime.session.inputs import (
     SessionLimits,
     TokensRefused,
     TokensReserved,
+    ToolReturned,
+    ToolsImported,
+    ToolsNotImported,
 )
 from realtime.session.machine import Session
 from tests.realtime.driver import ALLOWANCE
@@ -141,6 +151,13 @@ class MachineStage:
             "call_end": lambda it: self._give(BrainCallFinished(it["response"], it["call_id"])),
             "finish": self._finish,
             "fail": lambda it: self._give(BrainFailed(it["response"], _fault(it))),
+            "tools": lambda it: self._give(
+                ToolsImported(it["item"], tuple(McpListedTool(**tool) for tool in it["tools"]))
+            ),
+            "tools_fail": lambda it: self._give(ToolsNotImported(it["item"])),
+            "return": lambda it: self._give(
+                ToolReturned(it["response"], it["call_id"], it.get("output"), _tool_error(it))
+            ),
             "volunteer": lambda it: self._give(Volunteered(it["text"], it.get("language"))),
             "allowance": self._allow,
         }
@@ -293,6 +310,18 @@ def _config(session_id: str, traits: Mapping[str, Any]) -> AnySessionConfig:
 
 def _logprobs(line: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
     return tuple(TokenLogprob(token, logprob) for token, logprob in line.get("logprobs", ()))
+
+
+_ERRORS = {
+    "protocol_error": McpProtocolError,
+    "tool_execution_error": McpExecutionError,
+    "http_error": McpHttpError,
+}
+
+
+def _tool_error(line: Mapping[str, Any]) -> McpError | None:
+    error = line.get("error")
+    return None if error is None else _ERRORS[error["type"]](**error)
 
 
 def _fault(line: Mapping[str, Any]) -> EngineFault:

@@ -18,6 +18,7 @@ from gateway.sessions.allowance import Allowance
 from gateway.sessions.deadline import Deadline
 from gateway.sessions.projection import PLAIN
 from gateway.sessions.runner import SessionRunner
+from gateway.tools.session import Tools
 from realtime.engine import SessionFacts, SpeechFinished
 from realtime.session.effects import Close, Effect
 from realtime.session.inputs import EndReason, Input, Shutdown
@@ -96,6 +97,7 @@ def runner_of(handler: Handler) -> tuple[SessionRunner, Client]:
         spawn=lambda _: None,
         input_ring_bytes=1_000,
         item_audio_bytes=1_000,
+        tools=Tools([], allowed_origins=[]),
     )
     client = Client()
     runner.controllers.add(client)

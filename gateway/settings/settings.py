@@ -3,89 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.settings.engines import (
+    CartesiaSynthesiser,
+    OpenAISynthesiser,
+    PluginSetting,
+    RecogniserSetting,
+    RelaySetting,
+)
+from gateway.settings.tools import WebhookTool
 from ovos_bridge.speech.choices import WAKE_WORDS
 
 PREFIX = "VOICEENGINE_"
 SECRETS_DIR = Path("/run/secrets")
 """A setting is also read from a file here, named as its variable in small letters."""
-
-
-class PluginSetting(BaseModel):
-    """An OVOS plugin with options."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    module: str
-    options: dict[str, Any] = Field(default_factory=dict)
-    slots: int | None = Field(None, ge=1, le=64)
-
-
-class _Endpoint(BaseModel):
-    """An endpoint that is reached over the network."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: str | None = None
-    api_key: SecretStr | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class OpenAIRecogniser(_Endpoint):
-    """An OpenAI-compatible transcriptions endpoint; `url` is the base, up to `/v1`."""
-
-    kind: Literal["openai"]
-    model: str = "gpt-4o-mini-transcribe"
-    stream: bool = False
-    logprobs: bool = False
-    response_format: Literal["json", "verbose_json"] = "json"
-    slots: int = Field(16, ge=1, le=1_024)
-
-
-class DeepgramRecogniser(_Endpoint):
-    """A socket of the shape of Deepgram's; `url` is the whole of it."""
-
-    kind: Literal["deepgram"]
-    model: str = "nova-3"
-
-
-class OpenAISynthesiser(_Endpoint):
-    """An OpenAI-compatible speech endpoint; `url` is the base, up to `/v1`."""
-
-    kind: Literal["openai"]
-    model: str = "gpt-4o-mini-tts"
-    voice: str | None = None
-    response_format: Literal["pcm", "wav"] = "pcm"
-    rate: int = Field(24_000, ge=8_000, le=48_000)
-    slots: int = Field(16, ge=1, le=1_024)
-
-
-class CartesiaSynthesiser(_Endpoint):
-    """A socket of the shape of Cartesia's; `url` is the whole of it."""
-
-    kind: Literal["cartesia"]
-    model: str = "sonic-3"
-    voice: str
-    version: str = "2026-03-01"
-    rate: int = Field(24_000, ge=8_000, le=48_000)
-
-
-RecogniserSetting: TypeAlias = str | PluginSetting | OpenAIRecogniser | DeepgramRecogniser
-
-
-class RelaySetting(BaseModel):
-    """A Realtime endpoint that answers for a model name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: str = Field(pattern=r"^wss?://[^/\s]+")
-    model: str | None = None
-    api_key: SecretStr | None = None
-    key_header: Literal["authorization", "api-key"] = "authorization"
 
 
 class Settings(BaseSettings):
@@ -346,6 +281,28 @@ class Settings(BaseSettings):
     )
     skills_network: bool = Field(
         False, description="Let skills reach other machines; else their sockets are loopback only."
+    )
+
+    # --- tools that the gateway runs ---
+    tools: list[WebhookTool] = Field(
+        default_factory=list,
+        description="Webhooks that models may call, a JSON list of objects with `name`, `url` and "
+        "optionally `description`, `parameters`, `result`, `headers`, `timeout_s`, `retries`, "
+        "`shown`, `models`, `projects`; see docs/tools.md.",
+    )
+    tool_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins (`http://10.0.0.5:8000`) that MCP servers and webhooks may have "
+        "besides public HTTPS ones, a JSON list.",
+    )
+    mcp_import_timeout_s: float = Field(
+        10.0, gt=0, description="Longest time an MCP server may take to tell its tools."
+    )
+    mcp_call_timeout_s: float = Field(
+        30.0, gt=0, description="Longest time a call of an MCP server's tool may take."
+    )
+    tool_rounds: int = Field(
+        8, ge=1, le=64, description="How often calls may follow calls within one response."
     )
 
     # --- operation ---

@@ -1,0 +1,1 @@
+"""Tools that the gateway runs itself: MCP servers of sessions, webhooks of the operator."""

@@ -1,0 +1,92 @@
+"""A real MCP server, built with the official library, as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import uvicorn
+from mcp.server import MCPServer
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def server(tools: int) -> MCPServer:
+    """Return a server with a few tools and as many more as are wanted."""
+    made = MCPServer("docs")
+
+    @made.tool(annotations=ToolAnnotations(read_only_hint=True))
+    def search(q: Annotated[str, Field(description="What to look for.")]) -> str:
+        """Search the documents."""
+        return f"Found {q}."
+
+    @made.tool()
+    def fail() -> str:
+        """Fail."""
+        raise ValueError("No such document.")
+
+    @made.tool()
+    async def slow() -> str:
+        """Answer after a minute."""
+        await asyncio.sleep(60)
+        return "late"
+
+    @made.tool()
+    def die() -> str:
+        """End the server in the middle of the call."""
+        os._exit(1)
+
+    for number in range(tools):
+        made.add_tool(search, name=f"search_{number}")
+    return made
+
+
+class Running:
+    """One that runs."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, path: str) -> None:
+        self.process = process
+        self.origin = f"http://127.0.0.1:{port}"
+        self.url = f"{self.origin}{path}"
+
+
+@contextmanager
+def running(*, tools: int = 0, sse: bool = False) -> Iterator[Running]:
+    """Start one on a free port."""
+    command = [sys.executable, "-m", "tests.servers.mcp", "--tools", str(tools)]
+    process = subprocess.Popen(
+        [*command, *(["--sse"] if sse else [])], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield Running(process, int(process.stdout.readline()), "/sse" if sse else "/mcp")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tools", type=int, default=0)
+    parser.add_argument("--sse", action="store_true")
+    wanted = parser.parse_args()
+    made = server(wanted.tools)
+    app = made.sse_app() if wanted.sse else made.streamable_http_app()
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(listening.getsockname()[1], flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()

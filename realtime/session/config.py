@@ -124,13 +124,12 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class AudioInput:
-    """`audio.input`. What begins with an underscore is kept and not on the wire."""
+class _Input:
+    """What every `audio.input` has. What begins with an underscore is kept and not on the wire."""
 
     format: AudioFormat = PcmAudio()
     transcription: Transcription | MultilingualTranscription | None = None
     noise_reduction: JsonObject | None = None
-    turn_detection: ServerVad | SemanticVad | None = ServerVad()
     _wishes: Wishes = Wishes()
 
     @property
@@ -140,21 +139,19 @@ class AudioInput:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptionInput:
-    """`audio.input` of a transcription session. See `AudioInput` for the underscore."""
+class AudioInput(_Input):
+    """`audio.input`."""
 
-    format: AudioFormat = PcmAudio()
-    transcription: Transcription | MultilingualTranscription | None = None
-    noise_reduction: JsonObject | None = None
+    turn_detection: ServerVad | SemanticVad | None = ServerVad()
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionInput(_Input):
+    """`audio.input` of a transcription session."""
+
     turn_detection: TranscriptionServerVad | TranscriptionSemanticVad | None = (
         TranscriptionServerVad()
     )
-    _wishes: Wishes = Wishes()
-
-    @property
-    def wishes(self) -> Wishes:
-        """What was asked of transcription and is not echoed."""
-        return self._wishes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from realtime.events.items import Item, RetrievedItem
 from realtime.events.mcp_events import McpEvent
+from realtime.events.playback_events import PlaybackEvent
 from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.usage import Usage
 
@@ -567,5 +568,6 @@ ServerEvent: TypeAlias = (
     | CallArgumentsDelta
     | CallArgumentsDone
     | McpEvent
+    | PlaybackEvent
     | RateLimitsUpdated
 )

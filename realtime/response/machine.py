@@ -62,6 +62,7 @@ from realtime.session.effects import (
 )
 from realtime.session.inputs import ToolReturned
 from realtime.session.outbox import Outbox
+from realtime.session.playback import Playback
 from realtime.usage import (
     BYTES_PER_TOKEN,
     CachedDetails,
@@ -88,6 +89,7 @@ class LiveResponse:
         conversation: Conversation,
         conversation_id: str,
         pacer: Pacer,
+        playback: Playback,
         tool_rounds: int = 8,
     ) -> None:
         self.settings = settings
@@ -106,7 +108,10 @@ class LiveResponse:
         self._outbox = outbox
         self._conversation_id = conversation_id if settings.in_conversation else None
         self._stream = ResponseStream(
-            settings.response_id, outbox, conversation if settings.in_conversation else None
+            settings.response_id,
+            outbox,
+            conversation if settings.in_conversation else None,
+            playback,
         )
         self._pacer = pacer
         self._sent_samples = 0
@@ -404,7 +409,9 @@ class LiveResponse:
                 delta, output.waiting_arguments = output.waiting_arguments, ""
                 self._flush_words(output, delta)
             return
-        if output.waiting_text:
+        if output.waiting_samples:
+            self._stream.audio_begins(output)
+        if output.waiting_text and not self._stream.holds_text(output):
             delta, output.waiting_text = output.waiting_text, ""
             self._flush_words(output, delta)
         while not self.done:
@@ -507,6 +514,7 @@ class LiveResponse:
         usage = self.usage()
         shown = self._object(status, details, usage=usage)
         self._outbox.send(ResponseDone(event_id=self._outbox.event_id(), response=shown))
+        self._stream.done()
         self._outbox.do(
             RecordUsage(
                 response_id=self.id,

@@ -26,12 +26,20 @@ from realtime.events.server import (
 from realtime.response.outputs import CallOutput, MessageOutput, Output
 from realtime.session.effects import AudioLane, SendAudio
 from realtime.session.outbox import Outbox
+from realtime.session.playback import Playback
 
 
 class ResponseStream:
     """The wire side of one response; `conversation` is None for an out-of-band one."""
 
-    def __init__(self, response_id: str, outbox: Outbox, conversation: Conversation | None) -> None:
+    def __init__(
+        self,
+        response_id: str,
+        outbox: Outbox,
+        conversation: Conversation | None,
+        playback: Playback,
+    ) -> None:
+        self._playback = playback
         self._response_id = response_id
         self._outbox = outbox
         self._conversation = conversation
@@ -90,6 +98,22 @@ class ResponseStream:
         """Return what the conversation keeps of the message, unless it was deleted or cut."""
         entry = self._conversation.get(output.item_id) if self._conversation is not None else None
         return None if entry is None or entry.truncated else entry
+
+    def audio_begins(self, output: MessageOutput) -> None:
+        """Audio of the message is there; where we play it, it begins to play (CONTRACT 8.14)."""
+        self._playback.begin(
+            self._response_id, output.item_id, in_conversation=self._conversation is not None
+        )
+
+    def holds_text(self, output: MessageOutput) -> bool:
+        """Say whether words wait for their voice: where we play, none are told before."""
+        voiced = output.sent_samples or output.waiting_samples
+        to_come = output.segments or output.unspoken
+        return self._playback.has_leg and output.spoken and not voiced and bool(to_come)
+
+    def done(self) -> None:
+        """The response is over."""
+        self._playback.response_done(self._response_id)
 
     def audio(self, output: MessageOutput, samples: int) -> None:
         """Send more audio."""

@@ -91,8 +91,8 @@ class Answers:
 
     @property
     def playing(self) -> bool:
-        """The caller still hears an answer, as far as can be told from what was sent."""
-        return self._playing_until_ms is not None
+        """The caller still hears an answer, as far as can be told."""
+        return self._playing_until_ms is not None or self._state.playback.audible
 
     def check_free(self, params: ResponseParams | None) -> None:
         """Refuse a second response in the conversation.
@@ -197,6 +197,7 @@ class Answers:
             conversation=state.conversation,
             conversation_id=state.conversation_id,
             pacer=Pacer(first_ms=state.limits.first_audio_ms, factor=state.limits.pace),
+            playback=state.playback,
             tool_rounds=state.limits.tool_rounds,
         )
         if settings.in_conversation:
@@ -349,6 +350,8 @@ class Answers:
         if samples == 0:
             return
         self._state.has_spoken = True
+        if self._state.playback.has_leg:
+            return
         if self._playing_until_ms is None:
             self._state.outbox.do(ReportPlayback(playing=True))
         start = max(self._playing_until_ms or now_ms, now_ms)

@@ -213,6 +213,20 @@ class ReportPlayback:
     playing: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FinishPlayback:
+    """No more audio of the response comes; the leg answers `Drained` once it played all."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPlayback:
+    """Drop what the leg has of these responses; answered by `PlaybackCleared` for each."""
+
+    response_ids: tuple[str, ...]
+
+
 # --- admission, allowance, records, end ----------------------------------------------
 
 
@@ -336,6 +350,8 @@ Effect: TypeAlias = (
     | Speak
     | CancelSpeech
     | ReportPlayback
+    | FinishPlayback
+    | ClearPlayback
     | Ask
     | ReserveTokens
     | SendRateLimits

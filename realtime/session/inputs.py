@@ -6,6 +6,7 @@ canonical samples since the session began; `now_ms` comes beside every input.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -136,16 +137,19 @@ class ToolReturned:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A media leg played the item up to `ms`; a WebSocket never says so."""
+class PlaybackCleared:
+    """A media leg dropped what it had of a response; `heard_ms` of its items were played.
 
-    item_id: str
-    ms: int
+    An item that is not named was not heard at all.
+    """
+
+    response_id: str
+    heard_ms: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """A media leg played everything of a response."""
+    """A media leg played everything of a response that is done."""
 
     response_id: str
 
@@ -213,7 +217,7 @@ Input: TypeAlias = (
     | ToolsImported
     | ToolsNotImported
     | ToolReturned
-    | Heard
+    | PlaybackCleared
     | Drained
     | Shutdown
     | EngineReport

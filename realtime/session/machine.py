@@ -68,11 +68,11 @@ from realtime.session.inputs import (
     EndReason,
     EngineTraits,
     FromClient,
-    Heard,
     Input,
     InvalidFromClient,
     Narrowed,
     Opened,
+    PlaybackCleared,
     Refused,
     Revoked,
     SessionLimits,
@@ -84,6 +84,7 @@ from realtime.session.inputs import (
     ToolsNotImported,
 )
 from realtime.session.outbox import Outbox
+from realtime.session.playback import Playback
 from realtime.session.state import SessionState
 from realtime.session.updates import updated
 from realtime.turns.endpointing import Began, Ended
@@ -120,15 +121,17 @@ class Session:
         limits: SessionLimits | None = None,
         traits: EngineTraits | None = None,
         opened_ms: int = 0,
+        has_leg: bool = False,
     ) -> None:
-        outbox = Outbox(ids, noise)
+        outbox, conversation = Outbox(ids, noise), Conversation()
         self._state = SessionState(
             config=config,
             conversation_id=ids("conv"),
             outbox=outbox,
             limits=limits or SessionLimits(),
             traits=traits or EngineTraits(),
-            conversation=Conversation(),
+            conversation=conversation,
+            playback=Playback(outbox, conversation, has_leg=has_leg),
         )
         self._outbox = outbox
         self._transcripts = Transcripts(self._state)
@@ -148,6 +151,8 @@ class Session:
         self._asked: tuple[int, _Waiting] | None = None
         self._waiting: list[_Waiting] = []
         self._closed = False
+        self._to_clear = 0
+        """Responses that must fall silent before the caller's interruption is carried out."""
 
     @property
     def closed(self) -> bool:
@@ -248,11 +253,28 @@ class Session:
     def _shutdown(self, given: Shutdown) -> None:
         self._close(given.close_code, given.close_reason, given.reason)
 
-    def _heard(self, given: Heard) -> None:
-        """Playback truth is a media leg's; a WebSocket has none (DECISIONS 1.6)."""
+    # --- playback: a media leg's truth, a WebSocket has none (DECISIONS 1.6) ---
+
+    def _interrupt(self) -> None:
+        """The caller speaks over an answer: first fall silent, then close it out."""
+        self._to_clear = self._state.playback.clear(beside=False)
+        if not self._to_clear:
+            self._answers.interrupt()
+
+    def _playback_cleared(self, given: PlaybackCleared) -> None:
+        self._state.playback.cleared(given.response_id, given.heard_ms)
+        if self._to_clear:
+            self._to_clear -= 1
+            if not self._to_clear:
+                self._answers.interrupt()
 
     def _drained(self, given: Drained) -> None:
-        """See `_heard`."""
+        self._state.playback.drained(given.response_id)
+
+    def _clear_playback(self) -> None:
+        if not self._state.playback.has_leg:
+            raise BufferNotHere
+        self._state.playback.clear(beside=True)
 
     # --- client events, in order ---
 
@@ -343,7 +365,7 @@ class Session:
             case ResponseCancel():
                 self._answers.cancel(event.response_id)
             case OutputAudioClear():
-                raise BufferNotHere
+                self._clear_playback()
             case AudioAppend():
                 raise AssertionError("the shell turns appends into AudioAppended")
 
@@ -375,7 +397,7 @@ class Session:
             case Began():
                 detection = self._state.config.audio.input.turn_detection
                 if detection is not None and detection.interrupt_response:
-                    self._answers.interrupt()
+                    self._interrupt()
             case Ended():
                 self._initiative.turn_ended()
             case None:
@@ -443,7 +465,7 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     TokensRefused: Session._not_reserved,
     Revoked: Session._revoked,
     Narrowed: Session._narrowed,
-    Heard: Session._heard,
+    PlaybackCleared: Session._playback_cleared,
     Drained: Session._drained,
     Shutdown: Session._shutdown,
     ToolsImported: Session._tools_imported,

@@ -9,6 +9,7 @@ from realtime.conversation import Conversation
 from realtime.session.config import AnySessionConfig, ConversationConfig, TranscriptionSessionConfig
 from realtime.session.inputs import EngineTraits, SessionLimits
 from realtime.session.outbox import Outbox
+from realtime.session.playback import Playback
 
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
@@ -23,6 +24,7 @@ class SessionState:
     limits: SessionLimits
     traits: EngineTraits
     conversation: Conversation
+    playback: Playback
     narrowed: frozenset[str] = frozenset()
     """Names of tools that policy took away."""
     has_spoken: bool = False

@@ -33,6 +33,7 @@ from realtime.session.inputs import (
     Input,
     InvalidFromClient,
     Opened,
+    PlaybackCleared,
     SessionLimits,
     TokensRefused,
     TokensReserved,
@@ -67,6 +68,7 @@ class Driver:
         admit: bool = True,
         allowance: bool = True,
         config: AnySessionConfig | None = None,
+        has_leg: bool = False,
     ) -> None:
         self.now_ms = 0
         self.sent: list[dict[str, Any]] = []
@@ -76,6 +78,8 @@ class Driver:
         self.speech_ms = speech_ms
         self.admit = admit
         self.allowance = allowance
+        self.heard_ms: dict[str, int] = {}
+        """What a media leg played of items when it is cleared."""
         self.refusal: WireFault | None = None
         """What the allowance says to responses; None has room for all."""
         self.machine = Session(
@@ -84,6 +88,7 @@ class Driver:
             noise=lambda length: "x" * length,
             limits=limits,
             traits=traits,
+            has_leg=has_leg,
         )
         self._queue: list[Input] = []
         self._appended = 0
@@ -157,6 +162,11 @@ class Driver:
                     self._queue.append(Allowed(effect.question))
                 case fx.ReserveTokens() if self.allowance:
                     self._queue.append(self._allowance(effect.response_id))
+                case fx.ClearPlayback():
+                    self._queue.extend(
+                        PlaybackCleared(response_id, self.heard_ms)
+                        for response_id in effect.response_ids
+                    )
                 case fx.SendRateLimits():
                     shown = RateLimitsUpdated(event_id=effect.event_id, rate_limits=[ALLOWANCE])
                     self.sent.append(orjson.loads(orjson.dumps(shown)))

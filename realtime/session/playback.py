@@ -1,0 +1,141 @@
+"""What a media leg plays of the session's responses, and what of it was heard.
+
+A WebSocket's client plays by itself: there `has_leg` is false, nothing here
+happens, and the client says what was heard. Invariant: a response that began
+to play ends with one of stopped and cleared, never both (CONTRACT 8.14).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from realtime.conversation import Conversation, samples_to_ms
+from realtime.errors import WireFault
+from realtime.events.playback_events import (
+    OutputAudioBufferCleared,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
+)
+from realtime.events.server import ItemTruncated
+from realtime.session.effects import ClearPlayback, CutItemAudio, FinishPlayback, ReportPlayback
+from realtime.session.outbox import Outbox
+
+
+@dataclass(slots=True)
+class _Playing:
+    """A response that began to play."""
+
+    in_conversation: bool
+    items: list[str] = field(default_factory=list)
+    ended: bool = False
+    """The response is done: no more audio will come."""
+    cleared: bool = False
+
+
+class Playback:
+    """The responses that play, in the order they began."""
+
+    def __init__(self, outbox: Outbox, conversation: Conversation, *, has_leg: bool) -> None:
+        self.has_leg = has_leg
+        self._outbox = outbox
+        self._conversation = conversation
+        self._playing: dict[str, _Playing] = {}
+
+    @property
+    def audible(self) -> bool:
+        """The caller hears something, or is about to."""
+        return any(not playing.cleared for playing in self._playing.values())
+
+    def begin(self, response_id: str, item_id: str, *, in_conversation: bool) -> None:
+        """The first audio of an item is about to go to the leg."""
+        if not self.has_leg:
+            return
+        playing = self._playing.get(response_id)
+        if playing is None:
+            if not self.audible:
+                self._outbox.do(ReportPlayback(playing=True))
+            playing = self._playing[response_id] = _Playing(in_conversation)
+            self._outbox.send(
+                OutputAudioBufferStarted(
+                    event_id=self._outbox.event_id(), response_id=response_id
+                )
+            )
+        if item_id not in playing.items:
+            playing.items.append(item_id)
+
+    def response_done(self, response_id: str) -> None:
+        """No more audio of the response will come."""
+        playing = self._playing.get(response_id)
+        if playing is None:
+            return
+        if playing.cleared:
+            del self._playing[response_id]
+        else:
+            playing.ended = True
+        self._outbox.do(FinishPlayback(response_id))
+
+    def drained(self, response_id: str) -> None:
+        """The leg played everything; a late report finds nothing."""
+        playing = self._playing.get(response_id)
+        if playing is None or not playing.ended or playing.cleared:
+            return
+        del self._playing[response_id]
+        self._outbox.send(
+            OutputAudioBufferStopped(event_id=self._outbox.event_id(), response_id=response_id)
+        )
+        self._fell_silent()
+
+    def clear(self, *, beside: bool) -> int:
+        """Ask the leg to fall silent; return how many responses there were to hear.
+
+        Responses beside the conversation go on unless `beside` (CONTRACT 8.10).
+        """
+        chosen = tuple(
+            response_id
+            for response_id, playing in self._playing.items()
+            if not playing.cleared and (beside or playing.in_conversation)
+        )
+        if chosen:
+            self._outbox.do(ClearPlayback(chosen))
+        return len(chosen)
+
+    def cleared(self, response_id: str, heard_ms: dict[str, int]) -> None:
+        """The leg fell silent: say so, and cut the items to what was heard of them."""
+        playing = self._playing.get(response_id)
+        if playing is None or playing.cleared:
+            return
+        playing.cleared = True
+        self._outbox.send(
+            OutputAudioBufferCleared(event_id=self._outbox.event_id(), response_id=response_id)
+        )
+        for item_id in playing.items:
+            self._cut(item_id, heard_ms.get(item_id, 0), whole=playing.ended)
+        if playing.ended:
+            del self._playing[response_id]
+        self._fell_silent()
+
+    def _cut(self, item_id: str, heard_ms: int, *, whole: bool) -> None:
+        entry = self._conversation.get(item_id)
+        if entry is None or entry.truncated:
+            return
+        held_ms = samples_to_ms(entry.audio_samples)
+        if whole and heard_ms >= held_ms:
+            return
+        heard_ms = min(heard_ms, held_ms)
+        try:
+            kept = self._conversation.truncate(item_id, content_index=0, audio_end_ms=heard_ms)
+        except WireFault:  # the client deleted its audio meanwhile
+            return
+        self._outbox.do(CutItemAudio(item_id, kept))
+        self._outbox.send(
+            ItemTruncated(
+                event_id=self._outbox.event_id(),
+                item_id=item_id,
+                content_index=0,
+                audio_end_ms=heard_ms,
+            )
+        )
+
+    def _fell_silent(self) -> None:
+        if not self.audible:
+            self._outbox.do(ReportPlayback(playing=False))

@@ -33,6 +33,7 @@ from gateway.readiness import PartState, Readiness
 from gateway.recording.recorder import Recorder
 from gateway.services import Services
 from gateway.sessions.admission import LocalAdmission
+from gateway.sessions.calls import Calls
 from gateway.sessions.directory import Directory
 from gateway.sessions.revocation import RevocationWatch
 from gateway.settings import Settings
@@ -106,6 +107,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=Registry(default, echo=echo, relays=relays),
         directory=Directory(),
+        calls=Calls(most=settings.calls_most),
         tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
         readiness=readiness,
     )
@@ -126,6 +128,7 @@ def _lifespan(
                 services.identity, services.directory, poll_s=services.settings.revocation_poll_s
             )
             watching = tasks.create_task(watch.run())
+            services.calls.live_in(tasks)
             yield
             watching.cancel()
             services.directory.shut_down()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gateway.readiness import Readiness
     from gateway.recording.recorder import Recorder
     from gateway.sessions.admission import Admission
+    from gateway.sessions.calls import Calls
     from gateway.sessions.directory import Directory
     from gateway.store.database import Database
     from gateway.tools.session import Tools
@@ -33,5 +34,6 @@ class Services:
     recorder: Recorder
     registry: Registry
     directory: Directory
+    calls: Calls
     tools: Tools
     readiness: Readiness = field()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route
 
 from gateway.api.beta_sessions import BetaSessions
+from gateway.api.calls import CallsEndpoint
 from gateway.api.client_secrets import ClientSecrets
 from gateway.api.documents import Documents
 from gateway.api.models import Models
@@ -18,6 +19,7 @@ def routes(services: Services) -> list[BaseRoute]:
     return [
         Route("/v1/realtime/client_secrets", secrets.create, methods=["POST"]),
         *_beta(services),
+        *_calls(services),
         Route("/v1/models", models.list, methods=["GET"]),
         Route("/v1/models/{model}", models.retrieve, methods=["GET"]),
         Route("/openapi.yaml", documents.openapi, methods=["GET"]),
@@ -29,6 +31,18 @@ def routes(services: Services) -> list[BaseRoute]:
 def internal_routes(services: Services) -> list[BaseRoute]:
     """Return the routes of the internal port, where one is set."""
     return [*_health(services), *_internal(services)]
+
+
+def _calls(services: Services) -> list[BaseRoute]:
+    calls = CallsEndpoint(services)
+    path = "/v1/realtime/calls"
+    return [
+        Route(path, calls.create, methods=["POST"]),
+        Route(path + "/{call_id}/hangup", calls.hangup, methods=["POST"]),
+        Route(path + "/{call_id}/accept", calls.accept, methods=["POST"]),
+        Route(path + "/{call_id}/reject", calls.reject, methods=["POST"]),
+        Route(path + "/{call_id}/refer", calls.refer, methods=["POST"]),
+    ]
 
 
 def _beta(services: Services) -> list[BaseRoute]:

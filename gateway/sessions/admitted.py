@@ -41,16 +41,20 @@ class AdmittedSession:
         self._principal = principal
         self._recorder = recorder
         self._session_id = session_id
+        self._transport = "websocket"
         self.observer = SessionObserver(recorder)
         self.log = structlog.get_logger("session").bind(
             session_id=session_id, project_id=principal.project_id, model=model
         )
 
-    def _begin(self, dialect: DialectName, conversation_id: str | None) -> None:
+    def _begin(
+        self, dialect: DialectName, conversation_id: str | None, transport: str = "websocket"
+    ) -> None:
         """The runner is there: let it be found, counted and seen."""
         self._services.directory.add(self._session_id, self._principal, self.runner)
         self.projection = self._view(dialect, conversation_id)
-        metrics.SESSIONS.labels("websocket").inc()
+        self._transport = transport
+        metrics.SESSIONS.labels(transport).inc()
         metrics.SESSIONS_STARTED.labels(dialect).inc()
         self.log.info("session_started", dialect=dialect)
 
@@ -71,6 +75,6 @@ class AdmittedSession:
         reason = self.runner.end_reason or EndReason.SERVER_FAULT
         self._services.directory.remove(self._session_id)
         self._recorder.close(reason)
-        metrics.SESSIONS.labels("websocket").dec()
+        metrics.SESSIONS.labels(self._transport).dec()
         metrics.SESSIONS_ENDED.labels(reason.value).inc()
         self.log.info("session_ended", reason=reason.value)

@@ -51,7 +51,7 @@ class Controllers:
     def send(self, text: str, to: ControllerId | None) -> None:
         """Send to one client, or to all."""
         if to is None:
-            for controller in self._by_id.values():
+            for controller in tuple(self._by_id.values()):
                 _show(controller, text)
         elif to in self._by_id:
             _show(self._by_id[to], text)
@@ -64,7 +64,7 @@ class Controllers:
 
     def close(self, code: int, reason: str) -> None:
         """Close all."""
-        for controller in self._by_id.values():
+        for controller in tuple(self._by_id.values()):
             controller.close(code, reason)
         self._by_id.clear()
 

@@ -19,6 +19,7 @@ from gateway.sessions.admission import Allowed, Denied
 from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
+from gateway.sessions.leg import MediaLeg
 from gateway.sessions.locale import ANY_LOCALE, Locale
 from gateway.sessions.relay_opening import OpenedRelay, open_relay
 from gateway.sessions.runner import SessionRunner
@@ -102,7 +103,12 @@ class OpenedSession(AdmittedSession):
         self.config = config
 
     def start(
-        self, spawn: Callable[[Coroutine[Any, Any, None]], object], *, dialect: DialectName
+        self,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        *,
+        dialect: DialectName,
+        leg: MediaLeg | None = None,
+        transport: str = "websocket",
     ) -> SessionRunner:
         """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
         services, settings = self._services, self._services.settings
@@ -127,6 +133,7 @@ class OpenedSession(AdmittedSession):
             limits=limits,
             traits=replace(self._engine.traits(self._locale.language), tools=offered),
             opened_ms=int(loop.time() * 1000),
+            has_leg=leg is not None,
         )
         self.runner = SessionRunner(
             machine,
@@ -140,9 +147,10 @@ class OpenedSession(AdmittedSession):
             tools=services.tools,
             input_ring_bytes=settings.input_ring_bytes,
             item_audio_bytes=settings.item_audio_bytes,
+            leg=leg,
         )
         talks = self.config.type == "realtime"
-        self._begin(dialect, machine.conversation_id if talks else None)
+        self._begin(dialect, machine.conversation_id if talks else None, transport)
         return self.runner
 
     def _facts(self) -> SessionFacts:

@@ -21,6 +21,7 @@ from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAud
 from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.encoding import AudioFrames, frame
 from gateway.sessions.hearing import Hearing
+from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
 from gateway.tools.session import SessionTools, Tools
@@ -36,6 +37,7 @@ from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
 from realtime.session.inputs import (
     AudioAppended,
+    PlaybackCleared,
 )
 
 RETRIEVED_FORMAT = "pcm16"
@@ -58,6 +60,7 @@ class SessionRunner(SessionDriver):
         input_ring_bytes: int,
         item_audio_bytes: int,
         tools: Tools,
+        leg: MediaLeg | None = None,
     ) -> None:
         super().__init__(
             handler,
@@ -79,6 +82,9 @@ class SessionRunner(SessionDriver):
         self._tools = SessionTools(tools, facts.session_id, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
+        self._leg = leg
+        if leg is not None:
+            leg.attach(self)
 
     def overloaded(self, *, lag_ms: int) -> bool:
         """Say whether the socket should not be read for now (DECISIONS 1.11)."""
@@ -88,9 +94,14 @@ class SessionRunner(SessionDriver):
 
     def append(self, wire_audio: bytes) -> None:
         """Take decoded input audio: into the ring, counted by the machine, to the ears."""
-        if self._decoder is None:
+        if self._decoder is not None:
+            self.hear(self._decoder.decode(wire_audio))
+
+    def hear(self, audio: bytes) -> None:
+        """Take canonical audio, an append's or a media leg's."""
+        if self._decoder is None or self.closed:
             return
-        samples = self._ring.append(self._decoder.decode(wire_audio))
+        samples = self._ring.append(audio)
         if self._handling:
             self._inbox.append(AudioAppended(samples))
         else:
@@ -105,7 +116,7 @@ class SessionRunner(SessionDriver):
         text = frame(effect.event)
         self.controllers.send(text, effect.to)
         self._observer.sent(effect.event, text, self.now_ms())
-        if isinstance(effect.event, ResponseCreated):
+        if self._leg is None and isinstance(effect.event, ResponseCreated):
             response = effect.event.response
             encoder = OutputEncoder(response.audio.output.format)
             self._frames[response.id] = AudioFrames(encoder)
@@ -117,8 +128,21 @@ class SessionRunner(SessionDriver):
         lane = effect.lane
         audio = self._waiting.take(lane.response_id, effect.samples)
         self._items.add(lane.item_id, audio)
+        if self._leg is not None:
+            self._leg.play(lane.response_id, lane.item_id, audio)
+            self._observer.audio_sent(self._loop.time(), effect.samples)
+            return
         self.controllers.send_audio(self._frames[lane.response_id].frame(effect, audio))
         self._observer.audio_sent(self._loop.time(), effect.samples)
+
+    def _finish_playback(self, effect: fx.FinishPlayback) -> None:
+        if self._leg is not None:
+            self._leg.finish(effect.response_id)
+
+    def _clear_playback(self, effect: fx.ClearPlayback) -> None:
+        if self._leg is not None:
+            for response_id, heard_ms in self._leg.clear(effect.response_ids).items():
+                self.post(PlaybackCleared(response_id, heard_ms))
 
     def _send_retrieved(self, effect: fx.SendRetrieved) -> None:
         item = effect.item
@@ -192,6 +216,8 @@ SessionRunner._effects = {
     fx.Speak: _Runner._speak,
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
+    fx.FinishPlayback: _Runner._finish_playback,
+    fx.ClearPlayback: _Runner._clear_playback,
     fx.CallTool: _Runner._call_tool,
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),

@@ -121,6 +121,12 @@ class Settings(BaseSettings):
     )
     session_max_minutes: int = Field(60, ge=1, description="Longest session.")
 
+    # --- calls ---
+    calls_most: int = Field(200, ge=0, description="Most live calls of one process; 0 takes none.")
+    call_connect_timeout_s: float = Field(
+        30.0, gt=0, description="How long a call may take to connect once it was answered."
+    )
+
     # --- turns and answers ---
     speech_start_ms: int = Field(64, ge=32, description="Run of voiced audio that begins a turn.")
     output_first_ms: int = Field(100, ge=20, description="Audio of an answer sent at once.")

@@ -28,6 +28,7 @@ DENIED = frozenset(
 
 CHATTY = (
     "uvicorn.error", "alembic", "websockets", "aiosqlite", "openai", "httpx2", "httpcore2",
+    "aioice", "aiortc",
 )  # fmt: skip
 """Libraries that log too much; at debug even rows, bodies and headers: what was said, and keys."""
 

@@ -75,6 +75,16 @@ SLOW_READERS = Counter(
     "voiceengine_slow_readers", "Sessions ended because the client read too slowly.",
     registry=REGISTRY,
 )  # fmt: skip
+RTP_LOST = Counter("voiceengine_rtp_lost", "RTP packets that never came.", registry=REGISTRY)
+RTP_LATE = Counter(
+    "voiceengine_rtp_late", "RTP packets that came after their turn, or twice.", registry=REGISTRY
+)
+RTP_DROPPED = Counter(
+    "voiceengine_rtp_dropped", "RTP packets dropped because recognition lags.", registry=REGISTRY
+)
+RTP_INVALID = Counter(
+    "voiceengine_rtp_invalid", "RTP packets that are none of their codec's.", registry=REGISTRY
+)
 TASKS = Gauge(
     "voiceengine_tasks", "Tasks of the event loop: one for each connection, a few besides.",
     registry=REGISTRY,

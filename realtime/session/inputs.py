@@ -29,6 +29,7 @@ class EndReason(StrEnum):
     CLIENT_CLOSED = "client_closed"
     CLIENT_VANISHED = "client_vanished"
     CLIENT_TOO_SLOW = "client_too_slow"
+    HUNG_UP = "hung_up"
     EXPIRED = "expired"
     REVOKED = "revoked"
     REFUSED = "refused"
@@ -39,6 +40,13 @@ class EndReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The first controller is there; the session begins."""
+
+    controller: ControllerId
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One more controller is there; it is shown the session as it is now."""
 
     controller: ControllerId
 
@@ -205,6 +213,7 @@ class EngineTraits:
 
 Input: TypeAlias = (
     Opened
+    | Joined
     | FromClient
     | InvalidFromClient
     | AudioAppended

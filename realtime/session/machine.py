@@ -70,6 +70,7 @@ from realtime.session.inputs import (
     FromClient,
     Input,
     InvalidFromClient,
+    Joined,
     Narrowed,
     Opened,
     PlaybackCleared,
@@ -234,6 +235,10 @@ class Session:
         self._outbox.send(event, to=given.controller)
         self._listening.configure()
         self._import(again=False)
+
+    def _joined(self, given: Joined) -> None:
+        event = SessionCreated(event_id=self._outbox.event_id(), session=self._state.config)
+        self._outbox.send(event, to=given.controller)
 
     def _end(self, fault: WireFault, reason: EndReason) -> None:
         self._outbox.send_fault(fault, event_id=None)
@@ -457,6 +462,7 @@ class Session:
 
 _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     Opened: Session._opened,
+    Joined: Session._joined,
     FromClient: Session._from_client,
     InvalidFromClient: Session._from_client,
     Allowed: Session._allowed,

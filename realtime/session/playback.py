@@ -7,6 +7,7 @@ to play ends with one of stopped and cleared, never both (CONTRACT 8.14).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from realtime.conversation import Conversation, samples_to_ms
@@ -56,9 +57,7 @@ class Playback:
                 self._outbox.do(ReportPlayback(playing=True))
             playing = self._playing[response_id] = _Playing(in_conversation)
             self._outbox.send(
-                OutputAudioBufferStarted(
-                    event_id=self._outbox.event_id(), response_id=response_id
-                )
+                OutputAudioBufferStarted(event_id=self._outbox.event_id(), response_id=response_id)
             )
         if item_id not in playing.items:
             playing.items.append(item_id)
@@ -99,7 +98,7 @@ class Playback:
             self._outbox.do(ClearPlayback(chosen))
         return len(chosen)
 
-    def cleared(self, response_id: str, heard_ms: dict[str, int]) -> None:
+    def cleared(self, response_id: str, heard_ms: Mapping[str, int]) -> None:
         """The leg fell silent: say so, and cut the items to what was heard of them."""
         playing = self._playing.get(response_id)
         if playing is None or playing.cleared:

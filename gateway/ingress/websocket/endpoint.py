@@ -12,13 +12,19 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway.identity.principal import Principal
+from gateway.ingress.wanted import wanted_session
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
 from gateway.ingress.websocket.reading import Reading
 from gateway.ingress.websocket.relay_reading import RelayReading
+from gateway.ingress.websocket.sideband import (
+    admitted_call,
+    deny_unknown_call,
+    serve_sideband,
+)
 from gateway.ingress.websocket.socket import Socket
-from gateway.ingress.websocket.wanted import wanted_session
 from gateway.services import Services
+from gateway.sessions.calls import UnknownCall
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.driver import SessionDriver
 from gateway.sessions.encoding import frame
@@ -51,10 +57,10 @@ class RealtimeSocket:
         query = {
             key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()
         }
-        if "call_id" in query:
-            await self._deny_unknown_call(send)
-            return
         handshake = read_handshake(Headers(scope=scope), scope["subprotocols"])
+        if "call_id" in query:
+            await self._attach(query["call_id"], handshake, scope["extensions"][FRAMES], send)
+            return
         await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
         try:
             principal = await self._services.identity.authenticate(handshake.credential)
@@ -71,11 +77,28 @@ class RealtimeSocket:
         dialect: DialectName = "beta" if handshake.beta else "ga"
         await self._serve(opened, dialect, scope["extensions"][FRAMES], send)
 
-    async def _deny_unknown_call(self, send: Send) -> None:
-        """A sideband to a call that is not there: 404 on the upgrade (CONTRACT 4)."""
-        start = {"status": 404, "headers": [(b"content-length", b"0")]}
-        await send({"type": "websocket.http.response.start", **start})
-        await send({"type": "websocket.http.response.body", "body": b""})
+    async def _attach(
+        self, call_id: str, handshake: Handshake, connection: FramedWebSocket, send: Send
+    ) -> None:
+        """Attach a sideband to a live call; 404 on the upgrade for any other (CONTRACT 4)."""
+        accept = {"type": "websocket.accept", "subprotocol": handshake.subprotocol}
+        try:
+            principal = await self._services.identity.authenticate(handshake.credential)
+            call = await admitted_call(self._services, call_id, principal)
+        except UnknownCall:
+            await deny_unknown_call(send)
+            return
+        except WireFault as fault:
+            await send(accept)
+            await self._refuse(send, fault)
+            return
+        except Exception:
+            _log.exception("connect_failed")
+            await send(accept)
+            await self._refuse(send, ServerFault())
+            return
+        await send(accept)
+        await serve_sideband(self._services.settings, call, connection, send)
 
     async def _refuse(self, send: Send, fault: WireFault) -> None:
         metrics.ERRORS.labels(fault.code or fault.type).inc()

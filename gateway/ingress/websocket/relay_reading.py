@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from gateway.ingress.websocket.codec import APPEND, check_bounds, decoded
+from gateway.ingress.codec import APPEND, check_bounds, decoded
 from gateway.ingress.websocket.protocol import Frame, FramedWebSocket
 from gateway.ingress.websocket.reading import LAG_POLL_S
 from gateway.sessions.dialects import GA, Dialect

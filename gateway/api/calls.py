@@ -1,0 +1,181 @@
+"""`POST /v1/realtime/calls` and the calls' controls (CONTRACT 3.3, 3.4, 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.api.body import json_object
+from gateway.api.faults import UnsupportedMediaType
+from gateway.api.rates import count_request
+from gateway.identity.headers import bearer
+from gateway.identity.principal import Principal
+from gateway.ingress.webrtc.offer import MOST_SDP_BYTES
+from gateway.ingress.webrtc.opening import CallOpening
+from gateway.services import Services
+from gateway.sessions.calls import CallNotRinging, ReferNotSupported
+from realtime.errors import MissingParameter, WireFault
+from realtime.events.base import Incoming
+from realtime.events.client import session_in
+from realtime.events.faults import fault_of
+
+SDP: Final = "application/sdp"
+FORM: Final = "multipart/form-data"
+MOST_SESSION_BYTES: Final = 1024 * 1024
+
+
+class RejectRequest(Incoming):
+    """What a call is rejected with."""
+
+    status_code: int | None = None
+
+
+class ReferRequest(Incoming):
+    """Where a call is sent."""
+
+    target_uri: str
+
+
+class CallsEndpoint:
+    """The endpoints."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._opening = CallOpening(services)
+
+    async def create(self, request: Request) -> Response:
+        """Answer an SDP offer: 201, the answer, and where the call is found."""
+        principal = await self._caller(request)
+        offer, session = await _offer(request)
+        if session is not None:
+            principal = replace(principal, session=_merged(principal.session or {}, session))
+        answered = await self._opening.answer(principal, dict(request.query_params), offer)
+        return Response(
+            answered.sdp,
+            status_code=201,
+            media_type=SDP,
+            headers={"Location": f"/v1/realtime/calls/{answered.call_id}"},
+        )
+
+    async def hangup(self, request: Request) -> Response:
+        """End a call."""
+        principal = await self._caller(request)
+        self._services.calls.find(request.path_params["call_id"], principal).hang_up()
+        return Response(status_code=200)
+
+    async def accept(self, request: Request) -> Response:
+        """Only calls that ring can be accepted; none does before phones are there."""
+        principal = await self._caller(request)
+        session_in(await json_object(request))
+        self._services.calls.find(request.path_params["call_id"], principal)
+        raise CallNotRinging
+
+    async def reject(self, request: Request) -> Response:
+        """See `accept`."""
+        principal = await self._caller(request)
+        _valid(RejectRequest, await json_object(request))
+        self._services.calls.find(request.path_params["call_id"], principal)
+        raise CallNotRinging
+
+    async def refer(self, request: Request) -> Response:
+        """Nobody can transfer a WebRTC call."""
+        principal = await self._caller(request)
+        _valid(ReferRequest, await json_object(request))
+        self._services.calls.find(request.path_params["call_id"], principal)
+        raise ReferNotSupported
+
+    async def _caller(self, request: Request) -> Principal:
+        principal = await self._services.identity.authenticate(bearer(request.headers))
+        request.state.organisation_id = principal.organisation_id
+        await count_request(self._services, request, principal)
+        return principal
+
+
+def _valid(model: type[Incoming], data: dict[str, Any]) -> None:
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        raise fault_of(error, data) from None
+
+
+async def _offer(request: Request) -> tuple[str, dict[str, Any] | None]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == SDP:
+        return _text(await request.body()), None
+    if kind == FORM:
+        return await _form(request)
+    raise UnsupportedMediaType(f"{FORM}' or '{SDP}")
+
+
+async def _form(request: Request) -> tuple[str, dict[str, Any] | None]:
+    try:
+        async with request.form(
+            max_files=2, max_fields=8, max_part_size=MOST_SESSION_BYTES
+        ) as form:
+            parts = {
+                name: value if isinstance(value, str) else _text(await value.read())
+                for name, value in form.items()
+            }
+    except HTTPException as error:
+        raise WireFault(f"The multipart body cannot be read: {error.detail}") from None
+    if "sdp" not in parts:
+        raise MissingParameter("sdp")
+    session = _session(parts["session"]) if parts.get("session", "").strip() else None
+    return parts["sdp"], session
+
+
+def _session(text: str) -> dict[str, Any]:
+    """Return the session part, validated as a whole.
+
+    Raises:
+        WireFault: it is no session.
+    """
+    try:
+        sent = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise WireFault("The part 'session' is not valid JSON.", param="session") from None
+    if not isinstance(sent, dict):
+        raise WireFault("The part 'session' must be a JSON object.", param="session")
+    sent.setdefault("type", "realtime")
+    session_in(sent)
+    return sent
+
+
+def _text(body: bytes) -> str:
+    if len(body) > MOST_SDP_BYTES:
+        raise WireFault(f"The SDP offer is longer than {MOST_SDP_BYTES} bytes.", param="sdp")
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise WireFault("The body is not UTF-8 text.") from None
+
+
+def _merged(bound: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a client secret's session with what the request adds, leaf by leaf."""
+    merged = dict(bound)
+    for name, value in sent.items():
+        below = merged.get(name)
+        if isinstance(value, dict) and isinstance(below, dict) and name == "audio":
+            merged[name] = _merged_audio(below, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _merged_audio(bound: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **bound,
+        **{
+            name: {**bound[name], **value}
+            if isinstance(value, dict) and isinstance(bound.get(name), dict)
+            else value
+            for name, value in sent.items()
+        },
+    }

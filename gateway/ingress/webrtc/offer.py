@@ -1,0 +1,74 @@
+"""Checks an SDP offer before the media library sees it (RFC 8829; CONTRACT 14).
+
+The library answers offers that cannot work and fails in the background, or
+half-applies them: what is refused is refused here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiortc import sdp
+
+from gateway.ingress.webrtc.codecs import OPUS, PCMA, PCMU
+from realtime.errors import WireFault
+
+MOST_SDP_BYTES: Final = 64 * 1024
+MOST_SECTIONS: Final = 8
+"""Media sections; each makes objects before anything is known of the caller."""
+SPOKEN: Final = {OPUS, PCMU.lower(), PCMA.lower()}
+
+
+class InvalidOffer(WireFault):
+    """The offer cannot be answered. Code and wording are our choice."""
+
+    status = 400
+    code = "invalid_offer"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Invalid SDP offer: {why}", param="sdp")
+
+
+def checked_offer(text: str) -> str:
+    """Return the offer if a call can come of it.
+
+    Raises:
+        InvalidOffer: none can.
+    """
+    if len(text.encode()) > MOST_SDP_BYTES:
+        raise InvalidOffer(f"it is longer than {MOST_SDP_BYTES} bytes.")
+    if not text.lstrip().startswith("v=0"):
+        raise InvalidOffer("it does not begin with 'v=0'.")
+    lines = text.strip().splitlines()
+    if sum(line.startswith("m=") for line in lines) > MOST_SECTIONS:
+        raise InvalidOffer(f"it has more than {MOST_SECTIONS} media sections.")
+    normal = "\r\n".join(line.strip() for line in lines) + "\r\n"
+    try:
+        parsed = sdp.SessionDescription.parse(normal)
+    except Exception:  # noqa: BLE001 -- the parser raises whatever it trips over
+        raise InvalidOffer("it cannot be parsed.") from None
+    _check(parsed)
+    return normal
+
+
+def _check(parsed: sdp.SessionDescription) -> None:
+    if not parsed.media:
+        raise InvalidOffer("it has no media sections.")
+    sounds = [media for media in parsed.media if media.kind == "audio"]
+    channels = [media for media in parsed.media if media.kind == "application"]
+    if not sounds and not channels:
+        raise InvalidOffer("it has neither audio nor a data channel.")
+    if len(sounds) > 1 or len(channels) > 1:
+        raise InvalidOffer("it has more than one audio section or data channel.")
+    for media in parsed.media:
+        if media.port == 0 and media.kind not in {"audio", "application"}:
+            continue
+        if media.dtls is None or not media.dtls.fingerprints:
+            raise InvalidOffer("a media section has no fingerprint.")
+        ice = media.ice
+        if ice is None or not ice.usernameFragment or not ice.password:
+            raise InvalidOffer("a media section has no ICE credentials.")
+    for media in sounds:
+        spoken = {codec.mimeType.lower() for codec in media.rtp.codecs}
+        if not spoken & SPOKEN:
+            raise InvalidOffer("it offers none of the codecs opus, PCMU and PCMA.")

@@ -1,0 +1,188 @@
+"""Opens WebRTC calls and serves them to their end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiortc import RTCDataChannel
+
+from gateway.identity.principal import Principal
+from gateway.ingress.frames import FrameTaker
+from gateway.ingress.wanted import wanted_session
+from gateway.ingress.webrtc.channel import Channel
+from gateway.ingress.webrtc.leg import WebRtcLeg
+from gateway.ingress.webrtc.offer import checked_offer
+from gateway.ingress.webrtc.peer import Peer
+from gateway.services import Services
+from gateway.sessions.calls import Call
+from gateway.sessions.encoding import frame
+from gateway.sessions.locale import locale_in
+from gateway.sessions.opening import OpenedSession, open_session
+from gateway.telemetry import metrics
+from realtime.errors import WireFault
+from realtime.events.server import ErrorBody, ErrorEvent
+from realtime.session.inputs import EndReason
+
+FLUSH_S: Final = 1.0
+"""How long the last events of a call may take to leave."""
+
+_log = structlog.get_logger("calls")
+
+
+class NoCallsHere(WireFault):
+    """The model is relayed, and relays have no media leg yet. Wording and code are ours."""
+
+    status = 400
+    code = "model_not_supported"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"The model '{model}' cannot be used in calls.", param="model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call that began."""
+
+    call_id: str
+    sdp: str
+
+
+class CallOpening:
+    """Answers offers; each call is a task of the process's."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def answer(self, principal: Principal, query: Mapping[str, str], offer: str) -> Answered:
+        """Admit a call, prepare its media and its session, and begin.
+
+        Raises:
+            WireFault: it cannot be, or may not; nothing was begun.
+        """
+        services = self._services
+        services.calls.check_room()
+        offer = checked_offer(offer)
+        opened = await self._session(principal, query)
+        call = Call(call_id=services.ids("rtc"), principal=principal, opened=opened)
+        leg = WebRtcLeg()
+        serving = _Serving(services, call, Peer(leg), leg)
+        services.calls.add(call, serving.run())
+        await serving.started.wait()
+        try:
+            answer = await serving.peer.answer(offer)
+        except WireFault:
+            opened.runner.shutdown(EndReason.REFUSED)
+            raise
+        return Answered(call_id=call.call_id, sdp=answer)
+
+    async def _session(self, principal: Principal, query: Mapping[str, str]) -> OpenedSession:
+        services = self._services
+        wanted = wanted_session(query, principal.session, services.registry)
+        if wanted.engine.relay is not None:
+            raise NoCallsHere(wanted.model)
+        opened = await open_session(
+            services,
+            principal,
+            kind=wanted.kind,
+            model=wanted.model,
+            engine=wanted.engine,
+            locale=locale_in(query),
+            wake_word=query.get("wake_word"),
+        )
+        if not isinstance(opened, OpenedSession):
+            raise NoCallsHere(wanted.model)
+        return opened
+
+
+class _Serving:
+    """One call from its admission to its end."""
+
+    def __init__(self, services: Services, call: Call, peer: Peer, leg: WebRtcLeg) -> None:
+        self.peer = peer
+        self.started = asyncio.Event()
+        self._services = services
+        self._call = call
+        self._leg = leg
+        self._loop = asyncio.get_running_loop()
+        self._channel: RTCDataChannel | None = None
+        peer.on_channel = self._joined
+        peer.on_connected = self._connected
+        peer.on_gone = self._gone
+        self._half_open = self._loop.call_later(
+            services.settings.call_connect_timeout_s, lambda: self._gone(True)
+        )
+
+    async def run(self) -> None:
+        """Serve the call; never raises."""
+        opened = self._call.opened
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                runner = opened.start(
+                    tasks.create_task, dialect="ga", leg=self._leg, transport="webrtc"
+                )
+                self.started.set()
+                await runner.ended.wait()
+        except Exception:  # noqa: BLE001 -- it is told and logged; a call's fault is its own
+            # A fault of one call is its own: the group that it lives in is all calls'.
+            _log.exception("call_failed", call_id=self._call.call_id)
+        finally:
+            self._half_open.cancel()
+            self._services.calls.remove(self._call.call_id)
+            await self._flush()
+            await self.peer.close()
+            await opened.finish()
+
+    async def _flush(self) -> None:
+        """Let the last events leave: an expiry is told before the end (CONTRACT 14)."""
+        until = self._loop.time() + FLUSH_S
+        while (
+            self._channel is not None
+            and self._channel.readyState == "open"
+            and self._channel.bufferedAmount
+            and self._loop.time() < until
+        ):
+            await asyncio.sleep(0.02)
+
+    def _connected(self) -> None:
+        self._half_open.cancel()
+        if not self.peer.expects_channel:
+            self._call.begin()
+
+    def _gone(self, vanished: bool) -> None:
+        reason = EndReason.CLIENT_VANISHED if vanished else EndReason.CLIENT_CLOSED
+        self._call.opened.runner.shutdown(reason, code=1000)
+
+    def _joined(self, channel: RTCDataChannel) -> None:
+        if self._channel is not None:
+            return
+        self._channel = channel
+        runner = self._call.opened.runner
+        controller = Channel(
+            channel,
+            most_bytes=self._services.settings.send_queue_bytes,
+            too_slow=self._too_slow,
+            too_large=self._too_large,
+        )
+        taker = FrameTaker(self._call.opened, self._call.join(controller))
+        channel.on("message", taker.take)
+        channel.on("close", lambda: None if runner.closed else self._gone(False))
+
+    def _too_slow(self) -> None:
+        metrics.SLOW_READERS.inc()
+        self._loop.call_soon(
+            lambda: self._call.opened.runner.shutdown(EndReason.CLIENT_TOO_SLOW, code=1008)
+        )
+
+    def _too_large(self, _text: str) -> str:
+        body = ErrorBody(
+            type="server_error",
+            code="event_too_large",
+            message="An event was larger than a data channel bears, and was left out.",
+            param=None,
+            event_id=None,
+        )
+        return frame(ErrorEvent(event_id=self._services.ids("event"), error=body))

@@ -1,0 +1,83 @@
+"""A sideband: a WebSocket that controls a live call beside its caller (CONTRACT 14).
+
+It sees the call's events but for audio, and may send every client event. When
+it leaves, or reads too slowly, the call goes on; when the call ends, it is
+closed.
+"""
+
+from __future__ import annotations
+
+from starlette.types import Send
+
+from gateway.identity.principal import Principal
+from gateway.ingress.websocket.protocol import FramedWebSocket
+from gateway.ingress.websocket.reading import Reading
+from gateway.ingress.websocket.socket import Socket
+from gateway.services import Services
+from gateway.sessions.admission import Denied
+from gateway.sessions.calls import Call
+from gateway.sessions.projection import Projection
+from gateway.settings import Settings
+from gateway.telemetry import metrics
+from realtime.session.inputs import ControllerId
+
+BESIDE = Projection(audio=False)
+LEFT_CODE = 1000
+
+
+async def admitted_call(services: Services, call_id: str, principal: Principal) -> Call:
+    """Return the call, if the caller may control it.
+
+    Raises:
+        UnknownCall: there is none for this caller.
+        WireFault: policy refused.
+    """
+    call = services.calls.find(call_id, principal)
+    facts = {**principal.facts(), "call_id": call_id, "model": call.opened.config.model}
+    verdict = await services.admission.admit("realtime.attach", facts)
+    if isinstance(verdict, Denied):
+        metrics.DENIALS.labels(verdict.reason).inc()
+        raise verdict.fault()
+    return services.calls.find(call_id, principal)
+
+
+async def deny_unknown_call(send: Send) -> None:
+    """Answer the upgrade with 404."""
+    start = {"status": 404, "headers": [(b"content-length", b"0")]}
+    await send({"type": "websocket.http.response.start", **start})
+    await send({"type": "websocket.http.response.body", "body": b""})
+
+
+async def serve_sideband(
+    settings: Settings, call: Call, connection: FramedWebSocket, send: Send
+) -> None:
+    """Serve the socket until it leaves or the call ends."""
+    controllers = call.opened.runner.controllers
+    number: ControllerId | None = None
+
+    def leave() -> None:
+        if number is not None:
+            controllers.remove(number)
+        socket.close(LEFT_CODE, "")
+
+    def too_slow() -> None:
+        metrics.SLOW_READERS.inc()
+        if number is not None:
+            controllers.remove(number)
+
+    socket = Socket(
+        send,
+        queue_bytes=settings.send_queue_bytes,
+        send_timeout_s=settings.send_timeout_s,
+        too_slow=too_slow,
+        connection=connection,
+        projection=BESIDE,
+    )
+    number = call.join(socket)
+    reading = Reading(call.opened, number, connection, lag_ms=settings.detection_lag_ms)
+    connection.listen(reading.take, leave)
+    try:
+        await socket.write()
+    finally:
+        reading.close()
+        controllers.remove(number)

@@ -1,0 +1,142 @@
+"""Calls: one object for every way in, found by id (TELEPHONY 4.1; CONTRACT 3.4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.identity.principal import Principal
+from gateway.sessions.controllers import Controller
+from gateway.sessions.opening import OpenedSession
+from realtime.errors import WireFault
+from realtime.session.inputs import ControllerId, EndReason, Joined, Opened
+
+
+class UnknownCall(WireFault):
+    """No live call of the caller's project has this id."""
+
+    status = 404
+    code = "call_id_not_found"
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(f"No call found with id '{call_id}'.")
+
+
+class CallNotRinging(WireFault):
+    """`accept` and `reject` are for calls that ring (DECISIONS 2.7)."""
+
+    status = 400
+    code = "call_not_ringing"
+
+    def __init__(self) -> None:
+        super().__init__("This call is not ringing: it was accepted when it was created.")
+
+
+class ReferNotSupported(WireFault):
+    """Nobody can transfer a WebRTC call (DECISIONS 2.7)."""
+
+    status = 400
+    code = "refer_not_supported"
+
+    def __init__(self) -> None:
+        super().__init__("This kind of call cannot be transferred.")
+
+
+class TooManyCalls(WireFault):
+    """As many calls as this process takes are live."""
+
+    status = 503
+    type = "server_error"
+    code = "too_many_calls"
+
+    def __init__(self) -> None:
+        super().__init__("This server has as many calls as it takes. Try again later.")
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A live call; media, a session, and whoever controls it."""
+
+    call_id: str
+    principal: Principal
+    opened: OpenedSession
+    begun: bool = False
+
+    def join(self, controller: Controller) -> ControllerId:
+        """Add a controller; the first begins the session, all are shown it."""
+        runner = self.opened.runner
+        number = runner.controllers.add(controller)
+        runner.post(Joined(number) if self.begun else Opened(number))
+        self.begun = True
+        return number
+
+    def begin(self) -> None:
+        """Begin the session though nobody controls it: the offer had no data channel."""
+        if not self.begun:
+            self.begun = True
+            self.opened.runner.post(Opened(0))
+
+    def hang_up(self) -> None:
+        """End the call."""
+        self.opened.runner.shutdown(EndReason.HUNG_UP, code=1000)
+
+    def reachable_by(self, principal: Principal) -> bool:
+        """Say whether a caller may control this call (DECISIONS 2.7)."""
+        if principal.project_id != self.principal.project_id:
+            return False
+        secret = principal.client_secret_id
+        return secret is None or secret == self.principal.client_secret_id
+
+
+class Calls:
+    """The live calls of this process; bounded."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._calls: dict[str, Call] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def live_in(self, tasks: asyncio.TaskGroup) -> None:
+        """Let every call be a task of this group."""
+        self._tasks = tasks
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def check_room(self) -> None:
+        """Refuse a call before anything is made for it.
+
+        Raises:
+            TooManyCalls: there is no room.
+        """
+        if self._tasks is None or len(self._calls) >= self._most:
+            raise TooManyCalls
+
+    def add(self, call: Call, serving: Coroutine[Any, Any, None]) -> None:
+        """A call begins; `serving` removes it at its end and never raises.
+
+        Raises:
+            TooManyCalls: nothing serves calls now.
+        """
+        if self._tasks is None:
+            serving.close()
+            raise TooManyCalls
+        self._calls[call.call_id] = call
+        self._tasks.create_task(serving)
+
+    def remove(self, call_id: str) -> None:
+        """A call ended."""
+        self._calls.pop(call_id, None)
+
+    def find(self, call_id: str, principal: Principal) -> Call:
+        """Return a call.
+
+        Raises:
+            UnknownCall: there is none that the caller may control.
+        """
+        call = self._calls.get(call_id)
+        if call is None or not call.reachable_by(principal):
+            raise UnknownCall(call_id)
+        return call

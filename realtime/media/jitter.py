@@ -1,0 +1,192 @@
+"""Puts RTP packets in order and tells what is missing (RFC 3550); pure, driven by instants.
+
+There is no playout clock here: what listens is a recogniser, so packets in
+order are released at once, a burst too, and a delay is over when its burst has
+come. A gap is waited for `wait_ms` or `wait_packets` later packets, then
+released as lost; media time stays gap-free. While nothing comes at all,
+`expire` releases silence in real time, so that a turn of somebody who muted
+the microphone ends; time that was filled so is not filled again.
+
+All durations in ticks of the RTP clock unless they say ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+MODULO: Final = 1 << 16
+HALF: Final = 1 << 15
+TIMESTAMPS: Final = 1 << 32
+MOST_CONCEALED: Final = 3
+"""Packets in a row that are concealed; beyond them loss is silence."""
+RESYNC_PACKETS: Final = 1_000
+"""A jump this far is another stream, or an outage that nobody can fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A packet's payload, in its turn."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A packet that did not come; `following` is the payload after it, which may hold a copy."""
+
+    ticks: int
+    following: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Time in which nothing was said, or nothing was heard."""
+
+    ticks: int
+
+
+Released: TypeAlias = Audio | Lost | Silence
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    timestamp: int
+    payload: bytes
+    came_ms: int
+
+
+class JitterBuffer:
+    """One stream's packets on their way to the decoder."""
+
+    def __init__(
+        self,
+        *,
+        clock_hz: int,
+        wait_ms: int = 60,
+        wait_packets: int = 3,
+        quiet_ms: int = 100,
+        silence_ms: int = 20,
+        most_packets: int = 64,
+    ) -> None:
+        self._hz = clock_hz
+        self._wait_ms = wait_ms
+        self._wait_packets = wait_packets
+        self._quiet_ms = quiet_ms
+        self._silence_ms = silence_ms
+        self._most = most_packets
+        self._held: dict[int, _Packet] = {}
+        self._next: int | None = None
+        """The sequence number that is due."""
+        self._timestamp = 0
+        """The media time that is due, by the stream's own clock."""
+        self._ticks = clock_hz // 50
+        """How long a packet is, as far as the last two told."""
+        self._filled = 0
+        """Ticks of silence made up since the last packet."""
+        self._quiet_since_ms: int | None = None
+        self.lost = 0
+        self.late = 0
+
+    def put(self, sequence: int, timestamp: int, payload: bytes, now_ms: int) -> list[Released]:
+        """Take a packet; return what is due now, in order."""
+        if self._next is None:
+            self._begin(sequence, timestamp)
+        ahead = (sequence - (self._next or 0)) % MODULO
+        if ahead >= HALF:
+            if MODULO - ahead < RESYNC_PACKETS:
+                self.late += 1
+                return []
+            self._begin(sequence, timestamp)
+        elif ahead > RESYNC_PACKETS:
+            self._begin(sequence, timestamp)
+        self._held[sequence] = _Packet(timestamp, payload, now_ms)
+        self._quiet_since_ms = now_ms
+        return self._release(now_ms)
+
+    def _begin(self, sequence: int, timestamp: int) -> None:
+        self._held.clear()
+        self._next = sequence
+        self._timestamp = timestamp
+
+    def expire(self, now_ms: int) -> list[Released]:
+        """Return what is due by time alone: a gap waited for long enough, or silence."""
+        released = self._release(now_ms)
+        if self._held or self._quiet_since_ms is None:
+            return released
+        silent_ms = now_ms - self._quiet_since_ms - self._quiet_ms
+        due = silent_ms * self._hz // 1000 - self._filled
+        if due >= self._silence_ms * self._hz // 1000:
+            self._filled += due
+            released.append(Silence(due))
+        return released
+
+    def deadline_ms(self) -> int | None:
+        """Return when `expire` has something to do, None before the first packet."""
+        if self._quiet_since_ms is None:
+            return None
+        if self._held:
+            return min(packet.came_ms for packet in self._held.values()) + self._wait_ms
+        filled_ms = self._filled * 1000 // self._hz
+        return self._quiet_since_ms + self._quiet_ms + filled_ms + self._silence_ms
+
+    def _release(self, now_ms: int) -> list[Released]:
+        released: list[Released] = []
+        while self._held and self._next is not None:
+            packet = self._held.pop(self._next, None)
+            if packet is not None:
+                self._audio(packet, released)
+            elif self._waited(now_ms):
+                self._give_up(released)
+            else:
+                break
+        return released
+
+    def _audio(self, packet: _Packet, released: list[Released]) -> None:
+        gap = (packet.timestamp - self._timestamp) % TIMESTAMPS
+        if gap < TIMESTAMPS // 2:
+            # The sender was silent on purpose (DTX), or the packet before was shorter.
+            self._pause(gap, released)
+            self._timestamp = packet.timestamp
+        self._filled = 0
+        released.append(Audio(packet.payload))
+        self._next = ((self._next or 0) + 1) % MODULO
+        following = self._held.get(self._next)
+        if following is not None:
+            ticks = (following.timestamp - packet.timestamp) % TIMESTAMPS
+            if 0 < ticks <= self._hz * 120 // 1000:
+                self._ticks = ticks
+        self._timestamp = (self._timestamp + self._ticks) % TIMESTAMPS
+
+    def _pause(self, ticks: int, released: list[Released]) -> None:
+        """Add silence for media time that no packet holds and that was not filled yet."""
+        rest = ticks - self._filled
+        if rest > 0:
+            released.append(Silence(rest))
+
+    def _waited(self, now_ms: int) -> bool:
+        oldest = min(packet.came_ms for packet in self._held.values())
+        held = len(self._held)
+        return held >= min(self._wait_packets, self._most) or now_ms - oldest >= self._wait_ms
+
+    def _give_up(self, released: list[Released]) -> None:
+        """Release what is missing before the first packet that is there."""
+        due = self._next or 0
+        first = min(self._held, key=lambda sequence: (sequence - due) % MODULO)
+        missing = (first - due) % MODULO
+        self.lost += missing
+        concealed = min(missing, MOST_CONCEALED)
+        ticks = self._ticks * missing
+        after = self._held[first].payload
+        unfilled = max(ticks - self._filled, 0)
+        concealed = min(concealed, unfilled // self._ticks)
+        silent = unfilled - concealed * self._ticks
+        if silent > 0:
+            released.append(Silence(silent))
+        released.extend(
+            Lost(self._ticks, after if place == concealed - 1 else None)
+            for place in range(concealed)
+        )
+        self._filled = max(self._filled - ticks, 0)
+        self._timestamp = (self._timestamp + ticks) % TIMESTAMPS
+        self._next = first

@@ -20,6 +20,7 @@ from gateway.api.beta_sessions import (
     BetaTranscriptionSessionRequest,
     BetaTranscriptionSessionResponse,
 )
+from gateway.api.calls import ReferRequest, RejectRequest
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.documents import OPENAPI
 from realtime.events.client import MODELS
@@ -99,6 +100,8 @@ MODELS_SHOWN: tuple[type[BaseModel], ...] = (
     BetaSessionResponse,
     BetaTranscriptionSessionRequest,
     BetaTranscriptionSessionResponse,
+    RejectRequest,
+    ReferRequest,
     ModelObject,
     ModelList,
     ReadyReport,
@@ -163,6 +166,7 @@ def _paths() -> Json:
             "BetaTranscriptionSessionResponse",
             "The flat transcription session of the retired beta, with the secret.",
         ),
+        **_call_paths(),
         "/v1/models": {"get": _get("listModels", "ModelList", "The models.", "401", "429")},
         "/v1/models/{model}": {
             "parameters": [model],
@@ -177,10 +181,68 @@ def _paths() -> Json:
     }
 
 
+CALL_CONTROLS: tuple[tuple[str, str, str | None], ...] = (
+    ("hangup", "Ended.", None),
+    ("accept", "Accepted; only calls that ring can be.", "RealtimeSessionIn"),
+    ("reject", "Rejected; only calls that ring can be.", "RejectRequest"),
+    ("refer", "Transferred; WebRTC calls cannot be.", "ReferRequest"),
+)
+
+
+def _call_paths() -> Json:
+    sdp: Json = {"application/sdp": {"schema": {"type": "string"}}}
+    parts = {"sdp": {"type": "string"}, "session": {"type": "string"}}
+    form = {"schema": {"type": "object", "required": ["sdp"], "properties": parts}}
+    answered: Json = {
+        "description": "The SDP answer; `Location` is where the call is found.",
+        "content": sdp,
+        "headers": {"Location": {"schema": {"type": "string"}}},
+    }
+    create = {
+        "operationId": "createCall",
+        "parameters": [{"name": "model", "in": "query", "schema": {"type": "string"}}],
+        "requestBody": {"content": {**sdp, "multipart/form-data": form}},
+        "responses": {
+            "201": answered,
+            **_faults("400", "401", "403", "408", "413", "415", "429", "503"),
+        },
+    }
+    call = {"name": "call_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    controls = {
+        f"/v1/realtime/calls/{{call_id}}/{control}": {
+            "parameters": [call],
+            "post": _control(control, description, body),
+        }
+        for control, description, body in CALL_CONTROLS
+    }
+    return {"/v1/realtime/calls": {"post": create}, **controls}
+
+
+def _control(control: str, description: str, body: str | None) -> Json:
+    found: Json = {
+        "operationId": f"{control}Call",
+        "responses": {
+            "200": {"description": description},
+            **_faults("400", "401", "403", "404", "408", "413", "415", "429"),
+        },
+    }
+    if body is not None:
+        schema = {"$ref": REFERENCE.format(model=body)}
+        found["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return found
+
+
 def _schemas() -> tuple[Json, list[str], list[str]]:
     """Return every schema, and the names of the client's and the server's events."""
     clients: list[type[BaseModel]] = [*MODELS.values()]
-    taken = [*clients, ClientSecretRequest, BetaSessionRequest, BetaTranscriptionSessionRequest]
+    taken = [
+        *clients,
+        ClientSecretRequest,
+        BetaSessionRequest,
+        BetaTranscriptionSessionRequest,
+        RejectRequest,
+        ReferRequest,
+    ]
     shown: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (model, "validation" if model in taken else "serialization")
         for model in (*clients, *MODELS_SHOWN)

@@ -6,6 +6,7 @@ missing=""
 [ -d /usr/lib/postgresql ] || missing="$missing postgresql"
 command -v node >/dev/null 2>&1 || missing="$missing nodejs npm"
 command -v espeak-ng >/dev/null 2>&1 || missing="$missing espeak-ng"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "[setup] tests that need these are left out:$missing"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.browser.chromium import browsing, found, microphone, serving
 from tests.conftest import ROOT, missing
+from tests.functional.browser.chromium import browsing, found, microphone, serving
 from tests.functional.server import Server
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]

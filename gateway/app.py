@@ -20,11 +20,13 @@ from gateway.api import routes as rest
 from gateway.api.faults import on_http_exception, on_wire_fault
 from gateway.api.middleware import BoundedBodies, NothingInternal, PlatformHeaders
 from gateway.api.rates import RATE_LIMIT_HEADERS
+from gateway.console import playground
 from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.engines.relay.endpoint import relay_endpoints
+from gateway.identity.operators import Operators
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
 from gateway.ingress.websocket import routes as websocket
@@ -98,6 +100,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         ids=ids,
         database=database,
         identity=Identity(database, Pepper.load(settings.data_dir / "pepper")),
+        operators=Operators(),
         admission=LocalAdmission(),
         limits=MemoryRateLimits(
             requests_per_minute=settings.requests_per_minute,
@@ -147,7 +150,7 @@ def build_app(services: Services, embedded: Embedded) -> Starlette:
     """Build the application around the services."""
     settings = services.settings
     return Starlette(
-        routes=[*rest.routes(services), *websocket.routes(services)],
+        routes=[*rest.routes(services), *websocket.routes(services), *playground.routes(services)],
         middleware=[
             Middleware(PlatformHeaders, limits=services.limits),
             Middleware(

@@ -9,6 +9,7 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.engines.registry import Registry
+    from gateway.identity.operators import Operators
     from gateway.identity.service import Identity
     from gateway.limits.port import RateLimits
     from gateway.readiness import Readiness
@@ -29,6 +30,7 @@ class Services:
     ids: IdSource
     database: Database
     identity: Identity
+    operators: Operators
     admission: Admission
     limits: RateLimits
     recorder: Recorder

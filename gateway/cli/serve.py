@@ -80,6 +80,7 @@ async def _serve(settings: Settings, *, quiet: bool) -> None:
     services, embedded = build_services(settings)
     await services.identity.ensure_default_project()
     key = await development_key(services.identity, settings.data_dir / KEY_FILE)
+    operator = await services.identity.authenticate(key)
     certificate, authority = _certificate(settings)
     app = build_app(services, embedded)
 
@@ -90,7 +91,8 @@ async def _serve(settings: Settings, *, quiet: bool) -> None:
         gc.freeze()
         _keep(settings.data_dir / "port", port)
         if not quiet:
-            print(_banner(services, key, port, authority), file=sys.stdout, flush=True)
+            link = services.operators.invite(operator)
+            print(_banner(services, key, link, port, authority), file=sys.stdout, flush=True)
 
     server = Server(app, settings, certificate=certificate, started=started)
     if settings.internal_port is not None:
@@ -145,7 +147,7 @@ def _command() -> str:
     return str(script.relative_to(here) if script.is_relative_to(here) else script)
 
 
-def _banner(services: Services, key: str, port: int, authority: Path | None) -> str:
+def _banner(services: Services, key: str, link: str, port: int, authority: Path | None) -> str:
     settings = services.settings
     scheme = "https" if settings.tls else "http"
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
@@ -161,6 +163,8 @@ def _banner(services: Services, key: str, port: int, authority: Path | None) -> 
         lines.append(f"  trust      NODE_EXTRA_CA_CERTS={authority.absolute()}")
     lines += [
         "Try:",
+        f"  {base.removesuffix('/v1')}/playground/enter/{link}",
+        "             (in a browser; opens once)",
         f'  {_command()} call --url {base} --text "what time is it"',
         f"  curl {base.removesuffix('/v1')}/readyz",
         "",

@@ -28,6 +28,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
+from gateway.recording.recordable import recordable
 from gateway.store.database import Database
 from gateway.store.tables import Base, Event, Item, RealtimeSession, Usage
 from gateway.store.upsert import insert_ignore, upsert
@@ -39,9 +40,6 @@ from realtime.session.inputs import EndReason
 BATCH_ROWS = 100
 FLUSH_S = 0.2
 RETRY_S = 1.0
-LEFT_OUT = frozenset({"audio", "image_url"})
-"""Keys of client events whose values are not recorded."""
-
 _log = structlog.get_logger("recorder")
 
 
@@ -308,22 +306,3 @@ async def _change(connection: Any, row: _Row) -> None:
     where = [getattr(row.table, name) == row.values[name] for name in key]
     values = {name: value for name, value in row.values.items() if name not in key}
     await connection.execute(update(row.table).where(*where).values(**values))
-
-
-def recordable(value: Any) -> Any:
-    """Return a JSON value without media (only its length stays) and without NUL characters.
-
-    PostgreSQL takes no NUL, neither in text nor in JSON.
-    """
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, dict):
-        return {
-            recordable(key): f"<{len(part)} characters>"
-            if key in LEFT_OUT and isinstance(part, str)
-            else recordable(part)
-            for key, part in value.items()
-        }
-    if isinstance(value, list):
-        return [recordable(part) for part in value]
-    return value

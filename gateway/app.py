@@ -111,7 +111,13 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=Registry(default, echo=echo, relays=relays),
         directory=Directory(),
-        tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
+        tools=Tools(
+            settings.tools,
+            allowed_origins=settings.tool_origins,
+            actions=settings.client_actions,
+            contexts=settings.context_updates,
+            actions_only=settings.client_actions_only,
+        ),
         readiness=readiness,
     )
     return services, embedded

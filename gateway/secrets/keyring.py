@@ -58,7 +58,9 @@ class Keyring:
         """Encrypt what stands at a place (`table|column|row|project`)."""
         key, bound = AESGCM.generate_key(KEY_BITS), place.encode()
         wrapped = _encrypted(self._keys[self._newest], key, bound)
-        return f"{FORM}:{self._newest}:{_text(wrapped)}:{_text(_encrypted(AESGCM(key), plain, bound))}"
+        return (
+            f"{FORM}:{self._newest}:{_text(wrapped)}:{_text(_encrypted(AESGCM(key), plain, bound))}"
+        )
 
     def open(self, sealed: str, *, place: str) -> bytes:
         """Decrypt what `seal` returned for this place.

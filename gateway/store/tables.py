@@ -160,8 +160,7 @@ class ToolCallRow(_Owned, Base):
     status: Mapped[str] = mapped_column(String(16))
     approval: Mapped[str] = mapped_column(String(16))
     approval_request_id: Mapped[str | None] = mapped_column(String(512))
-    attempts: Mapped[int] = mapped_column(Integer)
-    started_at_ms: Mapped[int] = mapped_column(BigInteger)
+    at_ms: Mapped[int] = mapped_column(BigInteger)
     duration_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 

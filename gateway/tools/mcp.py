@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,9 @@ EVENTS_TIMEOUT_S = 300.0
 """Longest silence of a stream of events."""
 
 MOST_TOOLS = 1_000
+MOST_LIST_CHARS = 1_048_576
+"""Of all names, descriptions and schemas of a server's tools, as JSON."""
+
 MOST_PAGES = 50
 MOST_OUTPUT_CHARS = 65_536
 """Of a result, as the model reads it."""
@@ -39,6 +43,10 @@ MOST_OUTPUT_CHARS = 65_536
 GONE = McpExecutionError(message="The tool's server cannot be reached.")
 
 _log = structlog.get_logger("mcp")
+
+
+class TooManyTools(Exception):
+    """A server lists more than the client can be shown."""
 
 
 class McpConnection:
@@ -62,6 +70,7 @@ class McpConnection:
         """Return the server's tools.
 
         Raises:
+            TooManyTools: they are more, or longer, than anybody wants to read.
             Exception: whatever the library raises; the import failed.
         """
         client = await asyncio.shield(self._client)
@@ -71,23 +80,42 @@ class McpConnection:
             page = await client.list_tools(cursor=cursor)
             found += [_listed(tool) for tool in page.tools]
             cursor = page.next_cursor
-            if cursor is None or len(found) >= MOST_TOOLS:
+            if len(found) > MOST_TOOLS:
                 break
-        return tuple(found[:MOST_TOOLS])
+            if cursor is None:
+                return _bounded(found)
+        raise TooManyTools
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str | McpError:
-        """Call a tool and return its output, or why there is none."""
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        progressed: Callable[[], None] = lambda: None,
+    ) -> str | McpError:
+        """Call a tool and return its output, or why there is none.
+
+        `progressed` is called whenever the server tells that it goes on.
+        """
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            del progress, total, message  # the wire has no word for them
+            progressed()
+
+        calling: asyncio.Future[Any] | None = None
         try:
             client = await asyncio.shield(self._client)
-            calling = asyncio.ensure_future(client.call_tool(name, dict(arguments)))
+            calling = asyncio.ensure_future(
+                client.call_tool(name, dict(arguments), progress_callback=on_progress)
+            )
             await asyncio.wait({calling, self._task}, return_when=asyncio.FIRST_COMPLETED)
-            if not calling.done():
-                calling.cancel()
-                return GONE
-            return _output(calling.result())
+            return _output(calling.result()) if calling.done() else GONE
         except Exception as error:  # noqa: BLE001 -- whatever a server does fails its call
             _log.info("mcp_call_failed", server=self.server.label, error=type(error).__name__)
             return fault_of(error)
+        finally:
+            if calling is not None:
+                calling.cancel()
 
     async def close(self) -> None:
         """End the session with the server."""
@@ -136,6 +164,12 @@ class McpConnection:
         del auth  # we never give the library any
         limit = timeout or httpx2.Timeout(CONNECT_TIMEOUT_S)
         return guarded_client(self._guard, headers=headers, timeout=limit)
+
+
+def _bounded(tools: list[McpListedTool]) -> tuple[McpListedTool, ...]:
+    if sum(len(json.dumps(asdict(tool))) for tool in tools) > MOST_LIST_CHARS:
+        raise TooManyTools
+    return tuple(tools)
 
 
 def _listed(tool: Tool) -> McpListedTool:

@@ -170,6 +170,7 @@ def mcp_functions(
     tools: Iterable[McpListedTool],
     *,
     deadline_ms: int,
+    most_ms: int | None = None,
 ) -> Iterable[FunctionSpec]:
     """Yield the allowed tools of a server as functions; names may still collide."""
     for tool in tools:
@@ -183,6 +184,7 @@ def mcp_functions(
                     shown_as="mcp_call",
                     approval="client" if needs_approval(entry, tool) else "not_needed",
                     deadline_ms=deadline_ms,
+                    most_ms=most_ms,
                     server_label=entry["server_label"],
                     tool_name=tool.name,
                 ),

@@ -95,7 +95,10 @@ class Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope["type"] != "http" or dict(scope["headers"]).get(b"authorization") == self._expected:
+        if (
+            scope["type"] != "http"
+            or dict(scope["headers"]).get(b"authorization") == self._expected
+        ):
             await self._app(scope, receive, send)
         else:
             await Response(status_code=401)(scope, receive, send)

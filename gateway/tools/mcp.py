@@ -15,7 +15,7 @@ import structlog
 from mcp import Client, MCPError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, TextContent, Tool
+from mcp.types import CONNECTION_CLOSED, CallToolResult, TextContent, Tool
 
 from gateway.tools.guard import Guard, guarded_client
 from realtime.events.mcp_items import (
@@ -40,6 +40,10 @@ MOST_PAGES = 50
 MOST_OUTPUT_CHARS = 65_536
 """Of a result, as the model reads it."""
 
+HTTP_FAULT = "Server returned an error response"
+FORGOTTEN = "Session terminated"
+"""The library's words for an HTTP status that is no success, and for 404 under a session."""
+
 GONE = McpExecutionError(message="The tool's server cannot be reached.")
 
 _log = structlog.get_logger("mcp")
@@ -56,6 +60,8 @@ class McpConnection:
         self.server = server
         self._guard = guard
         self._closing = asyncio.Event()
+        self._refused_with: int | None = None
+        """The last HTTP status that was none of success; the library keeps it to itself."""
         loop = asyncio.get_running_loop()
         self._client: asyncio.Future[Client] = loop.create_future()
         # The library's scopes must be left in the task that entered them.
@@ -64,7 +70,7 @@ class McpConnection:
     @property
     def ended(self) -> bool:
         """The connection is over; another one must be opened."""
-        return self._task.done()
+        return self._task.done() or self._closing.is_set()
 
     async def tools(self) -> tuple[McpListedTool, ...]:
         """Return the server's tools.
@@ -112,10 +118,24 @@ class McpConnection:
             return _output(calling.result()) if calling.done() else GONE
         except Exception as error:  # noqa: BLE001 -- whatever a server does fails its call
             _log.info("mcp_call_failed", server=self.server.label, error=type(error).__name__)
-            return fault_of(error)
+            return self._fault(error)
         finally:
             if calling is not None:
                 calling.cancel()
+
+    def _fault(self, error: Exception) -> McpError:
+        """Tell what went wrong; a session that the server forgot is not used again."""
+        fault = fault_of(error)
+        if isinstance(fault, McpProtocolError):
+            status = self._refused_with
+            if fault.message == HTTP_FAULT and status is not None:
+                return http_fault(status)
+            if fault.code != CONNECTION_CLOSED and fault.message != FORGOTTEN:
+                return fault
+        if not isinstance(fault, McpHttpError):
+            self._closing.set()
+            return GONE
+        return fault
 
     async def close(self) -> None:
         """End the session with the server."""
@@ -163,7 +183,13 @@ class McpConnection:
     ) -> httpx2.AsyncClient:
         del auth  # we never give the library any
         limit = timeout or httpx2.Timeout(CONNECT_TIMEOUT_S)
-        return guarded_client(self._guard, headers=headers, timeout=limit)
+        client = guarded_client(self._guard, headers=headers, timeout=limit)
+        client.event_hooks = {"response": [self._answered]}
+        return client
+
+    async def _answered(self, response: httpx2.Response) -> None:
+        if not response.is_success:
+            self._refused_with = response.status_code
 
 
 def _bounded(tools: list[McpListedTool]) -> tuple[McpListedTool, ...]:
@@ -201,9 +227,13 @@ def fault_of(error: BaseException) -> McpError:
     if isinstance(error, MCPError):
         return McpProtocolError(code=error.code, message=error.message)
     if isinstance(error, httpx2.HTTPStatusError):
-        code = error.response.status_code
-        return McpHttpError(code=code, message=f"The tool's server answered {code}.")
+        return http_fault(error.response.status_code)
     return GONE
+
+
+def http_fault(status: int) -> McpHttpError:
+    """Return the client's form of an HTTP status."""
+    return McpHttpError(code=status, message=f"The tool's server answered {status}.")
 
 
 def _words(error: BaseException) -> str:

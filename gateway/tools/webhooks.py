@@ -42,6 +42,7 @@ class Webhook:
     def function(self) -> FunctionSpec:
         """Return the tool as a brain sees it."""
         attempts = self.tool.retries + 1
+        pauses_s = FIRST_PAUSE_S * (2**self.tool.retries - 1)
         return FunctionSpec(
             name=self.tool.name,
             description=self.tool.description,
@@ -49,7 +50,7 @@ class Webhook:
             route=ToolRoute(
                 executor="gateway",
                 shown_as="mcp_call" if self.tool.shown else "nothing",
-                deadline_ms=int(self.tool.timeout_s * 1000) * attempts + 2_000,
+                deadline_ms=int((self.tool.timeout_s * attempts + pauses_s) * 1000) + 2_000,
                 server_label=SERVER_LABEL,
                 tool_name=self.tool.name,
             ),

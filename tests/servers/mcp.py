@@ -67,14 +67,18 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[str], port: int, path: str) -> None:
         self.process = process
+        self.port = port
         self.origin = f"http://127.0.0.1:{port}"
         self.url = f"{self.origin}{path}"
 
 
 @contextmanager
-def running(*, tools: int = 0, sse: bool = False, token: str = "") -> Iterator[Running]:
-    """Start one on a free port; with a token it answers nobody else."""
+def running(
+    *, tools: int = 0, sse: bool = False, token: str = "", port: int = 0
+) -> Iterator[Running]:
+    """Start one on a free port or that one; with a token it answers nobody else."""
     command = [sys.executable, "-m", "tests.servers.mcp", "--tools", str(tools), "--token", token]
+    command += ["--port", str(port)]
     process = subprocess.Popen(
         [*command, *(["--sse"] if sse else [])], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -110,12 +114,13 @@ def main() -> None:
     parser.add_argument("--tools", type=int, default=0)
     parser.add_argument("--sse", action="store_true")
     parser.add_argument("--token", default="")
+    parser.add_argument("--port", type=int, default=0)
     wanted = parser.parse_args()
     made = server(wanted.tools)
     app: ASGIApp = made.sse_app() if wanted.sse else made.streamable_http_app()
     if wanted.token:
         app = Guarded(app, wanted.token)
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.create_server(("127.0.0.1", wanted.port))
     print(listening.getsockname()[1], flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listening])
 

@@ -151,6 +151,19 @@ async def test_server_that_dies_in_a_call_ends_it_with_an_error() -> None:
         session.tools.close()
 
 
+@pytest.mark.parametrize("last", ["search", "die"])
+async def test_server_that_was_restarted_is_found_again(last: str) -> None:
+    """It has forgotten the session: one call may fail, the next opens another."""
+    with mcp.running() as first:
+        session = Session(first.url, allowed=[first.origin])
+        await session.imported()
+        await session.call(last, '{"q":"x"}' if last == "search" else "{}")
+    with mcp.running(port=first.port):
+        reports = [await session.call("search", '{"q":"y"}') for _ in range(2)]
+        assert reports[-1].output == "Found y."
+        session.tools.close()
+
+
 async def test_five_hundred_tools_are_imported() -> None:
     """A long list is read to its end."""
     with mcp.running(tools=500) as large:

@@ -10,10 +10,12 @@ from ipaddress import ip_address
 import httpx2
 import pytest
 
-from gateway.tools.guard import Address, AnswerTooLong, Guard, guarded_client
+from gateway.tools.guard import Address, AnswerTooLong, Guard, GuardedTransport, guarded_client
+from realtime.events.mcp_items import McpHttpError
 from realtime.session.effects import ImportTools
 from realtime.session.inputs import ToolsNotImported
 from tests.gateway.tools.test_mcp import TIMEOUT_S, Session
+from tests.servers import mcp
 
 
 @asynccontextmanager
@@ -110,3 +112,22 @@ async def test_name_with_one_private_address_among_public_ones_is_refused() -> N
     with pytest.raises(httpx2.ConnectError):
         await client.get("https://mixed.test/mcp")
     await client.aclose()
+
+
+async def test_http_status_of_a_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contract has a form for it; the library keeps the status to itself."""
+    with mcp.running() as running:
+        session = Session(running.url, allowed=[running.origin])
+        await session.imported()
+        send = GuardedTransport.handle_async_request
+
+        async def refuse(self: GuardedTransport, request: httpx2.Request) -> httpx2.Response:
+            answer = await send(self, request)
+            answer.status_code = 503
+            return answer
+
+        monkeypatch.setattr(GuardedTransport, "handle_async_request", refuse)
+        report = await session.call("search", '{"q":"x"}')
+        assert isinstance(report.error, McpHttpError)
+        assert report.error.code == 503
+        session.tools.close()

@@ -191,6 +191,12 @@ class SessionConfig:
     audio: AudioConfig = AudioConfig()
     include: list[str] | None = None
     _mcp: dict[str, McpDefinition] = field(default_factory=dict)
+    _untraced: bool = False
+
+    @property
+    def untraced(self) -> bool:
+        """The client disabled tracing."""
+        return self._untraced
 
     @property
     def mcp(self) -> dict[str, McpDefinition]:

@@ -20,7 +20,6 @@ from realtime.engine import (
     BrainCallStarted,
     BrainFailed,
     BrainFinished,
-    BrainReport,
     BrainText,
     DetectionLost,
     RecognitionFailed,
@@ -28,7 +27,6 @@ from realtime.engine import (
     SpeechFinished,
     SpeechProbability,
     SpeechProduced,
-    SpeechReport,
     TranscriptFinal,
     TranscriptPartial,
     TurnHypothesis,
@@ -352,9 +350,6 @@ class Session:
 
     # --- engine reports ---
 
-    def _partial(self, given: TranscriptPartial) -> None:
-        self._transcripts.partial(given)
-
     def _final(self, given: TranscriptFinal) -> None:
         if self._transcripts.final(given):
             self._answers.transcribed(given.utterance_id, None, self._now_ms)
@@ -362,15 +357,6 @@ class Session:
     def _recognition_failed(self, given: RecognitionFailed) -> None:
         if self._transcripts.failed(given.utterance_id, given.fault):
             self._answers.transcribed(given.utterance_id, given.fault, self._now_ms)
-
-    def _volunteered(self, given: Volunteered) -> None:
-        self._initiative.volunteered(given)
-
-    def _brain(self, given: BrainReport) -> None:
-        self._answers.brain_reported(given)
-
-    def _speech(self, given: SpeechReport) -> None:
-        self._answers.speech_reported(given)
 
 
 _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
@@ -392,19 +378,19 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     ToolProgressed: Session._tool_reported,
     SpeechProbability: Session._probability,
     DetectionLost: Session._detection_lost,
-    TranscriptPartial: Session._partial,
+    TranscriptPartial: lambda s, e: s._transcripts.partial(e),
     TurnHypothesis: Session._hypothesis,
     TranscriptFinal: Session._final,
     RecognitionFailed: Session._recognition_failed,
-    Volunteered: Session._volunteered,
-    BrainText: Session._brain,
-    BrainCallStarted: Session._brain,
-    BrainCallArguments: Session._brain,
-    BrainCallFinished: Session._brain,
-    BrainFinished: Session._brain,
-    BrainFailed: Session._brain,
-    SpeechProduced: Session._speech,
-    SpeechFinished: Session._speech,
-    SpeechFailed: Session._speech,
+    Volunteered: lambda s, e: s._initiative.volunteered(e),
+    BrainText: lambda s, e: s._answers.brain_reported(e),
+    BrainCallStarted: lambda s, e: s._answers.brain_reported(e),
+    BrainCallArguments: lambda s, e: s._answers.brain_reported(e),
+    BrainCallFinished: lambda s, e: s._answers.brain_reported(e),
+    BrainFinished: lambda s, e: s._answers.brain_reported(e),
+    BrainFailed: lambda s, e: s._answers.brain_reported(e),
+    SpeechProduced: lambda s, e: s._answers.speech_reported(e),
+    SpeechFinished: lambda s, e: s._answers.speech_reported(e),
+    SpeechFailed: lambda s, e: s._answers.speech_reported(e),
 }
 """Dispatch by table: 0.04 us against 0.68 for the last case of a long match (DECISIONS 1.11)."""

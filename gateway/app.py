@@ -33,6 +33,7 @@ from gateway.ingress.websocket import routes as websocket
 from gateway.limits.memory import MemoryRateLimits
 from gateway.readiness import PartState, Readiness
 from gateway.recording.recorder import Recorder
+from gateway.secrets.keyring import Keyring
 from gateway.services import Services
 from gateway.sessions.admission import LocalAdmission
 from gateway.sessions.calls import Calls
@@ -99,7 +100,11 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         settings=settings,
         ids=ids,
         database=database,
-        identity=Identity(database, Pepper.load(settings.data_dir / "pepper")),
+        identity=Identity(
+            database,
+            Pepper.load(settings.data_dir / "pepper"),
+            Keyring.load(settings.data_dir / "keyring"),
+        ),
         operators=Operators(),
         admission=LocalAdmission(),
         limits=MemoryRateLimits(
@@ -111,7 +116,13 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         registry=Registry(default, echo=echo, relays=relays),
         directory=Directory(),
         calls=Calls(most=settings.calls_most),
-        tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
+        tools=Tools(
+            settings.tools,
+            allowed_origins=settings.tool_origins,
+            actions=settings.client_actions,
+            contexts=settings.context_updates,
+            actions_only=settings.client_actions_only,
+        ),
         readiness=readiness,
     )
     return services, embedded

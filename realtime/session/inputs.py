@@ -145,6 +145,14 @@ class ToolReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolProgressed:
+    """A call of the gateway's goes on: its deadline moves, up to the route's `most_ms`."""
+
+    response_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackCleared:
     """A media leg dropped what it had of a response; `heard_ms` of its items were played.
 
@@ -187,6 +195,10 @@ class SessionLimits:
     """How long an MCP server may take to tell its tools."""
     tool_call_ms: int = 30_000
     """How long a call of an MCP server's tool may take."""
+    tool_call_most_ms: int = 300_000
+    """How long it may take if the server tells that it goes on."""
+    offered_tools: int = 128
+    """How many tools a brain is told of at most."""
     tool_rounds: int = 8
     """How often a brain is asked again within a response after calls of the gateway's."""
     listening_ms: int = 15_000
@@ -209,6 +221,10 @@ class EngineTraits:
     """Transcription models by name."""
     tools: tuple[FunctionSpec, ...] = ()
     """Tools that the gateway runs, whoever the client is."""
+    actions: tuple[FunctionSpec, ...] = ()
+    """Commands that the client's interface may declare (ADR 0019)."""
+    actions_only: bool = False
+    """The client may declare no other function."""
 
 
 Input: TypeAlias = (
@@ -227,6 +243,7 @@ Input: TypeAlias = (
     | ToolsNotImported
     | ToolReturned
     | PlaybackCleared
+    | ToolProgressed
     | Drained
     | Shutdown
     | EngineReport

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from gateway.engines.catalogue import Catalogue
     from gateway.engines.registry import Registry
     from gateway.identity.service import Identity
     from gateway.limits.port import RateLimits
@@ -32,6 +33,7 @@ class Services:
     limits: RateLimits
     recorder: Recorder
     registry: Registry
+    catalogue: Catalogue
     directory: Directory
     tools: Tools
     readiness: Readiness = field()

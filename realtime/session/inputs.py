@@ -16,6 +16,7 @@ from realtime.events.client import ClientEvent
 from realtime.events.mcp_items import McpError, McpListedTool
 from realtime.events.session import VOICES
 from realtime.relay.inputs import RelayInput
+from realtime.session.features import FEATURES
 from realtime.turns.models import MODELS
 
 ControllerId: TypeAlias = int
@@ -197,6 +198,10 @@ class EngineTraits:
     """Transcription models by name."""
     tools: tuple[FunctionSpec, ...] = ()
     """Tools that the gateway runs, whoever the client is."""
+    features: frozenset[str] = frozenset(FEATURES)
+    """What the model may be asked for."""
+    instructions: str | None = None
+    """What the model's sessions begin with, None for the service's default."""
 
 
 Input: TypeAlias = (

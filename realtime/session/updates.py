@@ -51,6 +51,7 @@ from realtime.session.config import (
     TurnDetection,
     Wishes,
 )
+from realtime.session.features import check_tools
 from realtime.session.inputs import EngineTraits
 from realtime.tools.mcp import defined
 from realtime.turns.models import transcription_model
@@ -105,6 +106,7 @@ def conversation_updated(
     changes: dict[str, Any] = {name: getattr(patch, name) for name in _PLAIN if patch.has(name)}
     if patch.has("tools"):
         sent = [sent_fields(tool) for tool in patch.tools]
+        check_tools(sent, traits.features, param="session.tools")
         changes["tools"], changes["_mcp"] = defined(sent, config.mcp, root="session")
     if patch.has("tool_choice"):
         changes["tool_choice"] = word_or_object(patch.tool_choice)
@@ -205,6 +207,8 @@ def _transcription(
 ) -> Transcription | None:
     if sent is None:
         return None
+    if "transcription" not in traits.features:
+        raise UnsupportedOption(_TRANSCRIPTION)
     model = sent.model or (current.model if current else DEFAULT_TRANSCRIPTION_MODEL)
     if model not in traits.transcription_models:
         raise InvalidValue.unsupported(

@@ -40,6 +40,7 @@ from gateway.sessions.revocation import RevocationWatch
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.models import ModelStore
+from gateway.store.prompts import PromptStore
 from gateway.telemetry import tracing
 from gateway.tools.session import Tools
 from realtime.errors import WireFault
@@ -115,6 +116,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
             ModelStore(database),
         ),
         directory=Directory(),
+        prompts=PromptStore(database),
         tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
         readiness=readiness,
     )

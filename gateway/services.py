@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.sessions.admission import Admission
     from gateway.sessions.directory import Directory
     from gateway.store.database import Database
+    from gateway.store.prompts import PromptStore
     from gateway.tools.session import Tools
     from realtime.ports import IdSource
 
@@ -35,5 +36,6 @@ class Services:
     registry: Registry
     catalogue: Catalogue
     directory: Directory
+    prompts: PromptStore
     tools: Tools
     readiness: Readiness = field()

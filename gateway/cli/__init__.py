@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "serve the API",
     "keys": "create, list and revoke project keys",
     "models": "list, declare and remove models",
+    "prompts": "add, list and show prompts",
     "migrate": "bring the database up to date",
     "health": "ask the server on this machine whether it works",
     "doctor": "probe every part and say what to do about each fault",

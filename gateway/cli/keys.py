@@ -88,4 +88,6 @@ def _show(keys: list[dict[str, Any]], *, as_json: bool) -> None:
         return
     for key in keys:
         state = "revoked" if key["revoked_at"] else "valid"
-        print(f"{key['id']}  {state:8} {key['shown']:16} {key['project_id']:12} {key['name']}")
+        held = f"  only {', '.join(key['models'])}" if key["models"] is not None else ""
+        shown = f"{key['shown']:16} {key['project_id']:12} {key['name']}"
+        print(f"{key['id']}  {state:8} {shown}{held}")

@@ -20,12 +20,15 @@ from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.locale import ANY_LOCALE, Locale
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relay_opening import OpenedRelay, open_relay
 from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
 from realtime.engine import SessionFacts
 from realtime.errors import ServerFault
 from realtime.events.client import session_in
+from realtime.events.session import SessionIn
+from realtime.prompts import Prompted
 from realtime.session.config import (
     AnySessionConfig,
     SessionConfig,
@@ -49,14 +52,17 @@ SessionKind = Literal["realtime", "transcription"]
 
 def effective_config(
     kind: SessionKind,
-    session: dict[str, Any] | None,
+    session: SessionIn | None,
     *,
     session_id: str,
     model: str,
     expires_at: int,
     engine: Engine,
+    prompted: Prompted | None = None,
 ) -> AnySessionConfig:
     """Return the defaults of a kind of session with a client secret's session applied.
+
+    `prompted` is what that session's prompt supplies.
 
     Raises:
         WireFault: the session does not fit.
@@ -66,8 +72,9 @@ def effective_config(
         config = TranscriptionSessionConfig(id=session_id, expires_at=expires_at)
     else:
         config = engine.fresh_config(session_id=session_id, model=model, expires_at=expires_at)
-    if session:
-        config = updated(config, session_in(session), has_spoken=False, traits=engine.traits())
+    if session is not None:
+        traits = engine.traits()
+        config = updated(config, session, has_spoken=False, traits=traits, prompted=prompted)
     return config
 
 
@@ -140,6 +147,7 @@ class OpenedSession(AdmittedSession):
             observer=self.observer,
             spawn=spawn,
             tools=services.tools,
+            prompts=ProjectPrompts(services.prompts, self._principal.project_id),
             input_ring_bytes=settings.input_ring_bytes,
             item_audio_bytes=settings.item_audio_bytes,
         )
@@ -235,13 +243,16 @@ async def _opened(
             engine = engine.fallback
     now_s = int(time.time())
     minutes = engine.terms.session_minutes or services.settings.session_max_minutes
+    session = session_in(principal.session) if principal.session else None
+    prompts = ProjectPrompts(services.prompts, principal.project_id)
     config = effective_config(
         kind,
-        principal.session,
+        session,
         session_id=services.ids("sess"),
         model=model,
         expires_at=now_s + minutes * 60,
         engine=engine,
+        prompted=None if session is None else await prompts.supplied(session),
     )
     recorder = services.recorder.open_session(
         SessionOpened(

@@ -49,6 +49,7 @@ from realtime.session import effects as fx
 from realtime.session.config import AnySessionConfig, TranscriptionSessionConfig, fresh_config
 from realtime.session.inputs import (
     Allowed,
+    PromptFound,
     AudioAppended,
     EngineTraits,
     FromClient,
@@ -257,6 +258,8 @@ class MachineStage:
                 self._cut.add(effect.item_id)
             case fx.Ask():
                 self._queue.append(Allowed(effect.question))
+            case fx.FindPrompt():
+                self._queue.append(PromptFound(effect.question, None))
             case fx.ReserveTokens() if self._refusal is not None:
                 self._queue.append(TokensRefused(effect.response_id, self._refusal))
             case fx.ReserveTokens():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -14,8 +13,6 @@ from realtime.events.session import SessionIn
 from realtime.prompts import Prompted, prompt_of_session, prompted
 from realtime.session.effects import FindPrompt
 from realtime.session.inputs import Input, PromptFound, PromptUnavailable
-
-FIND_TIMEOUT_S = 5.0
 
 _log = structlog.get_logger("prompts")
 
@@ -36,15 +33,13 @@ class ProjectPrompts:
         wanted = prompt_of_session(session)
         if wanted is None:
             return None
-        async with asyncio.timeout(FIND_TIMEOUT_S):
-            template = await self._store.find(self._project_id, wanted.id, wanted.version)
+        template = await self._store.find(self._project_id, wanted.id, wanted.version)
         return prompted(wanted, template, root="session")
 
     async def answer(self, asked: FindPrompt, post: Callable[[Input], None]) -> None:
         """Find what a live session asks for, and tell it."""
         try:
-            async with asyncio.timeout(FIND_TIMEOUT_S):
-                template = await self._store.find(self._project_id, asked.prompt_id, asked.version)
+            template = await self._store.find(self._project_id, asked.prompt_id, asked.version)
         except (SQLAlchemyError, OSError, TimeoutError, ValueError) as error:
             _log.warning("prompt_not_read", prompt_id=asked.prompt_id, error=type(error).__name__)
             post(PromptUnavailable(asked.question, ServerFault()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -17,6 +18,7 @@ from realtime.prompts import PromptTemplate
 
 Row: TypeAlias = dict[str, Any]
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+FIND_TIMEOUT_S = 5.0
 PROMPT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MOST_VERSION = 2**31 - 1
 
@@ -70,10 +72,15 @@ class PromptStore:
     async def find(
         self, project_id: str, prompt_id: str, version: str | None = None
     ) -> PromptTemplate | None:
-        """Return a version, the current one for None; None if the project has no such one."""
+        """Return a version, the current one for None; None if the project has no such one.
+
+        Raises:
+            TimeoutError: the database took longer than a caller waits.
+        """
         if not PROMPT_ID.fullmatch(prompt_id):
             return None  # also what no database could take
-        body = await self.body(project_id, prompt_id, version)
+        async with asyncio.timeout(FIND_TIMEOUT_S):
+            body = await self.body(project_id, prompt_id, version)
         return None if body is None else PromptTemplate.of(body)
 
     async def body(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import Field
+
 from realtime.errors import InvalidValue, MissingParameter, UnknownParameter, WireFault
 from realtime.events.base import Incoming
 from realtime.events.client import (
@@ -50,7 +52,7 @@ class PromptBody(Incoming):
     instructions: str | None = None
     voice: str | None = None
     tools: ToolsIn | None = None
-    variables: dict[str, str] = {}
+    variables: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,7 +163,9 @@ class _Build:
     def _other(self, name: str) -> Brain:
         engine = self.engine(name)
         if engine.relay is not None:
-            raise ValueError(f"{name!r} is a relay, whose answers cannot stand in another's session")
+            raise ValueError(
+                f"{name!r} is a relay, whose answers cannot stand in another's session"
+            )
         return engine.brain
 
 

@@ -12,9 +12,7 @@ from realtime.ports import Brain, BrainRun, BrainSession
 class SwitchSession(SessionGroup):
     """Both brains' sessions; the choice holds for a whole response."""
 
-    def __init__(
-        self, sessions: tuple[BrainSession, ...], ready: Callable[[], bool]
-    ) -> None:
+    def __init__(self, sessions: tuple[BrainSession, ...], ready: Callable[[], bool]) -> None:
         super().__init__(sessions)
         self._ready = ready
 

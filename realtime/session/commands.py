@@ -50,8 +50,8 @@ from realtime.session.effects import (
     RecogniseItem,
     SendRetrieved,
 )
-from realtime.session.inputs import ControllerId
 from realtime.session.features import check_images
+from realtime.session.inputs import ControllerId
 from realtime.session.state import SessionState
 from realtime.turns.transcripts import Transcripts
 

@@ -341,17 +341,25 @@ class Session:
             return
         try:
             named = prompt_of_event(given.event)
-            supplied = None if named is None else prompted(named[0], template, root=named[1])
-            self._carry_out(given.event, given.controller, waiting.at, supplied)
+            if named is None:
+                self._carry_out(given.event, given.controller, waiting.at)
+            else:
+                self._carry_out_prompted(given.event, prompted(named[0], template, root=named[1]))
         except WireFault as fault:
             self._outbox.send_fault(fault, event_id=given.event.event_id, to=given.controller)
 
-    def _carry_out(
-        self, event: ClientEvent, controller: ControllerId, at: int, supplied: Prompted | None
-    ) -> None:
+    def _carry_out_prompted(self, event: ClientEvent, supplied: Prompted) -> None:
+        if isinstance(event, SessionUpdate):
+            self._update(event, supplied)
+        elif isinstance(event, ResponseCreate) and event.response is not None:
+            has_spoken = self._state.has_spoken
+            params = supplied.in_response(event.response, has_spoken=has_spoken)
+            self._answers.create(params, self._now_ms)
+
+    def _carry_out(self, event: ClientEvent, controller: ControllerId, at: int) -> None:
         match event:
             case SessionUpdate():
-                self._update(event, supplied)
+                self._update(event)
             case AudioCommit():
                 self._listening.commit(at)
             case AudioClear():
@@ -366,10 +374,7 @@ class Session:
                 self._commands.delete(event)
                 self._answers.transcribed(event.item_id, None, self._now_ms)
             case ResponseCreate():
-                params = event.response
-                if supplied is not None and params is not None:
-                    params = supplied.in_response(params, has_spoken=self._state.has_spoken)
-                self._answers.create(params, self._now_ms)
+                self._answers.create(event.response, self._now_ms)
             case ResponseCancel():
                 self._answers.cancel(event.response_id)
             case OutputAudioClear():
@@ -382,7 +387,7 @@ class Session:
         if isinstance(item, McpApprovalResponseItem):
             self._answers.approvals.answered(item)
 
-    def _update(self, event: SessionUpdate, supplied: Prompted | None) -> None:
+    def _update(self, event: SessionUpdate, supplied: Prompted | None = None) -> None:
         state = self._state
         had_tools = state.talk.tools if state.converses else []
         state.config = updated(

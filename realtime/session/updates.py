@@ -138,14 +138,25 @@ def conversation_updated(
         changes["truncation"] = word_or_object(patch.truncation)
     if patch.has("prompt"):
         changes["prompt"] = None if patch.prompt is None else sent_fields(patch.prompt)
-    if patch.has("tracing") and config.tracing is None:
-        # Once set it cannot change; keeping it silently is our choice, since
-        # one client treats every error event as fatal (DECISIONS 2.1).
-        changes["tracing"] = None if patch.tracing is None else word_or_object(patch.tracing)
+    if patch.has("tracing"):
+        changes.update(_tracing(config, patch))
     if patch.audio is not None:
         changes["audio"] = _audio(config.audio, patch, has_spoken=has_spoken, traits=traits)
     changes.update(_reasoning(config, patch))
     return replace(config, **changes)
+
+
+def _tracing(config: ConversationConfig, patch: RealtimeSessionIn) -> dict[str, Any]:
+    """Once set it cannot change, and null disables it for good (CONTRACT 5).
+
+    Keeping what is silently is our choice, since one client treats every error
+    event as fatal (DECISIONS 2.1).
+    """
+    if patch.tracing is None:
+        return {"tracing": None, "_untraced": True}
+    if config.untraced or config.tracing is not None:
+        return {}
+    return {"tracing": word_or_object(patch.tracing)}
 
 
 def _transcription_session(

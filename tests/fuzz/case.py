@@ -27,9 +27,9 @@ from gateway.sessions.directory import Directory
 from gateway.sessions.opening import OpenedSession, effective_config
 from gateway.sessions.projection import Projection
 from gateway.settings import Settings
+from gateway.tools.session import Tools
 from realtime.engine import Volunteered
 from realtime.ids import ID_LENGTH
-from gateway.tools.session import Tools
 from realtime.prompts import PromptTemplate
 from realtime.session.inputs import EndReason, Narrowed, Opened
 from tests.fuzz.engine import DELAYS_S, Parts, Script

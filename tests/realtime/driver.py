@@ -28,13 +28,13 @@ from realtime.session import effects as fx
 from realtime.session.config import AnySessionConfig, fresh_config
 from realtime.session.inputs import (
     Allowed,
-    PromptFound,
     AudioAppended,
     EngineTraits,
     FromClient,
     Input,
     InvalidFromClient,
     Opened,
+    PromptFound,
     SessionLimits,
     TokensRefused,
     TokensReserved,

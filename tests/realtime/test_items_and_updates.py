@@ -171,6 +171,25 @@ class TestUpdates:
         shown = driver.last("session.updated")["session"]
         assert (shown["model"], shown["instructions"]) == ("gpt-realtime", "new")
 
+    @pytest.mark.parametrize(
+        ("sent", "kept"),
+        [
+            ([None, "auto"], None),
+            (["auto", {"workflow_name": "w"}], "auto"),
+            (["auto", None, "auto"], None),
+        ],
+    )
+    def test_tracing_is_set_once_and_null_ends_it_for_good(
+        self, sent: list[object], kept: object
+    ) -> None:
+        """Nothing sets it again (CONTRACT 5), and no update fails for it."""
+        driver = Driver()
+        for tracing in sent:
+            driver.client("session.update", session={"type": "realtime", "tracing": tracing})
+        updated = [e for e in driver.sent if e["type"] == "session.updated"]
+        assert len(updated) == len(sent)
+        assert updated[-1]["session"]["tracing"] == kept
+
     def test_voice_is_fixed_once_heard(self) -> None:
         """Another voice is refused as a whole, the same one accepted."""
         driver = Driver()

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from realtime.engine import BrainFinished, BrainRequest, BrainText
+from realtime.errors import ServerFault
 from realtime.prompts import PromptTemplate
 from realtime.session import effects as fx
 from realtime.session.config import DEFAULT_INSTRUCTIONS
 from realtime.session.inputs import Allowed, EngineTraits, PromptFound, PromptUnavailable
-from realtime.errors import ServerFault
 from tests.realtime.driver import Driver, text_item
 
 LOOK: dict[str, Any] = {"type": "function", "name": "look", "parameters": {"type": "object"}}

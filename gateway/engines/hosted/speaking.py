@@ -196,7 +196,7 @@ class HostedSynthesiser:
     def with_voices(self, voices: Mapping[str, str]) -> Self:
         """Return the same endpoint for a model with names of its own; `close` either once."""
         another = copy(self)
-        another._voices = {**self._voices, **voices}
+        another._voices = {**self._voices, **voices}  # noqa: SLF001 -- of the same class
         return another
 
     def voice_named(self, name: str) -> str:

@@ -71,9 +71,7 @@ class Parts:
     def chat(self, scenario: str = "words", **more: Any) -> Brain:
         """A chat model that does what a scenario says."""
         url = more.pop("url", None) or self._servers("chat_server").url
-        brain = ChatBrain(
-            ChatEndpoint(base_url=url, model=scenario, **more), ids=SequentialIds()
-        )
+        brain = ChatBrain(ChatEndpoint(base_url=url, model=scenario, **more), ids=SequentialIds())
         self._closing.push_async_callback(brain.close)
         return brain
 

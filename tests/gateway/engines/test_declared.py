@@ -71,7 +71,8 @@ def test_name_of_the_api_may_be_declared(build: Build) -> None:
     services = build({"gpt-realtime": {"kind": "echo"}})
     declared = services.registry.resolve("gpt-realtime", caller())
     other = services.registry.resolve("gpt-realtime-mini", caller())
-    assert declared is not None and other is not None
+    assert declared is not None
+    assert other is not None
     assert (declared.name, other.name) == ("echo", "embedded")
 
 
@@ -95,7 +96,9 @@ def test_relay_has_terms_and_a_fallback_of_ours(build: Build, monkeypatch: Any) 
         {"line": {"kind": "relay", "relay": relay, "prices": prices, "fallback": "echo"}}
     )
     engine = services.registry.resolve("line", caller())
-    assert engine is not None and engine.relay is not None and engine.fallback is not None
+    assert engine is not None
+    assert engine.relay is not None
+    assert engine.fallback is not None
     assert engine.relay.key == "sk-up"
     assert engine.fallback.name == "echo"
     assert engine.terms.prices == Prices(per_minute=0.3)

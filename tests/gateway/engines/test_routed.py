@@ -64,6 +64,7 @@ def test_route_is_met_by_every_condition_it_states(
 
 async def test_first_route_that_is_met_answers() -> None:
     """Order decides between routes; without any the usual brain answers."""
+
     def saying(text: str) -> Brain:
         return BuiltinBrain(lambda: text)
 

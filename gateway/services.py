@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from gateway.engines.catalogue import Catalogue
     from gateway.engines.registry import Registry
     from gateway.identity.operators import Operators
     from gateway.identity.service import Identity
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.sessions.calls import Calls
     from gateway.sessions.directory import Directory
     from gateway.store.database import Database
+    from gateway.store.prompts import PromptStore
     from gateway.tools.session import Tools
     from realtime.ports import IdSource
 
@@ -35,7 +37,9 @@ class Services:
     limits: RateLimits
     recorder: Recorder
     registry: Registry
+    catalogue: Catalogue
     directory: Directory
     calls: Calls
+    prompts: PromptStore
     tools: Tools
     readiness: Readiness = field()

@@ -26,14 +26,14 @@ class Models:
 
     async def list(self, request: Request) -> Response:
         """List the models the key may use."""
-        await project_caller(self._services, request)
-        models = [_model(name) for name in self._services.registry.names()]
+        principal = await project_caller(self._services, request)
+        models = [_model(name) for name in self._services.registry.names(principal)]
         return json_response({"object": "list", "data": models})
 
     async def retrieve(self, request: Request) -> Response:
         """Show one model."""
-        await project_caller(self._services, request)
+        principal = await project_caller(self._services, request)
         name = request.path_params["model"]
-        if name not in self._services.registry.names():
+        if name not in self._services.registry.names(principal):
             raise UnknownModel(name)
         return json_response(_model(name))

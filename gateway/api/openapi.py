@@ -140,7 +140,7 @@ def _mint(operation: str, asked: str, answered: str, description: str) -> Json:
             "requestBody": {"content": {"application/json": {"schema": body}}},
             "responses": {
                 "200": _json(answered, description),
-                **_faults("400", "401", "403", "413", "415", "429", "503"),
+                **_faults("400", "401", "403", "404", "413", "415", "429", "503"),
             },
         }
     }

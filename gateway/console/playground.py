@@ -67,10 +67,12 @@ class Playground:
 
     async def options(self, request: Request) -> Response:
         """Return what can be chosen."""
-        current_operator(self._services, request)
+        principal = current_operator(self._services, request)
         registry = self._services.registry
         transcribing = set(registry.transcription_models())
-        models = [name for name in registry.names() if name not in {*transcribing, ECHO_MODEL}]
+        models = [
+            name for name in registry.names(principal) if name not in {*transcribing, ECHO_MODEL}
+        ]
         voices = list(registry.transcriber.traits().voices)
         return json_response({"models": models, "voices": voices}, headers=HEADERS)
 

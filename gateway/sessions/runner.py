@@ -24,6 +24,7 @@ from gateway.sessions.hearing import Hearing
 from gateway.sessions.interface import Interface
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.speaking import Speaking
 from gateway.tools.session import SessionTools, Tools
 from realtime.engine import SAMPLE_RATE, SessionFacts
@@ -59,6 +60,7 @@ class SessionRunner(SessionDriver):
         input_ring_bytes: int,
         item_audio_bytes: int,
         tools: Tools,
+        prompts: ProjectPrompts,
         leg: MediaLeg | None = None,
     ) -> None:
         super().__init__(
@@ -82,6 +84,7 @@ class SessionRunner(SessionDriver):
             tools, facts.session_id, self.post, permit=self.permit, log=observer.tool_logged
         )
         self._interface = Interface(tools.actions, observer.tool_logged, principal_facts)
+        self._prompts = prompts
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
         self._leg = leg
@@ -187,6 +190,9 @@ class SessionRunner(SessionDriver):
         else:
             self.post(Refused(effect.question, fault))
 
+    def _find_prompt(self, effect: fx.FindPrompt) -> None:
+        self._spawn(self._prompts.answer(effect, self.post))
+
     def _turn_ended(self) -> None:
         self._observer.turn_ended(self._loop.time())
         self._hearing.turn_ended()
@@ -232,6 +238,7 @@ SessionRunner._effects = {
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
     fx.FinishPlayback: _Runner._finish_playback,
     fx.ClearPlayback: _Runner._clear_playback,
+    fx.FindPrompt: _Runner._find_prompt,
     fx.CallTool: _Runner._call_tool,
     fx.CheckCall: lambda r, e: r._tools.check(e.call),
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),

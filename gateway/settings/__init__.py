@@ -9,6 +9,7 @@ from gateway.settings.engines import (
     RecogniserSetting,
     RelaySetting,
 )
+from gateway.settings.models import DeclaredModel, Prices
 from gateway.settings.settings import PREFIX, SECRETS_DIR, Settings
 from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool
 
@@ -18,10 +19,12 @@ __all__ = [
     "CartesiaSynthesiser",
     "ClientAction",
     "ContextUpdate",
+    "DeclaredModel",
     "DeepgramRecogniser",
     "OpenAIRecogniser",
     "OpenAISynthesiser",
     "PluginSetting",
+    "Prices",
     "RecogniserSetting",
     "RelaySetting",
     "Settings",

@@ -50,10 +50,11 @@ from realtime.events.client import (
 from realtime.events.mcp_items import McpApprovalResponseItem
 from realtime.events.server import SessionCreated, SessionUpdated
 from realtime.ports import IdSource
+from realtime.prompts import Prompted, PromptTemplate, prompt_of_event, prompted
 from realtime.session.answers import Answers
 from realtime.session.commands import ItemCommands
 from realtime.session.config import AnySessionConfig
-from realtime.session.effects import Ask, Close, Effect, RecordConfig
+from realtime.session.effects import Ask, Close, Effect, FindPrompt, RecordConfig
 from realtime.session.imports import Imports
 from realtime.session.initiative import Initiative
 from realtime.session.inputs import (
@@ -70,6 +71,8 @@ from realtime.session.inputs import (
     Narrowed,
     Opened,
     PlaybackCleared,
+    PromptFound,
+    PromptUnavailable,
     Refused,
     Revoked,
     SessionLimits,
@@ -132,7 +135,9 @@ class Session:
         self._expires_ms = opened_ms + self._state.limits.max_duration_ms
         self._now_ms = opened_ms
         self._questions = 0
-        self._queue = ClientQueue(self._state, ask=self._ask, carry_out=self._carry_out)
+        self._queue = ClientQueue(
+            self._state, ask=self._ask, find=self._find_prompt, carry_out=self._considered
+        )
         self._closed = False
         self._to_clear = 0
         """Responses that must fall silent before the caller's interruption is carried out."""
@@ -281,10 +286,44 @@ class Session:
             return
         self._queue.answered(given.question, None)
 
-    def _refused(self, given: Refused) -> None:
-        if self._initiative.refused(given.question, given.fault):
+    def _find_prompt(self, event: ClientEvent) -> int | None:
+        """Ask for the prompt that an event names; return the question, None if it names none."""
+        named = prompt_of_event(event)
+        if named is None:
+            return None
+        self._questions += 1
+        wanted, _ = named
+        self._outbox.do(FindPrompt(self._questions, wanted.id, wanted.version))
+        return self._questions
+
+    def _prompt_found(self, given: PromptFound) -> None:
+        self._queue.found(given.question, given.template)
+
+    def _refused(self, given: Refused | PromptUnavailable) -> None:
+        if isinstance(given, Refused) and self._initiative.refused(given.question, given.fault):
             return
         self._queue.answered(given.question, given.fault)
+
+    def _considered(
+        self,
+        event: ClientEvent,
+        controller: ControllerId,
+        at: int,
+        template: PromptTemplate | None,
+    ) -> None:
+        named = prompt_of_event(event)
+        if named is None:
+            self._carry_out(event, controller, at)
+        else:
+            self._carry_out_prompted(event, prompted(named[0], template, root=named[1]))
+
+    def _carry_out_prompted(self, event: ClientEvent, supplied: Prompted) -> None:
+        if isinstance(event, SessionUpdate):
+            self._update(event, supplied)
+        elif isinstance(event, ResponseCreate) and event.response is not None:
+            has_spoken = self._state.has_spoken
+            params = supplied.in_response(event.response, has_spoken=has_spoken)
+            self._answers.create(params, self._now_ms)
 
     def _carry_out(self, event: ClientEvent, controller: ControllerId, at: int) -> None:
         match event:
@@ -317,15 +356,21 @@ class Session:
         if isinstance(item, McpApprovalResponseItem):
             self._answers.approvals.answered(item)
 
-    def _update(self, event: SessionUpdate) -> None:
+    def _update(self, event: SessionUpdate, supplied: Prompted | None = None) -> None:
         state = self._state
+        had_tools = state.talk.tools if state.converses else []
         state.config = updated(
-            state.config, event.session, has_spoken=state.has_spoken, traits=state.traits
+            state.config,
+            event.session,
+            has_spoken=state.has_spoken,
+            traits=state.traits,
+            prompted=supplied,
         )
         self._outbox.send(SessionUpdated(event_id=self._outbox.event_id(), session=state.config))
         self._outbox.do(RecordConfig(state.config))
         self._listening.configure()
-        self._import(again=event.session.has("tools"))
+        changed = state.converses and state.talk.tools != had_tools
+        self._import(again=changed or event.session.has("tools"))
 
     def _import(self, *, again: bool) -> None:
         if self._state.converses and self._state.talk.mcp:
@@ -393,6 +438,8 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     InvalidFromClient: Session._from_client,
     Allowed: Session._allowed,
     Refused: Session._refused,
+    PromptFound: Session._prompt_found,
+    PromptUnavailable: Session._refused,
     TokensReserved: Session._reserved,
     TokensRefused: Session._not_reserved,
     Revoked: Session._revoked,

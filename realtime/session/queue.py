@@ -16,6 +16,7 @@ from realtime.events.client import (
     ResponseCreate,
     SessionUpdate,
 )
+from realtime.prompts import PromptTemplate
 from realtime.session.inputs import ControllerId, FromClient, InvalidFromClient
 from realtime.session.state import SessionState
 
@@ -38,8 +39,9 @@ class _Waiting:
 class ClientQueue:
     """Holds events back while an answer is awaited.
 
-    `ask` asks admission and returns the question's number; `carry_out` lets an
-    event take effect and may raise a `WireFault`.
+    `ask` asks admission and returns the question's number, `find` asks for the
+    prompt that an event names and returns the question's number, None where it
+    names none; `carry_out` lets an event take effect and may raise a `WireFault`.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class ClientQueue:
         state: SessionState,
         *,
         ask: Callable[[str, ClientEvent], int],
-        carry_out: Callable[[ClientEvent, ControllerId, int], None],
+        find: Callable[[ClientEvent], int | None],
+        carry_out: Callable[[ClientEvent, ControllerId, int, PromptTemplate | None], None],
     ) -> None:
         self._state = state
         self._ask = ask
+        self._find = find
         self._carry_out = carry_out
         self._asked: tuple[int, _Waiting] | None = None
         self._waiting: list[_Waiting] = []
@@ -82,9 +86,9 @@ class ClientQueue:
         else:
             self._asked = (self._ask(action, given.event), waiting)
 
-    def _apply(self, given: FromClient, at: int) -> None:
+    def _apply(self, given: FromClient, at: int, template: PromptTemplate | None = None) -> None:
         try:
-            self._carry_out(given.event, given.controller, at)
+            self._carry_out(given.event, given.controller, at, template)
         except WireFault as fault:
             self._state.outbox.send_fault(fault, event_id=given.event.event_id, to=given.controller)
 
@@ -95,11 +99,25 @@ class ClientQueue:
         waiting, self._asked = self._asked[1], None
         given = waiting.given
         if isinstance(given, FromClient):
-            if fault is None:
-                self._apply(given, waiting.at)
-            else:
+            if fault is not None:
                 self._state.outbox.send_fault(
                     fault, event_id=given.event.event_id, to=given.controller
                 )
+            elif (finding := self._find(given.event)) is not None:
+                self._asked = (finding, waiting)
+            else:
+                self._apply(given, waiting.at)
+        self._resume()
+
+    def found(self, question: int, template: PromptTemplate | None) -> None:
+        """The prompt that an event names is known, or known not to be there."""
+        if self._asked is None or self._asked[0] != question:
+            return
+        waiting, self._asked = self._asked[1], None
+        if isinstance(waiting.given, FromClient):
+            self._apply(waiting.given, waiting.at, template)
+        self._resume()
+
+    def _resume(self) -> None:
         while self._waiting and self._asked is None:
             self._consider(self._waiting.pop(0))

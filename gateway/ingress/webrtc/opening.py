@@ -81,7 +81,7 @@ class CallOpening:
 
     async def _session(self, principal: Principal, query: Mapping[str, str]) -> OpenedSession:
         services = self._services
-        wanted = wanted_session(query, principal.session, services.registry)
+        wanted = wanted_session(query, principal, services.registry)
         if wanted.engine.relay is not None:
             raise NoCallsHere(wanted.model)
         opened = await open_session(

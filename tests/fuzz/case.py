@@ -35,6 +35,7 @@ from realtime.session.inputs import EndReason, Narrowed, Opened
 from tests.fuzz.engine import DELAYS_S, Parts, Script
 from tests.fuzz.laws import UNNAMED, Broken, Laws, Shapes
 from tests.fuzz.loop import VirtualLoop, running
+from tests.fuzz.tools import ScriptedTools
 
 SETTINGS = Settings(speech=False, skills=False)
 AUDIO = '{"type":"response.output_audio.delta"'
@@ -181,6 +182,7 @@ class Session:
         self._opened.log = cast("Any", self._log)
         self.dialect: DialectName = "beta" if self.chance.random() < 0.15 else "ga"
         self._runner = self._opened.start(self._spawn, dialect=self.dialect)
+        self._runner._tools = cast("Any", ScriptedTools(self.script, self._runner.post))
         self.projection = _Tap(self._opened.projection, self._look)
         controller = self._runner.controllers.add(self)
         self._reading = Reading(

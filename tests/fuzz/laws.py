@@ -149,6 +149,10 @@ class Laws(Watch):
         super().on_conversation_item_deleted(event)
         self._deleted.add(event["item_id"])
 
+    def on_mcp_list_tools_failed(self, event: Json) -> None:
+        """An import that failed says so instead (CONTRACT 8.5)."""
+        self._item_done.add(event["item_id"])
+
     def on_session_updated(self, event: Json) -> None:
         super().on_session_updated(event)
 

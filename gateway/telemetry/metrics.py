@@ -122,13 +122,13 @@ FALLBACKS = Counter(
     registry=REGISTRY,
 )  # fmt: skip
 ROUTED = Counter(
-    "voiceengine_routed", "Responses that a route gave to another model, by that model.", ["to"],
+    "voiceengine_routed", "Responses that a route gave to another model, by that model.", ["model"],
     registry=REGISTRY,
 )  # fmt: skip
 COST = Counter(
     "voiceengine_cost_micros",
     "Cost by the models' price lists, in millionths of their currency: of responses, of time.",
-    ["model", "of"],
+    ["model", "kind"],
     registry=REGISTRY,
 )
 RELAY_CONNECT_FAILURES = Counter(

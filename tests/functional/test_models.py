@@ -153,7 +153,7 @@ async def test_declared_model_answers_on_its_terms(server: Server, model: ChatSe
     cached = usage["input_token_details"]["cached_tokens_details"]["text_tokens"]
     fresh = usage["input_token_details"]["text_tokens"] - cached
     assert found[1] == round(fresh * 2 + cached * 0.5 + wrote * 8)
-    assert server.metric("voiceengine_cost_micros_total", model="line", of="responses") > 0
+    assert server.metric("voiceengine_cost_micros_total", model="line", kind="responses") > 0
 
 
 async def test_fallback_answers_for_a_model_that_refuses(server: Server) -> None:

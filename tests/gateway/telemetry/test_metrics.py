@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 LABELS = {
     "kind", "outcome", "reason", "status", "stage", "code", "route", "part", "version", "dialect", "executor",
-    "where", "resource",
+    "where", "resource", "model",
 }  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def test_every_metric_is_ours_and_described() -> None:
 
 
 def test_labels_are_of_the_closed_set() -> None:
-    """No session, call, key or user stands in a label."""
+    """No session, call, key or user stands in a label; a model is one that an operator declared."""
     for metric in metrics.REGISTRY._collector_to_names:
         assert set(getattr(metric, "_labelnames", ())) <= LABELS, metric
 

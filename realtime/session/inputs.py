@@ -16,6 +16,7 @@ from realtime.events.client import ClientEvent
 from realtime.events.mcp_items import McpError, McpListedTool
 from realtime.events.session import VOICES
 from realtime.relay.inputs import RelayInput
+from realtime.translation.inputs import TranslationFromClient
 from realtime.turns.models import MODELS
 
 ControllerId: TypeAlias = int
@@ -218,4 +219,5 @@ Input: TypeAlias = (
     | Shutdown
     | EngineReport
     | RelayInput
+    | TranslationFromClient
 )

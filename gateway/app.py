@@ -25,6 +25,7 @@ from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.engines.relay.endpoint import relay_endpoints
+from gateway.engines.translation import Translators
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
 from gateway.ingress.websocket import routes as websocket
@@ -105,6 +106,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         ),
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=Registry(default, echo=echo, relays=relays),
+        translators=Translators.of(default, embedded.chat),
         directory=Directory(),
         tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
         readiness=readiness,

@@ -9,6 +9,7 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.engines.registry import Registry
+    from gateway.engines.translation import Translators
     from gateway.identity.service import Identity
     from gateway.limits.port import RateLimits
     from gateway.readiness import Readiness
@@ -32,6 +33,7 @@ class Services:
     limits: RateLimits
     recorder: Recorder
     registry: Registry
+    translators: Translators
     directory: Directory
     tools: Tools
     readiness: Readiness = field()

@@ -24,16 +24,19 @@ class Models:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    def _names(self) -> tuple[str, ...]:
+        return (*self._services.registry.names(), *self._services.translators.names())
+
     async def list(self, request: Request) -> Response:
         """List the models the key may use."""
         await project_caller(self._services, request)
-        models = [_model(name) for name in self._services.registry.names()]
+        models = [_model(name) for name in self._names()]
         return json_response({"object": "list", "data": models})
 
     async def retrieve(self, request: Request) -> Response:
         """Show one model."""
         await project_caller(self._services, request)
         name = request.path_params["model"]
-        if name not in self._services.registry.names():
+        if name not in self._names():
             raise UnknownModel(name)
         return json_response(_model(name))

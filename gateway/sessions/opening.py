@@ -157,8 +157,8 @@ class OpenedSession(AdmittedSession):
         )
 
 
-async def _admit(
-    services: Services, principal: Principal, *, kind: SessionKind, model: str
+async def admit_session(
+    services: Services, principal: Principal, *, kind: str, model: str
 ) -> Allowed:
     """Count a connection and ask admission.
 
@@ -199,7 +199,7 @@ async def open_session(
     """
     usual = services.settings.wake_word
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
-    verdict = await _admit(services, principal, kind=kind, model=model)
+    verdict = await admit_session(services, principal, kind=kind, model=model)
     if engine.relay is not None:
         return await open_relay(services, principal, model=model, endpoint=engine.relay)
     now_s = int(time.time())

@@ -1,4 +1,4 @@
-"""The effective configuration of a translation session, in the wire's key order (CONTRACT 5, 13)."""
+"""The effective configuration of a translation session, in wire order (CONTRACT 5, 13)."""
 
 from __future__ import annotations
 

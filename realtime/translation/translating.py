@@ -51,6 +51,9 @@ MOST_CHARS: Final = 2_000
 REMEMBERED: Final = 2
 """Translations that the next one is told, since sentences go on."""
 
+SPARE_TOKENS: Final = 1_024
+"""What a model may use besides, in which some think."""
+
 SEGMENTS_AHEAD: Final = 2
 SPOKEN_AHEAD_MS: Final = 20_000
 
@@ -210,7 +213,7 @@ class Translating:
 
     def _most_tokens(self, running: _Translation) -> int:
         """No translation is so much longer than its source; a model that tells stories is cut."""
-        return 4 * text_tokens(running.source) + 64
+        return 4 * text_tokens(running.source) + SPARE_TOKENS
 
     def _given(self, running: _Translation) -> InputDetails:
         read = "".join(item.text for item in self._items(running))

@@ -9,6 +9,8 @@ have a hole in it.
 
 from __future__ import annotations
 
+import math
+
 from realtime.translation.limits import FRAME_MS, FRAME_SAMPLES
 
 
@@ -17,7 +19,7 @@ class FrameClock:
 
     def __init__(self, *, pace: float, opened_ms: int) -> None:
         self._fast_ms = FRAME_MS / pace
-        self._last_ms = float(opened_ms - FRAME_MS)
+        self._last_ms = opened_ms - self._fast_ms
         self._source_frames = 0
         self.frames = 0
         self.draining = False
@@ -39,20 +41,24 @@ class FrameClock:
             available: samples of speech that wait.
             flowing: more of what is being said is on its way.
         """
+        due = self._due(available, flowing=flowing)
+        return None if due is None else math.ceil(due)
+
+    def _due(self, available: int, *, flowing: bool) -> float | None:
         owed = not self.draining and self.frames < self._source_frames
         if flowing and available < FRAME_SAMPLES:
             return None
         if available == 0 and not owed:
             return None
         step_ms = self._fast_ms if owed or self.draining else FRAME_MS
-        return int(-(-(self._last_ms + step_ms) // 1))
+        return self._last_ms + step_ms
 
     def take(self, available: int, now_ms: int, *, flowing: bool) -> int | None:
         """Return how many samples of speech the frame that is due has, None if none is due."""
-        due = self.due_ms(available, flowing=flowing)
-        if due is None or due > now_ms:
+        due = self._due(available, flowing=flowing)
+        if due is None or math.ceil(due) > now_ms:
             return None
         # What is late is not made up for, but a timer's lateness is no delay.
-        self._last_ms = float(due if now_ms - due < FRAME_MS else now_ms)
+        self._last_ms = due if now_ms - due < FRAME_MS else float(now_ms)
         self.frames += 1
         return min(available, FRAME_SAMPLES)

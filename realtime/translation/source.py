@@ -105,21 +105,22 @@ class Source:
         self._trim()
 
     def _open(self, start: int) -> None:
+        self._begin_stretch(start)
+        self._grow()
+
+    def _begin_stretch(self, start: int) -> None:
         request = self._opened()
         self._stretch = (request.utterance_id, max(self._free, start))
         self._outbox.do(OpenRecognition(request, self._stretch[1]))
-        self._grow()
 
     def _grow(self) -> None:
-        if self._stretch is None:
-            return
-        utterance_id, start = self._stretch
-        if self.heard - start < samples_of(self._limits.longest_stretch_ms):
-            self._outbox.do(FeedRecognition(utterance_id, self.heard))
-            return
-        end = start + samples_of(self._limits.longest_stretch_ms)
-        self._close(end)
-        self._open(end)
+        longest = samples_of(self._limits.longest_stretch_ms)
+        while self._stretch is not None and self.heard - self._stretch[1] >= longest:
+            end = self._stretch[1] + longest
+            self._close(end)
+            self._begin_stretch(end)
+        if self._stretch is not None:
+            self._outbox.do(FeedRecognition(self._stretch[0], self.heard))
 
     def _pause(self) -> None:
         if self._stretch is None:

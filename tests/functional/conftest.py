@@ -47,7 +47,7 @@ def translating_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 
 
 def by_stand_ins(
-    model: ChatServer, service: SpeechServer, scenario: str = "words"
+    model: ChatServer, service: SpeechServer, scenario: str = "translates"
 ) -> dict[str, str]:
     """Return settings under which the stand-ins hear, answer and speak."""
     endpoint = {"kind": "openai", "url": service.url, "model": "words", "api_key": speech.KEY}

@@ -82,16 +82,9 @@ class TranslationRunner(SessionDriver):
 
     # --- effects ---
 
-    def _start_brain(self, effect: fx.StartBrain) -> None:
-        self._observer.brain_started(effect.request.response_id, self._loop.time())
-        self._speaking.start(effect.request, speculative=effect.speculative)
-
     def _speak(self, effect: fx.Speak) -> None:
         self._speech_id = effect.request.response_id
         self._speaking.speak(effect.request)
-
-    def _turn_ended(self) -> None:
-        self._observer.turn_ended(self._loop.time())
 
     def _booked(self, effect: fx.RecordUsage) -> None:
         self._speaking.finished(effect.response_id)
@@ -132,11 +125,10 @@ TranslationRunner._effects = {
     fx.PrepareRecognition: lambda r, e: r._hearing.prepare(e.utterance_id),
     fx.AbandonRecognition: lambda r, e: r._hearing.abandon(e.utterance_id),
     fx.CommitRecognition: lambda r, e: r._hearing.commit(e.utterance_id, e.upto),
-    fx.StartBrain: _Runner._start_brain,
+    fx.StartBrain: lambda r, e: r._speaking.start(e.request, speculative=e.speculative),
     fx.CancelBrain: lambda r, e: r._speaking.cancel(e.response_id),
     fx.Speak: _Runner._speak,
     fx.RecordUsage: _Runner._booked,
-    fx.TurnEnded: lambda r, _: r._turn_ended(),
     SendTranslatedFrame: _Runner._send_frame,
     RecordTranslation: _Runner._record,
 }

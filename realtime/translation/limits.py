@@ -32,10 +32,12 @@ class TranslationLimits:
     """Speech that waits to be heard, beyond which the voice hurries."""
     hurry: float = 1.25
     drain_ms: int = 30_000
-    """Longest time from `session.close` to the end."""
+    """Longest time after `session.close` in which nothing comes of what is still to come."""
     quiet_ms: int = 500
     """After `session.close` voice activity that says nothing for so long has heard all."""
     max_pending_events: int = 256
+    most_recognitions: int = 4
+    """Stretches that are recognised at a time."""
     max_pending_stretches: int = 16
     """Stretches on their way to words; beyond them the client is not read."""
     max_unspoken: int = 64

@@ -124,6 +124,7 @@ class TranslationSession:
         self._asked: tuple[int, TranslationFromClient] | None = None
         self._waiting: list[TranslationFromClient | InvalidFromClient] = []
         self._closing_ms: int | None = None
+        """When something last came of what is still to come, after `session.close`."""
         self._quiet_ms: int | None = None
         """When voice activity has had its time after `session.close`, until all is heard."""
         self._closed = False
@@ -140,7 +141,7 @@ class TranslationSession:
         """True while as much waits as may: for admission, for words, for a voice."""
         return (
             len(self._waiting) >= self._limits.max_pending_events
-            or len(self._words) >= self._limits.max_pending_stretches
+            or len(self._words) + self._source.waiting >= self._limits.max_pending_stretches
             or self._translating.congested
         )
 
@@ -180,6 +181,8 @@ class TranslationSession:
         handler = _HANDLERS.get(type(given))
         if handler is not None:
             handler(self, given, now_ms)
+            if self._closing_ms is not None and not isinstance(given, _FROM_CLIENTS):
+                self._closing_ms = now_ms
             if not self._closed:
                 self._go_on(now_ms)
 
@@ -301,6 +304,14 @@ class TranslationSession:
 
     # --- reports ---
 
+    def _understood(self, given: TranscriptFinal, _now_ms: int) -> None:
+        if self._words.final(given.utterance_id, given.text):
+            self._source.recognised()
+
+    def _not_understood(self, given: RecognitionFailed, _now_ms: int) -> None:
+        if self._words.failed(given.utterance_id, given.fault):
+            self._source.recognised()
+
     def _source_told(self, text: str) -> None:
         if self._config.audio.input.transcription is None:
             return
@@ -333,6 +344,8 @@ class TranslationSession:
             self._outbox.do(SendTranslatedFrame(event_id, samples, elapsed_ms))
             if samples:
                 speech.heard(samples)
+            if self._closing_ms is not None:
+                self._closing_ms = now_ms
         if self._closing_ms is not None:
             self._look_for_the_end(now_ms)
 
@@ -348,12 +361,14 @@ class TranslationSession:
     def _look_for_the_end(self, now_ms: int) -> None:
         if self._quiet_ms is not None and self._source.all_heard:
             self._all_heard()
-        over = self._quiet_ms is None and not self._words and self._translating.idle
+        understood = self._quiet_ms is None and not self._words and not self._source.waiting
+        over = understood and self._translating.idle
         if over or now_ms >= (self._closing_ms or 0) + self._limits.drain_ms:
             self._outbox.send(TranslationSessionClosed(event_id=self._outbox.event_id()))
             self._close(CLOSED_CODE, "", EndReason.CLIENT_CLOSED)
 
 
+_FROM_CLIENTS: Final = (TranslationFromClient, InvalidFromClient, AudioAppended)
 _HANDLERS: dict[type, Callable[[TranslationSession, Any, int], None]] = {
     Opened: TranslationSession._opened,
     TranslationFromClient: TranslationSession._from_client,
@@ -368,8 +383,8 @@ _HANDLERS: dict[type, Callable[[TranslationSession, Any, int], None]] = {
     SpeechProbability: TranslationSession._detected,
     DetectionLost: TranslationSession._detection_lost,
     TranscriptPartial: lambda s, it, _: s._words.partial(it.utterance_id, it.delta),
-    TranscriptFinal: lambda s, it, _: s._words.final(it.utterance_id, it.text),
-    RecognitionFailed: lambda s, it, _: s._words.failed(it.utterance_id, it.fault),
+    TranscriptFinal: TranslationSession._understood,
+    RecognitionFailed: TranslationSession._not_understood,
     BrainText: lambda s, it, _: s._translating.brain(it),
     BrainFinished: lambda s, it, _: s._translating.brain(it),
     BrainFailed: lambda s, it, _: s._translating.brain(it),

@@ -3,15 +3,19 @@
 A stretch ends at a pause; once it is `short_stretch_ms` long at any pause; and
 at `longest_stretch_ms` wherever it is, so that the translation goes on while
 the speaker does. Without voice activity detection the last rule is the only one.
+Where the source comes faster than it is recognised, stretches wait in the ring.
 
 Invariants: stretches do not overlap and follow one another in time; what is fed
-was judged by voice activity, where there is any; nothing is kept that no stretch
+was judged by voice activity, where there is any; no more than
+`most_recognitions` are recognised at a time; nothing is kept that no stretch
 can need any more.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from realtime.engine import RecognitionRequest, SpeechProbability
@@ -23,7 +27,6 @@ from realtime.session.effects import (
     OpenRecognition,
     PrepareRecognition,
     StartDetection,
-    TurnEnded,
 )
 from realtime.session.outbox import Outbox
 from realtime.translation.limits import TranslationLimits, samples_of
@@ -33,6 +36,14 @@ THRESHOLD: Final = 0.5
 TRIM_STEP_SAMPLES: Final = samples_of(5_000)
 UNJUDGED_SAMPLES: Final = 1_536
 """Two windows of voice activity: what is less than that at the end is never judged."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    start: int
+    end: int | None = None
+    utterance_id: str = ""
+    """Empty until it is being recognised."""
 
 
 class Source:
@@ -47,7 +58,7 @@ class Source:
         opened: Callable[[], RecognitionRequest],
         closed: Callable[[str, int], None],
     ) -> None:
-        """`opened` makes the request of a new stretch, `closed` gets its id and its samples."""
+        """`opened` makes the request of a stretch, `closed` gets its id and its samples."""
         self._outbox = outbox
         self._limits = limits
         self._opened = opened
@@ -58,7 +69,13 @@ class Source:
         """Samples that were judged."""
         self._free = 0
         """Where the next stretch may start at the earliest."""
-        self._stretch: tuple[str, int] | None = None
+        self._stretch: _Stretch | None = None
+        """The one that grows."""
+        self._goes_on = False
+        """One was cut at its longest, and the next begins with the next audio."""
+        self._waiting: deque[_Stretch] = deque()
+        """Those that are not recognised yet; the one that grows may be the last."""
+        self._recognising = 0
         rule = Rule(
             threshold=THRESHOLD,
             start_samples=samples_of(limits.speech_start_ms),
@@ -76,13 +93,18 @@ class Source:
         """What was appended has been judged, as far as it will be."""
         return self.appended - self.heard < UNJUDGED_SAMPLES
 
+    @property
+    def waiting(self) -> int:
+        """Stretches that nobody recognises yet."""
+        return len(self._waiting)
+
     def append(self, samples: int) -> None:
         """More audio lies in the ring."""
         self.appended += samples
         if self._endpointer is None:
             self.heard = self.appended
             if self._stretch is None:
-                self._open(self._free)
+                self._begin_stretch(self._free)
             self._grow()
 
     def observe(self, report: SpeechProbability) -> None:
@@ -93,68 +115,99 @@ class Source:
         self.heard = max(self.heard, at)
         match self._endpointer.observe(at, report.probability):
             case Began() as began:
-                self._open(began.at - samples_of(self._limits.padding_ms))
+                self._begin_stretch(began.at - samples_of(self._limits.padding_ms))
+                self._grow()
             case Ended():
                 self._close(self.heard)
             case MaybeEnded():
                 self._pause()
             case Resumed():
-                self._go_on()
+                self._resume()
             case None:
                 self._grow()
         self._trim()
 
-    def _open(self, start: int) -> None:
-        self._begin_stretch(start)
-        self._grow()
+    # --- stretches ---
 
     def _begin_stretch(self, start: int) -> None:
-        request = self._opened()
-        self._stretch = (request.utterance_id, max(self._free, start))
-        self._outbox.do(OpenRecognition(request, self._stretch[1]))
+        self._goes_on = False
+        self._stretch = _Stretch(max(self._free, start))
+        self._waiting.append(self._stretch)
+        self._recognise()
 
     def _grow(self) -> None:
         longest = samples_of(self._limits.longest_stretch_ms)
-        while self._stretch is not None and self.heard - self._stretch[1] >= longest:
-            end = self._stretch[1] + longest
+        if self._goes_on and self.heard > self._free:
+            self._begin_stretch(self._free)
+        while self._stretch is not None and self.heard - self._stretch.start >= longest:
+            end = self._stretch.start + longest
             self._close(end)
-            self._begin_stretch(end)
-        if self._stretch is not None:
-            self._outbox.do(FeedRecognition(self._stretch[0], self.heard))
+            self._goes_on = True
+            if self.heard > end:
+                self._begin_stretch(end)
+        if self._stretch is not None and self._stretch.utterance_id:
+            self._outbox.do(FeedRecognition(self._stretch.utterance_id, self.heard))
 
     def _pause(self) -> None:
-        if self._stretch is None:
+        self._goes_on = False
+        stretch = self._stretch
+        if stretch is None:
             return
-        utterance_id, start = self._stretch
-        if self.heard - start >= samples_of(self._limits.short_stretch_ms):
+        if self.heard - stretch.start >= samples_of(self._limits.short_stretch_ms):
             self._close(self.heard)
-            return
-        self._outbox.do(FeedRecognition(utterance_id, self.heard))
-        self._outbox.do(PrepareRecognition(utterance_id))
+        elif stretch.utterance_id:
+            self._outbox.do(FeedRecognition(stretch.utterance_id, self.heard))
+            self._outbox.do(PrepareRecognition(stretch.utterance_id))
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self._stretch is None:
-            self._open(self.heard - samples_of(self._limits.padding_ms))
-        else:
-            self._outbox.do(AbandonRecognition(self._stretch[0]))
-            self._grow()
+            self._begin_stretch(self.heard - samples_of(self._limits.padding_ms))
+        elif self._stretch.utterance_id:
+            self._outbox.do(AbandonRecognition(self._stretch.utterance_id))
+        self._grow()
 
     def _close(self, end: int) -> None:
-        if self._stretch is None:
+        stretch, self._stretch, self._goes_on = self._stretch, None, False
+        if stretch is None:
             return
-        utterance_id, start = self._stretch
-        self._stretch = None
-        self._free = end
-        self._outbox.do(TurnEnded(utterance_id, end))
-        self._outbox.do(CommitRecognition(utterance_id, end))
-        self._outbox.do(ForgetAudio(end))
-        self._closed(utterance_id, end - start)
+        stretch.end = self._free = end
+        if stretch.utterance_id:
+            self._commit(stretch, end)
+        self._forget(end)
+
+    def _commit(self, stretch: _Stretch, end: int) -> None:
+        self._outbox.do(CommitRecognition(stretch.utterance_id, end))
+        self._closed(stretch.utterance_id, end - stretch.start)
+
+    # --- recognition ---
+
+    def _recognise(self) -> None:
+        while self._waiting and self._recognising < self._limits.most_recognitions:
+            stretch = self._waiting.popleft()
+            self._recognising += 1
+            request = self._opened()
+            stretch.utterance_id = request.utterance_id
+            self._outbox.do(OpenRecognition(request, stretch.start))
+            if stretch.end is not None:
+                self._commit(stretch, stretch.end)
+                self._forget(self._free)
+
+    def recognised(self) -> None:
+        """A stretch was recognised, or cannot be: there is a place for the next."""
+        self._recognising -= 1
+        self._recognise()
+
+    # --- what is kept ---
+
+    def _forget(self, before: int) -> None:
+        needed = self._waiting[0].start if self._waiting else before
+        self._outbox.do(ForgetAudio(min(needed, before)))
 
     def _trim(self) -> None:
         needed = self.heard - samples_of(self._limits.padding_ms + self._limits.silence_ms)
         if self._stretch is None and needed - self._free >= TRIM_STEP_SAMPLES:
             self._free = needed
-            self._outbox.do(ForgetAudio(needed))
+            self._forget(needed)
 
     def lost(self) -> None:
         """Voice activity is gone for now: a stretch ends where it was."""

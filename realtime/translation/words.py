@@ -74,23 +74,26 @@ class SourceWords:
             stretch.known = (stretch.known + delta).lstrip()
             self._settle()
 
-    def final(self, utterance_id: str, text: str) -> None:
-        """All words are known."""
+    def final(self, utterance_id: str, text: str) -> bool:
+        """All words are known; return whether anybody waited for them."""
         stretch = self._find(utterance_id)
-        if stretch is None:
-            return
+        if stretch is None or stretch.done:
+            return False
         text = text.strip()
         if text.startswith(stretch.known[: stretch.shown]):
             stretch.known = text
         stretch.said, stretch.done = text, True
         self._settle()
+        return True
 
-    def failed(self, utterance_id: str, fault: EngineFault) -> None:
-        """There will be no words, or no more."""
+    def failed(self, utterance_id: str, fault: EngineFault) -> bool:
+        """There will be no words, or no more; return whether anybody waited for them."""
         stretch = self._find(utterance_id)
-        if stretch is not None:
-            stretch.done, stretch.fault = True, fault
-            self._settle()
+        if stretch is None or stretch.done:
+            return False
+        stretch.done, stretch.fault = True, fault
+        self._settle()
+        return True
 
     def _find(self, utterance_id: str) -> _Stretch | None:
         found = (one for one in self._stretches if one.utterance_id == utterance_id)

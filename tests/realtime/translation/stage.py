@@ -71,6 +71,8 @@ class TranslationStage:
         self.refusal: WireFault | None = None
         """What admission says to translations and updates."""
         self.allowance: WireFault | None = None
+        self.produced = 0
+        """Samples that the voice made."""
         self.asks = True
         """Admission answers."""
         self._asked: deque[dict[str, Any]] = deque()
@@ -121,9 +123,7 @@ class TranslationStage:
             ),
             "finish": self._finish,
             "fail": lambda it: self.give(BrainFailed(self._responses[-1], _fault(it))),
-            "speak": lambda it: self.give(
-                SpeechProduced(self._segments[0].segment_id, it["ms"] * SAMPLES_PER_MS)
-            ),
+            "speak": self._speak,
             "speech_end": lambda _: self.give(SpeechFinished(self._segments.pop(0).segment_id)),
             "speech_fail": lambda it: self.give(
                 SpeechFailed(self._segments.pop(0).segment_id, _fault(it))
@@ -131,7 +131,17 @@ class TranslationStage:
             "detection_fail": lambda it: self.give(DetectionLost(_fault(it))),
             "allowance": self._allow,
         }
-        acts[line["does"]](line)
+        if self._possible(line):
+            acts[line["does"]](line)
+
+    def _possible(self, line: Mapping[str, Any]) -> bool:
+        """An engine that was not asked says nothing."""
+        does = line["does"]
+        if does.startswith("trans"):
+            return len(self._utterances) >= line.get("stretch", 1)
+        if does in {"say", "finish", "fail"}:
+            return bool(self._responses)
+        return not does.startswith("spe") or bool(self._segments)
 
     def asked(self) -> Mapping[str, Any] | None:
         """Return the next request to the brain."""
@@ -177,6 +187,10 @@ class TranslationStage:
     def _utterance(self, line: Mapping[str, Any]) -> str:
         """Return the stretch by its number, from 1; the last without one."""
         return self._utterances[line.get("stretch", 0) - 1]
+
+    def _speak(self, line: Mapping[str, Any]) -> None:
+        self.produced += line["ms"] * SAMPLES_PER_MS
+        self.give(SpeechProduced(self._segments[0].segment_id, line["ms"] * SAMPLES_PER_MS))
 
     def _finish(self, line: Mapping[str, Any]) -> None:
         usage = BrainUsage(**line["usage"]) if "usage" in line else None

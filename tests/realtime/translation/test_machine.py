@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -511,3 +512,92 @@ def test_elapsed_time_never_goes_back() -> None:
     times = [event["elapsed_ms"] for event in stage.sent if "elapsed_ms" in event]
     assert all(later >= earlier and later % 200 == 0 for earlier, later in pairwise(times))
     assert len(stage.of(SendTranslatedFrame)) == times[-1] // 200
+
+
+class TestBursts:
+    """A source that comes faster than it is understood."""
+
+    def test_no_more_than_four_stretches_are_recognised_at_a_time(self) -> None:
+        """The others wait in the ring, which keeps their audio, and are recognised in order."""
+        stage = TranslationStage(listens=False)
+        stage.hear(80_000, at_once=True)
+        assert len(stage.of(fx.OpenRecognition)) == 4
+        assert stage.of(fx.ForgetAudio)[-1].before == 32_000 * SAMPLES_PER_MS
+        for number in range(1, 11):
+            does(stage, "transcript", stretch=number, text=str(number))
+        opened = [effect.start // SAMPLES_PER_MS for effect in stage.of(fx.OpenRecognition)]
+        assert opened == [8_000 * number for number in range(10)]
+        committed = [effect.upto // SAMPLES_PER_MS for effect in stage.of(fx.CommitRecognition)]
+        assert committed == [8_000 * (number + 1) for number in range(10)]
+        assert stage.of(fx.ForgetAudio)[-1].before == 80_000 * SAMPLES_PER_MS
+
+    def test_stretch_that_waits_while_it_grows_is_recognised_whole(self) -> None:
+        """Its audio goes on once it has its place."""
+        stage = TranslationStage(limits=TranslationLimits(most_recognitions=1))
+        stretch(stage)
+        stage.hear(1_000, voiced=True)
+        assert len(stage.of(fx.OpenRecognition)) == 1
+        does(stage, "transcript", stretch=1, text="one")
+        stage.hear(1_000, voiced=False)
+        assert len(stage.of(fx.CommitRecognition)) == 2
+
+    def test_close_lasts_as_long_as_something_comes_of_it(self) -> None:
+        """A file that is sent at once is translated whole, though that takes more than 30 s."""
+        stage = TranslationStage(listens=False)
+        stage.hear(160_000, at_once=True)
+        stage.client("session.close")
+        for number in range(1, 20):
+            stage.wait(20_000)
+            does(stage, "transcript", stretch=number, text="")
+        assert not stage.machine.closed
+        does(stage, "transcript", stretch=20, text="")
+        assert stage.events("session.closed")
+
+
+def test_random_walks_keep_the_laws() -> None:
+    """Whatever happens in whatever order: books balance, time goes on, nothing after the end."""
+    chance = random.Random(13)
+    for _ in range(150):
+        stage = TranslationStage(listens=chance.random() < 0.8)
+        for _ in range(chance.randint(5, 60)):
+            step(stage, chance)
+        stage.give(Shutdown(EndReason.SERVER_SHUTDOWN))
+        reserved = [effect.response_id for effect in stage.of(fx.ReserveTokens)]
+        booked = [effect.response_id for effect in stage.of(fx.RecordUsage)]
+        assert sorted(reserved) == sorted(booked)
+        times = [event["elapsed_ms"] for event in stage.sent if "elapsed_ms" in event]
+        assert times == sorted(times)
+        assert sum("close" in event for event in stage.sent) == 1
+        assert "close" in stage.sent[-1]
+        spoken = sum(stage.frames())
+        assert spoken <= stage.produced
+        starts = [effect.start for effect in stage.of(fx.OpenRecognition)]
+        assert starts == sorted(starts)
+
+
+def step(stage: TranslationStage, chance: random.Random) -> None:
+    """Do one thing that may happen."""
+    stage.act(
+        chance.choice(
+            [
+                {"does": "hear", "ms": chance.choice((20, 500, 3_000)), "voiced": True},
+                {"does": "hear", "ms": chance.choice((20, 200, 900)), "voiced": False},
+                {"does": "wait", "ms": chance.choice((1, 300, 5_000))},
+                {"does": "transcript", "stretch": chance.randint(1, 4), "text": "some words"},
+                {"does": "transcript", "text": ""},
+                {"does": "transcribe", "delta": " some"},
+                {"does": "transcript_fail", **FAULT},
+                {"does": "say", "text": "A sentence. ", "complete": chance.random() < 0.7},
+                {"does": "finish"},
+                {"does": "fail", **FAULT},
+                {"does": "speak", "ms": chance.choice((10, 250, 4_000))},
+                {"does": "speech_end"},
+                {"does": "speech_fail", **FAULT},
+                {"does": "detection_fail", **FAULT},
+            ]
+        )
+    )
+    if chance.random() < 0.03:
+        stage.client("session.close")
+    if chance.random() < 0.05:
+        stage.client("session.update", session={"audio": {"output": {"language": "ja"}}})

@@ -20,6 +20,8 @@ from gateway.api import routes as rest
 from gateway.api.faults import on_http_exception, on_wire_fault
 from gateway.api.middleware import BoundedBodies, NothingInternal, PlatformHeaders
 from gateway.api.rates import RATE_LIMIT_HEADERS
+from gateway.engines.catalogue import Catalogue
+from gateway.engines.declared import ModelBuilder
 from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
@@ -38,6 +40,8 @@ from gateway.sessions.directory import Directory
 from gateway.sessions.revocation import RevocationWatch
 from gateway.settings import Settings
 from gateway.store.database import Database
+from gateway.store.models import ModelStore
+from gateway.store.prompts import PromptStore
 from gateway.telemetry import tracing
 from gateway.tools.session import Tools
 from realtime.errors import WireFault
@@ -93,6 +97,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         name: Engine(name="relay", brain=EchoBrain(), relay=endpoint)
         for name, endpoint in relay_endpoints(settings).items()
     }
+    registry = Registry(default, echo=echo, relays=relays)
     services = Services(
         settings=settings,
         ids=ids,
@@ -105,9 +110,15 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
             monotonic_s=time.monotonic,
         ),
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
-        registry=Registry(default, echo=echo, relays=relays),
+        registry=registry,
         translators=Translators.of(default, embedded.chat),
+        catalogue=Catalogue(
+            registry,
+            ModelBuilder(embedded, settings, ids=ids, monotonic_s=time.monotonic),
+            ModelStore(database),
+        ),
         directory=Directory(),
+        prompts=PromptStore(database),
         tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
         readiness=readiness,
     )
@@ -122,19 +133,24 @@ def _lifespan(
         provider = tracing.configure(services.settings.otel_endpoint)
         await services.identity.ensure_default_project()
         services.readiness.set("database", PartState.READY, services.database.dialect)
+        await services.catalogue.refresh()
         async with embedded, asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(services.recorder.run())
             watch = RevocationWatch(
                 services.identity, services.directory, poll_s=services.settings.revocation_poll_s
             )
-            watching = tasks.create_task(watch.run())
+            background = (
+                tasks.create_task(watch.run()), tasks.create_task(services.catalogue.run()),
+            )  # fmt: skip
             yield
-            watching.cancel()
+            for task in background:
+                task.cancel()
             services.directory.shut_down()
             services.recorder.stop()
             await asyncio.wait([writer], timeout=RECORDER_FLUSH_S)
             writer.cancel()
         await services.tools.close()
+        await services.catalogue.close()
         await services.database.close()
         if provider is not None:
             provider.shutdown()

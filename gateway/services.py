@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from gateway.engines.catalogue import Catalogue
     from gateway.engines.registry import Registry
     from gateway.engines.translation import Translators
     from gateway.identity.service import Identity
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.sessions.admission import Admission
     from gateway.sessions.directory import Directory
     from gateway.store.database import Database
+    from gateway.store.prompts import PromptStore
     from gateway.tools.session import Tools
     from realtime.ports import IdSource
 
@@ -34,6 +36,8 @@ class Services:
     recorder: Recorder
     registry: Registry
     translators: Translators
+    catalogue: Catalogue
     directory: Directory
+    prompts: PromptStore
     tools: Tools
     readiness: Readiness = field()

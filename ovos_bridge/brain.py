@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ovos_bridge import languages, sessions
@@ -82,19 +83,28 @@ class SkillsBrain:
     # --- Brain ---
 
     def open(
-        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+        self,
+        facts: SessionFacts,
+        volunteer: Callable[[Volunteered], None] | None = None,
+        *,
+        alone: bool | None = None,
     ) -> SkillsSession:
         """Serve a session; `volunteer` gets what skills say without being asked."""
         self._opened += 1
         ovos_id = f"{self.bus.prefix}{self._opened}-{facts.session_id}"
-        return SkillsSession(self, facts, ovos_id, volunteer)
+        alone = self.alone if alone is None else alone
+        return SkillsSession(self, facts, ovos_id, volunteer, alone=alone)
+
+    def answering(self, *, alone: bool) -> SkillsBeside:
+        """Return the same skills, answering alone or before somebody else."""
+        return SkillsBeside(self, alone=alone)
 
     # --- turns, at most `max_turns` at a time, the others in order of arrival ---
 
-    def core_facts(self) -> tuple[tuple[str, ...], frozenset[str]]:
+    def core_facts(self, *, alone: bool) -> tuple[tuple[str, ...], frozenset[str]]:
         """Return core's pipeline and the skills that converse."""
         pipeline = self.readiness.pipeline
-        if not self.alone:
+        if not alone:
             pipeline = tuple(sessions.without_fallbacks(pipeline))
         return pipeline, self.readiness.conversational
 
@@ -122,6 +132,20 @@ class SkillsBrain:
         self.readiness.busy(bool(self._running))
 
 
+class SkillsBeside:
+    """One bus's skills as a brain of their own, for a model that holds another word of `alone`."""
+
+    def __init__(self, brain: SkillsBrain, *, alone: bool) -> None:
+        self._brain = brain
+        self._alone = alone
+
+    def open(
+        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
+    ) -> SkillsSession:
+        """Serve a session."""
+        return self._brain.open(facts, volunteer, alone=self._alone)
+
+
 class SkillsSession:
     """One caller's skills (`realtime.ports.BrainSession`)."""
 
@@ -131,8 +155,11 @@ class SkillsSession:
         facts: SessionFacts,
         ovos_id: str,
         volunteer: Callable[[Volunteered], None] | None,
+        *,
+        alone: bool,
     ) -> None:
         self._brain = brain
+        self._alone = alone
         self._language = languages.full_tag(facts.language)
         self._timezone = facts.timezone
         self._blocked = facts.blocked_skills
@@ -144,7 +171,7 @@ class SkillsSession:
     def prepare(self, request: BrainRequest, sink: Callable[[BrainReport], None]) -> SkillsRun:
         """Begin an answer; nothing reaches core before `commit`."""
         place = _Place(self, aside=not request.in_conversation)
-        run = SkillsRun(request, sink, place, self._brain.patience, alone=self._brain.alone)
+        run = SkillsRun(request, sink, place, self._brain.patience, alone=self._alone)
         self._runs[run] = place
         return run
 
@@ -167,8 +194,8 @@ class SkillsSession:
             timezone=self._timezone,
             blocked_skills=self._blocked,
         )
-        brain = self._brain
-        return Conversation(brain.bus, session, facts=brain.core_facts, volunteer=volunteer)
+        facts = partial(self._brain.core_facts, alone=self._alone)
+        return Conversation(self._brain.bus, session, facts=facts, volunteer=volunteer)
 
     def _aside(self) -> Conversation:
         self._asides += 1

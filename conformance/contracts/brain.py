@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -106,6 +107,36 @@ async def check_brain(brain: Brain, question: str) -> None:
         await rule(brain, question)
 
 
+async def check_failing_brain(brain: Brain, question: str, code: str) -> None:
+    """Raise AssertionError where a brain that cannot answer breaks the contract.
+
+    Its failure is `code`, told once and in time, in words that hold nothing internal, and
+    costs no more than the answer.
+    """
+    session = opened(brain)
+    for response_id in ("resp_first", "resp_again"):
+        answer = Answer(session, asked(question, response_id=response_id))
+        await asyncio.sleep(QUIET_S)
+        assert answer.reports == [], "failed before commit"
+        reports = await answer.whole()
+        await asyncio.sleep(QUIET_S)
+        assert {report.response_id for report in reports} == {response_id}
+        ends = [r for r in reports if isinstance(r, BrainFinished | BrainFailed)]
+        assert ends == [reports[-1]]
+        end = reports[-1]
+        assert isinstance(end, BrainFailed), end
+        assert end.fault.code == code
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", end.fault.code)
+        assert re.fullmatch(r"[A-Z][^/\\{}<>]*\.", end.fault.message), end.fault.message
+    given_up = Answer(session, asked(question, response_id="resp_given_up"))
+    given_up.run.commit()
+    given_up.run.cancel()
+    before = list(given_up.reports)
+    await asyncio.sleep(QUIET_S)
+    assert given_up.reports == before
+    session.close()
+
+
 async def answer_ends_once_and_last(brain: Brain, question: str) -> None:
     """An answer has text, one end, nothing after it, and names its response throughout."""
     session = opened(brain)
@@ -117,6 +148,10 @@ async def answer_ends_once_and_last(brain: Brain, question: str) -> None:
     ends = [r for r in reports if isinstance(r, BrainFinished | BrainFailed)]
     assert ends == [reports[-1]]
     assert isinstance(reports[-1], BrainFinished), reports[-1]
+    usage = reports[-1].usage
+    if usage is not None:
+        assert 0 <= usage.cached_text_tokens <= usage.input_text_tokens
+        assert usage.output_text_tokens > 0
     session.close()
 
 

@@ -14,6 +14,7 @@ from gateway.engines.registry import DEFAULT_MODEL
 from gateway.identity.principal import Principal
 from gateway.services import Services
 from gateway.sessions.admission import Denied
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.telemetry import metrics
 from realtime.errors import InvalidModel
 from realtime.events.base import Incoming
@@ -22,7 +23,6 @@ from realtime.session.config import (
     AnySessionConfig,
     SessionConfig,
     TranscriptionSessionConfig,
-    fresh_config,
 )
 from realtime.session.updates import updated
 
@@ -59,7 +59,7 @@ async def mint(
     Raises:
         WireFault: the session does not fit, or policy refused.
     """
-    config = _effective(services, session)
+    config = await _effective(services, session, principal)
     await admit_minting(services, principal, kind=config.type, model=config.model)
     bound = {**sent, "model": config.model} if isinstance(config, SessionConfig) else sent
     value, expires_at = await mint_bound(services, request, principal, bound, ttl_s=ttl_s)
@@ -96,7 +96,9 @@ async def mint_bound(
     )
 
 
-def _effective(services: Services, session: SessionIn) -> AnySessionConfig:
+async def _effective(
+    services: Services, session: SessionIn, principal: Principal
+) -> AnySessionConfig:
     """The session has not started: its `expires_at` is 0 (CONTRACT 3.1)."""
     registry, session_id = services.registry, services.ids("sess")
     if not isinstance(session, RealtimeSessionIn):
@@ -104,8 +106,11 @@ def _effective(services: Services, session: SessionIn) -> AnySessionConfig:
         traits = registry.transcriber.traits()
         return updated(fresh, session, has_spoken=False, traits=traits)
     model = session.model or DEFAULT_MODEL
-    engine = registry.resolve(model)
+    engine = registry.resolve(model, principal)
     if engine is None:
         raise InvalidModel(model)
-    config = fresh_config(session_id=session_id, model=model)
-    return updated(config, session, has_spoken=False, traits=engine.traits())
+    supplied = None
+    if engine.relay is None:  # whose prompts are the endpoint's
+        supplied = await ProjectPrompts(services.prompts, principal.project_id).supplied(session)
+    config = engine.fresh_config(session_id=session_id, model=model)
+    return updated(config, session, has_spoken=False, traits=engine.traits(), prompted=supplied)

@@ -44,7 +44,7 @@ class TranslationSecrets:
             asked.session,
             session_id=services.ids("sess"),
             expires_at=0,
-            engine=services.translators.resolve(model),
+            engine=services.translators.resolve(model, principal),
         )
         await admit_minting(services, principal, kind=KIND, model=model)
         bound = {"type": KIND, **asked.session.model_dump(exclude_unset=True)}

@@ -1,4 +1,4 @@
-"""The command line: `voiceengine serve | keys | migrate | health | doctor | call | conformance`.
+"""The command line: `voiceengine serve | keys | models | migrate | health | doctor | call | …`.
 
 Exit codes: 0 good, 1 a negative result, 2 a failure, 64 wrong usage.
 """
@@ -15,6 +15,8 @@ GOOD, NEGATIVE, FAILURE, USAGE = 0, 1, 2, 64
 COMMANDS = {
     "serve": "serve the API",
     "keys": "create, list and revoke project keys",
+    "models": "list, declare and remove models",
+    "prompts": "add, list and show prompts",
     "migrate": "bring the database up to date",
     "health": "ask the server on this machine whether it works",
     "doctor": "probe every part and say what to do about each fault",

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from gateway.cli.findings import Finding
-from gateway.engines.hosted.configured import hosted_recognisers, hosted_synthesiser
+from gateway.engines.hosted.configured import (
+    hosted_recognisers,
+    hosted_synthesiser,
+    hosted_synthesisers,
+)
 from gateway.engines.hosted.faults import fault_of
 from gateway.settings import Settings
 
@@ -31,6 +35,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     synthesiser = hosted_synthesiser(settings)
     if synthesiser is not None:
         yield _finding("tts", synthesiser, "VOICEENGINE_SYNTHESISER")
+    for name, voice in hosted_synthesisers(settings).items():
+        yield _finding(f"tts {name}", voice, f"VOICEENGINE_SYNTHESISERS, {name!r}")
 
 
 def _finding(name: str, part: _Part, setting: str) -> Finding:

@@ -22,10 +22,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--name", default="key")
     create.add_argument("--project", default=DEFAULT_PROJECT)
     create.add_argument("--expires-in-s", type=int, default=None)
+    create.add_argument("--models", metavar="NAMES", help="the only models it may use: a,b,c")
+    allow = actions.add_parser("allow", help="say which models a key, or a project, may use")
+    allow.add_argument("id", help="the key's id as `list` shows it, or a project's")
+    allow.add_argument("models", nargs="*", metavar="MODEL", help="none stands for every model")
     listing = actions.add_parser("list", help="list keys without their secrets")
     revoke = actions.add_parser("revoke", help="make a key void")
     revoke.add_argument("id", help="the key's id, as `list` shows it")
-    for action in (create, listing, revoke):
+    for action in (create, allow, listing, revoke):
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -52,12 +56,23 @@ async def _act(options: argparse.Namespace, identity: Identity) -> int:
         case "create":
             try:
                 text = await identity.create_key(
-                    options.name, project_id=options.project, expires_in_s=options.expires_in_s
+                    options.name,
+                    project_id=options.project,
+                    expires_in_s=options.expires_in_s,
+                    models=options.models.split(",") if options.models else None,
                 )
             except LookupError as error:
                 print(error, file=sys.stderr)
                 return 1
             print(json.dumps({"key": text}) if options.json else text)
+        case "allow":
+            models = options.models or None
+            if not (
+                await identity.allow_models(options.id, models)
+                or await identity.allow_project_models(options.id, models)
+            ):
+                print(f"There is no key and no project {options.id}.", file=sys.stderr)
+                return 1
         case "list":
             _show(await identity.list_keys(), as_json=options.json)
         case _:
@@ -73,4 +88,6 @@ def _show(keys: list[dict[str, Any]], *, as_json: bool) -> None:
         return
     for key in keys:
         state = "revoked" if key["revoked_at"] else "valid"
-        print(f"{key['id']}  {state:8} {key['shown']:16} {key['project_id']:12} {key['name']}")
+        held = f"  only {', '.join(key['models'])}" if key["models"] is not None else ""
+        shown = f"{key['shown']:16} {key['project_id']:12} {key['name']}"
+        print(f"{key['id']}  {state:8} {shown}{held}")

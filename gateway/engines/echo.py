@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.engines.plain import PlainSession
 from realtime.engine import (
     SAMPLE_RATE,
     BrainFinished,
@@ -28,6 +29,7 @@ from realtime.engine import (
 )
 from realtime.events.session import VOICES
 from realtime.ports import SpeechSink
+from realtime.tools.calls import call_reports, forced_function, last_output
 
 PIECE_MS = 40
 _TONE = re.compile(r"tone:([0-9]{1,8})")
@@ -45,44 +47,20 @@ def _tone(ms: int) -> bytes:
 _PIECE = _tone(PIECE_MS)
 
 
-class EchoRun:
-    """Answers at once with the last words of the user."""
-
-    def __init__(self, request: BrainRequest, sink: Callable[[BrainReport], None]) -> None:
-        self._request = request
-        self._sink = sink
-        self._handle: asyncio.Handle | None = None
-
-    def commit(self) -> None:
-        """Answer on the next turn of the loop."""
-        self._handle = asyncio.get_running_loop().call_soon(self._answer)
-
-    def _answer(self) -> None:
-        said = [item.text for item in self._request.items if item.role == "user"]
-        text = (said[-1] if said else "") or self._request.metadata.get("echo", "")
-        response_id = self._request.response_id
-        if text:
-            self._sink(BrainText(response_id, text))
-        self._sink(BrainFinished(response_id))
-
-    def cancel(self) -> None:
-        """Answer no more."""
-        if self._handle is not None:
-            self._handle.cancel()
+NOTHING_SAID = "Nothing was said."
 
 
-class EchoSession:
-    """Remembers nothing."""
-
-    def prepare(self, request: BrainRequest, sink: Callable[[BrainReport], None]) -> EchoRun:
-        """Begin an answer."""
-        return EchoRun(request, sink)
-
-    def playback(self, *, playing: bool) -> None:
-        """Of no interest."""
-
-    def close(self) -> None:
-        """Nothing to close."""
+def echoed(request: BrainRequest) -> list[BrainReport]:
+    """Return the last words of the user as an answer; calls and outputs as any brain has them."""
+    end = BrainFinished(request.response_id)
+    function = forced_function(request)
+    if function is not None:
+        return [*call_reports(request, function), end]
+    text = last_output(request)
+    if text is None:
+        said = [item.text for item in request.items if item.role == "user"]
+        text = (said[-1] if said else "") or request.metadata.get("echo", "")
+    return [BrainText(request.response_id, text or NOTHING_SAID), end]
 
 
 class EchoBrain:
@@ -90,9 +68,9 @@ class EchoBrain:
 
     def open(
         self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
-    ) -> EchoSession:
+    ) -> PlainSession:
         """Serve a session."""
-        return EchoSession()
+        return PlainSession(echoed)
 
 
 class Ticker:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -23,8 +23,12 @@ from gateway.engines.chat.brain import ChatBrain
 from gateway.engines.chat.configured import chat_endpoint
 from gateway.engines.choices import speech_choices, transcription_routes
 from gateway.engines.engine import Engine
-from gateway.engines.first import FirstBrain
-from gateway.engines.hosted.configured import hosted_recognisers, hosted_synthesiser
+from gateway.engines.fallback import FallbackBrain, beyond_skills
+from gateway.engines.hosted.configured import (
+    hosted_recognisers,
+    hosted_synthesiser,
+    hosted_synthesisers,
+)
 from gateway.engines.routing import RoutingRecogniser
 from gateway.engines.switch import SwitchBrain
 from gateway.processes.supervisor import Child, Supervisor
@@ -77,7 +81,10 @@ class Embedded:
         self._own_worker = self._has_speech and not elsewhere
         endpoint = chat_endpoint(settings)
         self.chat = None if endpoint is None else ChatBrain(endpoint, ids=ids)
-        skills = settings.skills and (self.chat is None or settings.chat_skills_first)
+        wanted = any(
+            model.kind in ("skills", "skills_then_chat") for model in settings.declared.values()
+        )
+        skills = settings.skills and (self.chat is None or settings.chat_skills_first or wanted)
         self._own_ovos = skills and settings.ovos_bus_url is None and _has_skills(self._python)
         self._ovos = OvosOptions(
             port=free_port(),
@@ -102,6 +109,7 @@ class Embedded:
             )
         self._hosted = hosted_recognisers(settings)
         self._hosted_voice = hosted_synthesiser(settings)
+        self._hosted_voices = hosted_synthesisers(settings)
         self._declare()
 
     def _speech_client(self) -> SpeechClient:
@@ -139,48 +147,73 @@ class Embedded:
             name="embedded" if self.chat is None else "chat",
             brain=self._brain(),
             detector=None if speech is None else speech.detector,
-            recogniser=self._recogniser(speech),
-            synthesiser=self._synthesiser(speech),
+            recogniser=self.recogniser(),
+            synthesiser=self.synthesiser(),
             language=self._settings.language,
             transcription_models=tuple(transcription_routes(self._settings)),
             wake_words={} if speech is None else self._wake_words(speech),
         )
 
     def _brain(self) -> Brain:
-        builtin, skills = BuiltinBrain(self.status, now=datetime.now), self.skills
-        if self.chat is not None:
-            if skills is None:
-                return self.chat
-            return FirstBrain(skills, self.chat, passing=PASSED_ON)
+        if self.chat is None:
+            return self.skills_alone()
+        return self.skills_before(self.chat) if self._settings.chat_skills_first else self.chat
+
+    def builtin(self) -> Brain:
+        """Return what answers where nothing else can."""
+        return BuiltinBrain(self.status, now=datetime.now)
+
+    def skills_alone(self) -> Brain:
+        """Return the skills, and until they are ready what says so."""
+        skills = self.skills
         if skills is None:
-            return builtin
-        return SwitchBrain(skills, builtin, ready=lambda: skills.ready)
+            return self.builtin()
+        brain = skills.answering(alone=True)
+        return SwitchBrain(brain, self.builtin(), ready=lambda: skills.ready)
+
+    def skills_before(self, chat: Brain) -> Brain:
+        """Return the skills, and a chat model for what they do not understand."""
+        if self.skills is None:
+            return chat
+        brain = self.skills.answering(alone=False)
+        return FallbackBrain(brain, chat, passing=PASSED_ON, beyond=beyond_skills)
 
     def _wake_words(self, speech: SpeechClient) -> dict[str, VoiceActivityDetector]:
         names = speech_choices(self._settings).wake_words
         return {name: speech.detector_behind(name) for name in names}
 
-    def _recogniser(self, speech: SpeechClient | None) -> Recogniser | None:
-        """Return what chooses among endpoints and the worker's recognisers, None without any."""
-        default: Recogniser | None = self._hosted.get(DEFAULT)
-        if default is None and speech is not None:
-            default = speech.recogniser
-        if default is None:
-            default = next(iter(self._hosted.values()), None)
+    def recogniser(self, usual: str = DEFAULT) -> Recogniser | None:
+        """Return what chooses among endpoints and the worker's recognisers, None without any.
+
+        `usual` is the recogniser of the transcription models that nobody mapped.
+        """
+        default = self._recogniser_named(usual) or next(iter(self._hosted.values()), None)
         if default is None:
             return None
         named: dict[str, Recogniser] = {}
-        for model, name in transcription_routes(self._settings).items():
-            if name in self._hosted:
-                named[model] = self._hosted[name]
-            elif name != DEFAULT and speech is not None:
-                named[model] = speech.recogniser_named(name)
+        for model, name in self._settings.transcription_models.items():
+            found = self._recogniser_named(name)
+            if found is not None:
+                named[model] = found
         return RoutingRecogniser(default, named)
 
-    def _synthesiser(self, speech: SpeechClient | None) -> Synthesiser | None:
-        if self._hosted_voice is not None:
-            return self._hosted_voice
-        return None if speech is None else speech.synthesiser
+    def _recogniser_named(self, name: str) -> Recogniser | None:
+        if name in self._hosted:
+            return self._hosted[name]
+        if self.speech is None:
+            return None
+        return self.speech.recogniser if name == DEFAULT else self.speech.recogniser_named(name)
+
+    def synthesiser(
+        self, name: str = DEFAULT, voices: Mapping[str, str] | None = None
+    ) -> Synthesiser | None:
+        """Return a synthesiser by its name, with `voices` besides the usual names."""
+        hosted = self._hosted_voices.get(name, self._hosted_voice)
+        if hosted is not None:
+            return hosted.with_voices(voices) if voices else hosted
+        if self.speech is None:
+            return None
+        return self.speech.synthesiser_with(voices) if voices else self.speech.synthesiser
 
     def status(self) -> str:
         """Say in a sentence what is missing."""
@@ -208,6 +241,8 @@ class Embedded:
             self._stack.push_async_callback(recogniser.close)
         if self._hosted_voice is not None:
             self._stack.push_async_callback(self._hosted_voice.close)
+        for voice in self._hosted_voices.values():
+            self._stack.push_async_callback(voice.close)
         if self.chat is not None:
             self._stack.push_async_callback(self.chat.close)
             self._spawn(self._watch_chat(self.chat), "chat")

@@ -6,11 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.engines.relay.endpoint import RelayEndpoint
+from gateway.settings import Prices
 from realtime.errors import InvalidValue
 from realtime.events.session import VOICES
 from realtime.ports import Brain, Recogniser, Synthesiser, VoiceActivityDetector
+from realtime.session.config import SessionConfig, fresh_config
+from realtime.session.features import FEATURES
 from realtime.session.inputs import EngineTraits
 from realtime.turns.models import MODELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for the sessions of a model, whatever answers; None where the usual holds."""
+
+    instructions: str | None = None
+    voice: str | None = None
+    context_tokens: int | None = None
+    session_minutes: int | None = None
+    most_sessions: int | None = None
+    """Of a project at a time."""
+    features: frozenset[str] = frozenset(FEATURES)
+    prices: Prices | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +46,9 @@ class Engine:
     """Detectors that are silent until a word was said, by the word's name."""
     relay: RelayEndpoint | None = None
     """Who answers instead of all the parts, beside our protocol machine (DECISIONS 1.1)."""
+    terms: Terms = Terms()
+    fallback: Engine | None = None
+    """What serves sessions that the relay cannot begin."""
 
     def woken_by(self, name: str | None) -> Engine:
         """Return the engine that listens behind a wake word, itself for None.
@@ -52,4 +72,16 @@ class Engine:
             language=language or self.language,
             voices=VOICES if self.synthesiser is None else tuple(self.synthesiser.voices()),
             transcription_models=self.transcription_models,
+            features=self.terms.features,
+            instructions=self.terms.instructions,
         )
+
+    def fresh_config(self, *, session_id: str, model: str, expires_at: int = 0) -> SessionConfig:
+        """Return what a session of a model begins with."""
+        config = fresh_config(session_id=session_id, model=model, expires_at=expires_at)
+        if self.terms.instructions is not None:
+            config = replace(config, instructions=self.terms.instructions)
+        if self.terms.voice is not None:
+            output = replace(config.audio.output, voice=self.terms.voice)
+            config = replace(config, audio=replace(config.audio, output=output))
+        return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from gateway.engines.engine import Engine
 from realtime.session.config import is_reasoning_model
@@ -31,8 +32,24 @@ def context_tokens(model: str) -> int:
     return 128_000 if is_reasoning_model(model) else 32_000
 
 
+class Caller(Protocol):
+    """Who asks: a project, with a key that may be held to some names."""
+
+    @property
+    def project_id(self) -> str:
+        """The project."""
+
+    @property
+    def models(self) -> frozenset[str] | None:
+        """Names that the key may use, None for every one."""
+
+
 class Registry:
-    """Model names and their engines."""
+    """Model names and their engines; a project's own come before the installation's.
+
+    A key's list of names holds for models that answer. Transcription models are parts of
+    a session and known to every key.
+    """
 
     def __init__(
         self, default: Engine, *, echo: Engine, relays: Mapping[str, Engine] | None = None
@@ -41,14 +58,34 @@ class Registry:
         self._engines = dict.fromkeys(REALTIME_MODELS, default)
         self._engines[ECHO_MODEL] = echo
         self._engines.update(relays or {})
+        self._projects: dict[str, Mapping[str, Engine]] = {}
 
-    def resolve(self, model: str) -> Engine | None:
-        """Return the engine of a realtime model, None for an unknown name."""
-        return self._engines.get(model)
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """Every name that does not belong to a project."""
+        return self._engines
 
-    def names(self) -> tuple[str, ...]:
-        """Return every model name, transcription models included."""
-        return (*self._engines, *self.transcription_models())
+    def declare(self, engines: Mapping[str, Engine]) -> None:
+        """Add models of the whole installation; one of a known name takes its place."""
+        self._engines.update(engines)
+
+    def declare_projects(self, projects: Mapping[str, Mapping[str, Engine]]) -> None:
+        """Set the models of each project, in place of those before; live sessions keep theirs."""
+        self._projects = dict(projects)
+
+    def resolve(self, model: str, caller: Caller) -> Engine | None:
+        """Return the engine of a realtime model, None for a name unknown or not allowed."""
+        if caller.models is not None and model not in caller.models:
+            return None
+        own = self._projects.get(caller.project_id, {})
+        return own.get(model) or self._engines.get(model)
+
+    def names(self, caller: Caller) -> tuple[str, ...]:
+        """Return every model name that a caller may use, transcription models included."""
+        own = self._projects.get(caller.project_id, {})
+        known = dict.fromkeys((*self._engines, *own))
+        allowed = (name for name in known if caller.models is None or name in caller.models)
+        return tuple(dict.fromkeys((*allowed, *self.transcription_models())))
 
     def transcription_models(self) -> tuple[str, ...]:
         """Return the names of transcription models, the operator's own included."""

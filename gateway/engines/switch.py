@@ -4,50 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from realtime.engine import BrainReport, BrainRequest, SessionFacts, Volunteered
+from gateway.engines.group import SessionGroup, Sink, Volunteer, opened
+from realtime.engine import BrainRequest, SessionFacts
 from realtime.ports import Brain, BrainRun, BrainSession
 
 
-class SwitchSession:
+class SwitchSession(SessionGroup):
     """Both brains' sessions; the choice holds for a whole response."""
 
-    def __init__(
-        self, first: BrainSession, second: BrainSession, ready: Callable[[], bool]
-    ) -> None:
-        self._first = first
-        self._second = second
+    def __init__(self, sessions: tuple[BrainSession, ...], ready: Callable[[], bool]) -> None:
+        super().__init__(sessions)
         self._ready = ready
 
-    def prepare(self, request: BrainRequest, sink: Callable[[BrainReport], None]) -> BrainRun:
+    def prepare(self, request: BrainRequest, sink: Sink) -> BrainRun:
         """Begin an answer with the brain that is ready."""
-        chosen = self._first if self._ready() else self._second
-        return chosen.prepare(request, sink)
-
-    def playback(self, *, playing: bool) -> None:
-        """Tell both."""
-        self._first.playback(playing=playing)
-        self._second.playback(playing=playing)
-
-    def close(self) -> None:
-        """Close both."""
-        self._first.close()
-        self._second.close()
+        return self._sessions[0 if self._ready() else 1].prepare(request, sink)
 
 
 class SwitchBrain:
     """`first` while `ready()`, else `second`."""
 
     def __init__(self, first: Brain, second: Brain, *, ready: Callable[[], bool]) -> None:
-        self._first = first
-        self._second = second
+        self._brains = (first, second)
         self._ready = ready
 
-    def open(
-        self, facts: SessionFacts, volunteer: Callable[[Volunteered], None] | None = None
-    ) -> SwitchSession:
+    def open(self, facts: SessionFacts, volunteer: Volunteer | None = None) -> SwitchSession:
         """Serve a session."""
-        return SwitchSession(
-            self._first.open(facts, volunteer=volunteer),
-            self._second.open(facts, volunteer=volunteer),
-            self._ready,
-        )
+        return SwitchSession(opened(self._brains, facts, volunteer), self._ready)

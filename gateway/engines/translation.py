@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.engines.engine import Engine
+from gateway.engines.registry import Caller
 from realtime.errors import InvalidModel
 from realtime.ports import Brain
 
@@ -48,17 +49,19 @@ class Translators:
             return cls(missing="voice")
         return cls(replace(speech, name="translation", brain=brain))
 
-    def names(self) -> tuple[str, ...]:
-        """Return the model names that can be used."""
-        return () if self.engine is None else TRANSLATION_MODELS
+    def names(self, caller: Caller) -> tuple[str, ...]:
+        """Return the model names that a caller can use."""
+        names = () if self.engine is None else TRANSLATION_MODELS
+        return tuple(name for name in names if caller.models is None or name in caller.models)
 
-    def resolve(self, model: str) -> Engine:
+    def resolve(self, model: str, caller: Caller) -> Engine:
         """Return the engine of a model.
 
         Raises:
-            InvalidModel: there is none; the sentence says why.
+            InvalidModel: there is none, or the key may not use it; the sentence says why.
         """
-        if model not in TRANSLATION_MODELS:
+        allowed = caller.models is None or model in caller.models
+        if model not in TRANSLATION_MODELS or not allowed:
             raise NoTranslationModel(model)
         if self.engine is None:
             raise TranslationUnavailable(model, self.missing)

@@ -14,6 +14,8 @@ class Principal:
     organisation_id: str
     project_id: str
     key_id: str
+    models: frozenset[str] | None = None
+    """Names of the models that the key may use, None for every one."""
     client_secret_id: str | None = None
     session: dict[str, Any] | None = None
     temperature: float | None = None

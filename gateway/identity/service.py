@@ -34,6 +34,9 @@ CACHE_S = 15
 CACHE_KEYS = 10_000
 DEFAULT_ORGANISATION = "org-local"
 DEFAULT_PROJECT = "proj_local"
+MODELS = "models"
+"""A project's setting: the names of the models that its keys may use."""
+
 TEMPERATURE = "temperature"
 """A key beside a stored session's own; no GA session has one, so it cannot be mistaken."""
 
@@ -73,9 +76,14 @@ class Identity:
     # --- project keys ---
 
     async def create_key(
-        self, name: str, *, project_id: str = DEFAULT_PROJECT, expires_in_s: int | None = None
+        self,
+        name: str,
+        *,
+        project_id: str = DEFAULT_PROJECT,
+        expires_in_s: int | None = None,
+        models: Collection[str] | None = None,
     ) -> str:
-        """Make a key of a project; the text is returned this once.
+        """Make a key of a project, held to `models` if given; the text is returned this once.
 
         Raises:
             LookupError: there is no such project.
@@ -95,6 +103,7 @@ class Identity:
                 "name": name,
                 "secret_hash": self._pepper.hash(parts.secret),
                 "shown": f"{text[:10]}…{text[-4:]}",
+                "models": None if models is None else sorted(models),
                 "created_at": now,
                 "expires_at": None if expires_in_s is None else now + expires_in_s,
             }
@@ -105,11 +114,34 @@ class Identity:
         """Return every key without its secret."""
         columns = (
             ApiKey.id, ApiKey.name, ApiKey.project_id, ApiKey.shown,
-            ApiKey.created_at, ApiKey.expires_at, ApiKey.revoked_at,
+            ApiKey.models, ApiKey.created_at, ApiKey.expires_at, ApiKey.revoked_at,
         )  # fmt: skip
         async with self._database.reading() as connection:
             rows = await connection.execute(select(*columns).order_by(ApiKey.created_at))
         return [dict(row) for row in rows.mappings()]
+
+    async def allow_models(self, key_id: str, models: Collection[str] | None) -> bool:
+        """Hold a key to these models, or to none in particular; return whether there is the key."""
+        statement = update(ApiKey).where(ApiKey.id == key_id)
+        names = None if models is None else sorted(models)
+        async with self._database.transaction() as connection:
+            result = await connection.execute(statement.values(models=names))
+        self._known.pop(key_id, None)
+        return bool(result.rowcount)
+
+    async def allow_project_models(self, project_id: str, models: Collection[str] | None) -> bool:
+        """The same for every key of a project; return whether there is the project."""
+        async with self._database.transaction() as connection:
+            held = await connection.scalar(select(Project.settings).where(Project.id == project_id))
+            if held is None:
+                return False
+            kept = {name: value for name, value in held.items() if name != MODELS}
+            if models is not None:
+                kept[MODELS] = sorted(models)
+            changed = update(Project).where(Project.id == project_id).values(settings=kept)
+            await connection.execute(changed)
+        self._known.clear()
+        return True
 
     async def revoke_key(self, key_id: str) -> bool:
         """Revoke a key; return whether it was valid until now."""
@@ -184,7 +216,11 @@ class Identity:
         if known is not None and known[0] > self._unix_s():
             return known[2] if hmac.compare_digest(known[1], given) else None
         async with self._database.reading() as connection:
-            found = await connection.execute(select(ApiKey).where(ApiKey.id == parts.key_id))
+            found = await connection.execute(
+                select(ApiKey, Project.settings)
+                .join(Project, Project.id == ApiKey.project_id)
+                .where(ApiKey.id == parts.key_id)
+            )
         row = found.mappings().first()
         if row is None or not hmac.compare_digest(row["secret_hash"], given):
             return None
@@ -195,6 +231,7 @@ class Identity:
             organisation_id=row["organisation_id"],
             project_id=row["project_id"],
             key_id=parts.key_id,
+            models=_allowed(row["models"], row["settings"].get(MODELS)),
         )
         self._remember(principal, given, expires_at=row["expires_at"])
         return principal
@@ -210,8 +247,9 @@ class Identity:
     async def _by_client_secret(self, credential: str) -> Principal | None:
         digest = self._pepper.hash(credential)
         statement = (
-            select(ClientSecret, ApiKey.revoked_at)
+            select(ClientSecret, ApiKey.revoked_at, ApiKey.models, Project.settings)
             .join(ApiKey, ApiKey.id == ClientSecret.key_id)
+            .join(Project, Project.id == ApiKey.project_id)
             .where(ClientSecret.secret_hash == digest)
         )
         async with self._database.reading() as connection:
@@ -224,10 +262,17 @@ class Identity:
             organisation_id=row["organisation_id"],
             project_id=row["project_id"],
             key_id=row["key_id"],
+            models=_allowed(row["models"], row["settings"].get(MODELS)),
             client_secret_id=row["id"],
             session={key: held for key, held in row["session"].items() if key != TEMPERATURE},
             temperature=row["session"].get(TEMPERATURE),
         )
+
+
+def _allowed(key: list[str] | None, project: list[str] | None) -> frozenset[str] | None:
+    """Return what both lists allow; one that is None allows everything."""
+    lists = [frozenset(names) for names in (key, project) if names is not None]
+    return frozenset.intersection(*lists) if lists else None
 
 
 def _over(expires_at: int | None, now: int) -> bool:

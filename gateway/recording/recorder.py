@@ -28,6 +28,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
+from gateway.settings import Prices
 from gateway.store.database import Database
 from gateway.store.tables import Base, Event, Item, RealtimeSession, Usage
 from gateway.store.upsert import insert_ignore, upsert
@@ -36,6 +37,7 @@ from realtime.session.config import AnySessionConfig
 from realtime.session.effects import RecordUsage
 from realtime.session.inputs import EndReason
 from realtime.translation.config import TranslationSessionConfig
+from realtime.usage import Usage as TokenUsage
 
 BATCH_ROWS = 100
 FLUSH_S = 0.2
@@ -58,6 +60,7 @@ class SessionOpened:
     engine: str
     model: str
     started_at: int
+    prices: Prices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ class SessionRecorder:
     def session_id(self) -> str:
         """The session's public id."""
         return self._opened.session_id
+
+    @property
+    def model(self) -> str:
+        """The model's name as the client asked for it."""
+        return self._opened.model
 
     def event(self, direction: str, at_ms: int, kind: str, body: object) -> None:
         """Record an event: a decoded client event or a sent frame; times from the first one."""
@@ -165,17 +173,32 @@ class SessionRecorder:
             "status": effect.status,
             "body": orjson.loads(orjson.dumps(effect.usage)),
             "estimated": effect.estimated,
+            "cost_micros": self._cost(effect.usage),
             "created_at": int(time.time()),
         }
         self._queue.put(_Row(Usage, values))
 
+    def _cost(self, usage: TokenUsage) -> int | None:
+        prices = self._opened.prices
+        if prices is None:
+            return None
+        cost = prices.of_response(usage)
+        metrics.COST.labels(self._opened.model, "responses").inc(cost)
+        return cost
+
     def close(self, reason: EndReason) -> None:
         """Record the end."""
+        ended_at, opened = int(time.time()), self._opened
+        cost = None
+        if opened.prices is not None:
+            cost = opened.prices.of_time(ended_at - opened.started_at)
+            metrics.COST.labels(opened.model, "time").inc(cost)
         values = {
             **self._tenant,
-            "id": self._opened.session_id,
-            "ended_at": int(time.time()),
+            "id": opened.session_id,
+            "ended_at": ended_at,
             "end_reason": reason.value,
+            "cost_micros": cost,
         }
         self._queue.put(_Row(RealtimeSession, values, change=True))
 

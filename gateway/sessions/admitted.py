@@ -70,6 +70,7 @@ class AdmittedSession:
         self.runner.shutdown(EndReason.SERVER_FAULT, code=BROKEN_CODE)
         reason = self.runner.end_reason or EndReason.SERVER_FAULT
         self._services.directory.remove(self._session_id)
+        self._services.directory.leave(self._principal.project_id, self._recorder.model)
         self._recorder.close(reason)
         metrics.SESSIONS.labels("websocket").dec()
         metrics.SESSIONS_ENDED.labels(reason.value).inc()

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from gateway.identity.principal import Principal
 from gateway.sessions.driver import SessionDriver
 from realtime.errors import WireFault
 from realtime.session.inputs import EndReason, Revoked
+
+
+class TooManySessions(WireFault):
+    """A project has as many sessions of a model as its declaration lets it.
+
+    The close code is 1013, "try again later", as for every limit; our choice.
+    """
+
+    type = "requests"
+    code = "rate_limit_exceeded"
+    status = 429
+    close_code = 1013
+
+    def __init__(self, model: str, most: int) -> None:
+        super().__init__(
+            f"Too many sessions of {model} at a time: Limit {most}. Please try again later."
+        )
 
 
 class Directory:
@@ -13,10 +32,27 @@ class Directory:
 
     def __init__(self) -> None:
         self._live: dict[str, tuple[Principal, SessionDriver]] = {}
+        self._places: Counter[tuple[str, str]] = Counter()
         self.draining = False
 
     def __len__(self) -> int:
         return len(self._live)
+
+    def enter(self, project_id: str, model: str, most: int | None) -> None:
+        """Take a place among a project's sessions of a model; `leave` when the session is over.
+
+        Raises:
+            TooManySessions: there are `most`.
+        """
+        if most is not None and self._places[project_id, model] >= most:
+            raise TooManySessions(model, most)
+        self._places[project_id, model] += 1
+
+    def leave(self, project_id: str, model: str) -> None:
+        """Give a place back."""
+        self._places[project_id, model] -= 1
+        if not self._places[project_id, model]:
+            del self._places[project_id, model]
 
     def add(self, session_id: str, principal: Principal, runner: SessionDriver) -> None:
         """A session began."""

@@ -20,18 +20,21 @@ from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.locale import ANY_LOCALE, Locale
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relay_opening import OpenedRelay, open_relay
 from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
 from realtime.engine import SessionFacts
+from realtime.errors import ServerFault
 from realtime.events.client import session_in
+from realtime.events.session import SessionIn
+from realtime.prompts import Prompted
 from realtime.session.config import (
     AnySessionConfig,
     SessionConfig,
     TranscriptionSessionConfig,
-    fresh_config,
 )
-from realtime.session.inputs import EngineTraits, SessionLimits
+from realtime.session.inputs import SessionLimits
 from realtime.session.machine import Session
 from realtime.session.updates import updated
 
@@ -49,14 +52,17 @@ SessionKind = Literal["realtime", "transcription"]
 
 def effective_config(
     kind: SessionKind,
-    session: dict[str, Any] | None,
+    session: SessionIn | None,
     *,
     session_id: str,
     model: str,
     expires_at: int,
-    traits: EngineTraits,
+    engine: Engine,
+    prompted: Prompted | None = None,
 ) -> AnySessionConfig:
     """Return the defaults of a kind of session with a client secret's session applied.
+
+    `prompted` is what that session's prompt supplies.
 
     Raises:
         WireFault: the session does not fit.
@@ -65,9 +71,10 @@ def effective_config(
     if kind == "transcription":
         config = TranscriptionSessionConfig(id=session_id, expires_at=expires_at)
     else:
-        config = fresh_config(session_id=session_id, model=model, expires_at=expires_at)
-    if session:
-        config = updated(config, session_in(session), has_spoken=False, traits=traits)
+        config = engine.fresh_config(session_id=session_id, model=model, expires_at=expires_at)
+    if session is not None:
+        traits = engine.traits()
+        config = updated(config, session, has_spoken=False, traits=traits, prompted=prompted)
     return config
 
 
@@ -106,13 +113,13 @@ class OpenedSession(AdmittedSession):
     ) -> SessionRunner:
         """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
         services, settings = self._services, self._services.settings
-        loop = asyncio.get_running_loop()
+        loop, terms = asyncio.get_running_loop(), self._engine.terms
         limits = SessionLimits(
-            max_duration_ms=settings.session_max_minutes * 60_000,
+            max_duration_ms=(terms.session_minutes or settings.session_max_minutes) * 60_000,
             speech_start_ms=settings.speech_start_ms,
             first_audio_ms=settings.output_first_ms,
             pace=settings.output_pace,
-            context_tokens=context_tokens(self.config.model),
+            context_tokens=terms.context_tokens or context_tokens(self.config.model),
             import_ms=int(settings.mcp_import_timeout_s * 1000),
             tool_call_ms=int(settings.mcp_call_timeout_s * 1000),
             tool_rounds=settings.tool_rounds,
@@ -120,6 +127,8 @@ class OpenedSession(AdmittedSession):
         offered = services.tools.offered(
             project_id=self._principal.project_id, model=self.config.model
         )
+        if "tools" not in terms.features:
+            offered = ()
         machine = Session(
             self.config,
             ids=services.ids,
@@ -138,6 +147,7 @@ class OpenedSession(AdmittedSession):
             observer=self.observer,
             spawn=spawn,
             tools=services.tools,
+            prompts=ProjectPrompts(services.prompts, self._principal.project_id),
             input_ring_bytes=settings.input_ring_bytes,
             item_audio_bytes=settings.item_audio_bytes,
         )
@@ -195,21 +205,54 @@ async def open_session(
     Raises:
         RateLimited: too many requests.
         ServerFault: a relayed endpoint cannot be used.
+        TooManySessions: the model has no place left for the project.
         WireFault: policy refused, or a bound configuration does not fit.
     """
     usual = services.settings.wake_word
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
     verdict = await admit_session(services, principal, kind=kind, model=model)
-    if engine.relay is not None:
-        return await open_relay(services, principal, model=model, endpoint=engine.relay)
+    services.directory.enter(principal.project_id, model, engine.terms.most_sessions)
+    try:
+        return await _opened(
+            services, principal, verdict, kind=kind, model=model, engine=engine, locale=locale
+        )
+    except BaseException:
+        services.directory.leave(principal.project_id, model)
+        raise
+
+
+async def _opened(
+    services: Services,
+    principal: Principal,
+    verdict: Allowed,
+    *,
+    kind: SessionKind,
+    model: str,
+    engine: Engine,
+    locale: Locale,
+) -> OpenedSession | OpenedRelay:
+    while engine.relay is not None:
+        try:
+            return await open_relay(
+                services, principal, model=model, endpoint=engine.relay, terms=engine.terms
+            )
+        except ServerFault:
+            if engine.fallback is None:
+                raise
+            metrics.FALLBACKS.inc()
+            engine = engine.fallback
     now_s = int(time.time())
+    minutes = engine.terms.session_minutes or services.settings.session_max_minutes
+    session = session_in(principal.session) if principal.session else None
+    prompts = ProjectPrompts(services.prompts, principal.project_id)
     config = effective_config(
         kind,
-        principal.session,
+        session,
         session_id=services.ids("sess"),
         model=model,
-        expires_at=now_s + services.settings.session_max_minutes * 60,
-        traits=engine.traits(),
+        expires_at=now_s + minutes * 60,
+        engine=engine,
+        prompted=None if session is None else await prompts.supplied(session),
     )
     recorder = services.recorder.open_session(
         SessionOpened(
@@ -221,6 +264,7 @@ async def open_session(
             engine=engine.name,
             model=model,
             started_at=now_s,
+            prices=engine.terms.prices,
         )
     )
     return OpenedSession(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from gateway.engines.engine import Terms
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
 from gateway.identity.principal import Principal
@@ -34,6 +35,7 @@ class OpenedRelay(AdmittedSession):
         *,
         model: str,
         endpoint: RelayEndpoint,
+        minutes: int,
         expires_at: int,
     ) -> None:
         super().__init__(
@@ -42,6 +44,7 @@ class OpenedRelay(AdmittedSession):
         self._upstream = upstream
         self._model = model
         self._endpoint = endpoint
+        self._minutes = minutes
         self._expires_at = expires_at
 
     def start(
@@ -58,7 +61,7 @@ class OpenedRelay(AdmittedSession):
             expires_at=self._expires_at,
             ids=services.ids,
             limits=RelayLimits(
-                max_duration_ms=services.settings.session_max_minutes * 60_000,
+                max_duration_ms=self._minutes * 60_000,
                 silence_ms=int(endpoint.silence_s * 1000),
                 reconnect_ms=int(endpoint.reconnect_s * 1000),
             ),
@@ -84,7 +87,7 @@ class OpenedRelay(AdmittedSession):
 
 
 async def open_relay(
-    services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint
+    services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint, terms: Terms
 ) -> OpenedRelay:
     """Connect to the upstream and prepare the session.
 
@@ -101,6 +104,7 @@ async def open_relay(
     except UpstreamFault:
         raise ServerFault from None
     now_s = int(time.time())
+    minutes = terms.session_minutes or services.settings.session_max_minutes
     recorder = services.recorder.open_session(
         SessionOpened(
             session_id=services.ids("sess"),
@@ -111,6 +115,7 @@ async def open_relay(
             engine="relay",
             model=model,
             started_at=now_s,
+            prices=terms.prices,
         )
     )
     return OpenedRelay(
@@ -120,5 +125,6 @@ async def open_relay(
         recorder,
         model=model,
         endpoint=endpoint,
-        expires_at=now_s + services.settings.session_max_minutes * 60,
+        minutes=minutes,
+        expires_at=now_s + minutes * 60,
     )

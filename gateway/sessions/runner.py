@@ -22,6 +22,7 @@ from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.encoding import AudioFrames, frame
 from gateway.sessions.hearing import Hearing
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.speaking import Speaking
 from gateway.tools.session import SessionTools, Tools
 from realtime.engine import SAMPLE_RATE, SessionFacts
@@ -58,6 +59,7 @@ class SessionRunner(SessionDriver):
         input_ring_bytes: int,
         item_audio_bytes: int,
         tools: Tools,
+        prompts: ProjectPrompts,
     ) -> None:
         super().__init__(
             handler,
@@ -76,6 +78,7 @@ class SessionRunner(SessionDriver):
         language = facts.language if facts.language != engine.language else None
         self._hearing = Hearing(engine, self._ring, self.post, language=language)
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
+        self._prompts = prompts
         self._tools = SessionTools(tools, facts.session_id, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
@@ -150,6 +153,9 @@ class SessionRunner(SessionDriver):
         self._observer.tool_called(effect.call)
         self._tools.call(effect.call)
 
+    def _find_prompt(self, effect: fx.FindPrompt) -> None:
+        self._spawn(self._prompts.answer(effect, self.post))
+
     def _turn_ended(self) -> None:
         self._observer.turn_ended(self._loop.time())
         self._hearing.turn_ended()
@@ -192,6 +198,7 @@ SessionRunner._effects = {
     fx.Speak: _Runner._speak,
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
+    fx.FindPrompt: _Runner._find_prompt,
     fx.CallTool: _Runner._call_tool,
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),

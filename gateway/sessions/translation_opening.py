@@ -131,6 +131,18 @@ async def open_translation(
         WireFault: policy refused, or a bound configuration does not fit.
     """
     await admit_session(services, principal, kind=KIND, model=model)
+    # Nothing declares translation models, so nothing bounds their sessions; `finish` leaves.
+    services.directory.enter(principal.project_id, model, None)
+    try:
+        return _opened(services, principal, model=model, engine=engine, locale=locale)
+    except BaseException:
+        services.directory.leave(principal.project_id, model)
+        raise
+
+
+def _opened(
+    services: Services, principal: Principal, *, model: str, engine: Engine, locale: Locale
+) -> OpenedTranslation:
     now_s = int(time.time())
     bound = {key: held for key, held in (principal.session or {}).items() if key != "type"}
     config = translation_config(

@@ -9,6 +9,7 @@ from gateway.settings.engines import (
     RecogniserSetting,
     RelaySetting,
 )
+from gateway.settings.models import DeclaredModel, Prices
 from gateway.settings.settings import PREFIX, SECRETS_DIR, Settings
 from gateway.settings.tools import WebhookTool
 
@@ -16,10 +17,12 @@ __all__ = [
     "PREFIX",
     "SECRETS_DIR",
     "CartesiaSynthesiser",
+    "DeclaredModel",
     "DeepgramRecogniser",
     "OpenAIRecogniser",
     "OpenAISynthesiser",
     "PluginSetting",
+    "Prices",
     "RecogniserSetting",
     "RelaySetting",
     "Settings",

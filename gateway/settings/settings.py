@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,6 +16,7 @@ from gateway.settings.engines import (
     RecogniserSetting,
     RelaySetting,
 )
+from gateway.settings.models import DeclaredModel, read_models
 from gateway.settings.tools import WebhookTool
 from ovos_bridge.speech.choices import WAKE_WORDS
 
@@ -157,6 +159,16 @@ class Settings(BaseSettings):
         "they are refused as the live service refuses them.",
     )
 
+    # --- models ---
+    models: Path | None = Field(
+        None,
+        description="A file of models, TOML or JSON: what answers behind a name that clients use, "
+        "with which voice, at which price; see docs/models.md.",
+    )
+    models_poll_s: float = Field(
+        5.0, gt=0, description="How often the database is looked at for models that changed."
+    )
+
     # --- chat model ---
     chat_url: str | None = Field(
         None,
@@ -253,6 +265,10 @@ class Settings(BaseSettings):
         description="An endpoint that speaks instead of that plugin, JSON: its `kind` (`openai`, "
         "`cartesia`), `url`, `model`, `api_key`, and `voice` for names that `voices` leaves out.",
     )
+    synthesisers: dict[str, OpenAISynthesiser | CartesiaSynthesiser] = Field(
+        default_factory=dict,
+        description="More such endpoints by name, JSON, for models that name one.",
+    )
     voices: dict[str, str] = Field(
         default_factory=dict,
         description="Voice names and what the synthesis plugin or endpoint calls them, JSON; "
@@ -336,9 +352,27 @@ class Settings(BaseSettings):
         unknown = {*self.transcription_models.values()} - {"default", *self.recognisers}
         if unknown:
             raise ValueError(f"transcription_models names unknown recognisers {sorted(unknown)}")
+        for name, model in self.declared.items():
+            self.check_model(name, model)
         if self.wake_word is not None and self.wake_word not in {*WAKE_WORDS, *self.wake_words}:
             raise ValueError(f"wake_word names an unknown word {self.wake_word!r}")
         return self
+
+    @cached_property
+    def declared(self) -> dict[str, DeclaredModel]:
+        """The models of the file, by the names that clients use; read once."""
+        return read_models(self.models) if self.models else {}
+
+    def check_model(self, name: str, model: DeclaredModel) -> None:
+        """Refuse a model whose parts are not configured.
+
+        Raises:
+            ValueError: it names one.
+        """
+        if model.recogniser not in {None, "default", *self.recognisers}:
+            raise ValueError(f"model {name!r} names an unknown recogniser {model.recogniser!r}")
+        if model.synthesiser not in {None, "default", *self.synthesisers}:
+            raise ValueError(f"model {name!r} names an unknown synthesiser {model.synthesiser!r}")
 
     @property
     def database(self) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -80,6 +81,8 @@ class ApiKey(_Owned, Base):
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     shown: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[int] = mapped_column(BigInteger)
+    models: Mapped[list[str] | None] = mapped_column(Json)
+    """Names of the models that it may use, None for every one."""
     expires_at: Mapped[int | None] = mapped_column(BigInteger)
     revoked_at: Mapped[int | None] = mapped_column(BigInteger)
     __table_args__ = (Index("ix_api_keys_project_id", "project_id"),)
@@ -112,6 +115,8 @@ class RealtimeSession(_Owned, Base):
     started_at: Mapped[int] = mapped_column(BigInteger)
     ended_at: Mapped[int | None] = mapped_column(BigInteger)
     end_reason: Mapped[str | None] = mapped_column(String(64))
+    cost_micros: Mapped[int | None] = mapped_column(BigInteger)
+    """Of its time, by the model's price list; responses are charged in `usage`."""
     __table_args__ = (Index("ix_sessions_project_started", "project_id", "started_at"),)
 
 
@@ -150,4 +155,43 @@ class Usage(_Owned, Base):
     status: Mapped[str] = mapped_column(String(32))
     body: Mapped[dict[str, Any]] = mapped_column(Json)
     estimated: Mapped[bool]
+    cost_micros: Mapped[int | None] = mapped_column(BigInteger)
+    """Millionths of the price list's currency, None without a list."""
     created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Model(Base):
+    """A project's declaration of a model's name; secrets stand in it by reference only."""
+
+    __tablename__ = "models"
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    organisation_id: Mapped[str] = mapped_column(Key)
+    declaration: Mapped[dict[str, Any]] = mapped_column(Json)
+    updated_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Prompt(Base):
+    """A project's prompt; what it says stands in its versions."""
+
+    __tablename__ = "prompts"
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    organisation_id: Mapped[str] = mapped_column(Key)
+    current_version: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class PromptVersion(Base):
+    """One version of a prompt; never changed."""
+
+    __tablename__ = "prompt_versions"
+    project_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    prompt_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    organisation_id: Mapped[str] = mapped_column(Key)
+    body: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "prompt_id"], ["prompts.project_id", "prompts.id"]),
+    )

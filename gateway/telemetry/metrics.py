@@ -95,6 +95,20 @@ RECORDER_BACKLOG = Gauge(
 )
 BUILD = Info("voiceengine_build", "Which version runs.", registry=REGISTRY)
 BUILD.info({"version": VERSION})
+FALLBACKS = Counter(
+    "voiceengine_fallbacks", "Responses and sessions that a model's fallback took over.",
+    registry=REGISTRY,
+)  # fmt: skip
+ROUTED = Counter(
+    "voiceengine_routed", "Responses that a route gave to another model, by that model.", ["to"],
+    registry=REGISTRY,
+)  # fmt: skip
+COST = Counter(
+    "voiceengine_cost_micros",
+    "Cost by the models' price lists, in millionths of their currency: of responses, of time.",
+    ["model", "of"],
+    registry=REGISTRY,
+)
 RELAY_CONNECT_FAILURES = Counter(
     "voiceengine_relay_connect_failures",
     "Attempts to begin a session at a relayed endpoint that failed, by reason.",

@@ -114,6 +114,10 @@ class SpeechClient:
         """The synthesis port."""
         return SpeechSynthesiser(self, self._voices)
 
+    def synthesiser_with(self, voices: Mapping[str, str]) -> SpeechSynthesiser:
+        """Return the synthesis port for further names of voices."""
+        return SpeechSynthesiser(self, {**self._voices, **voices})
+
     async def teach(self, phrases: Iterable[str]) -> None:
         """Give the recogniser the phrases it should know, now and after a restart.
 

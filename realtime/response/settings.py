@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from realtime.session.config import (
     JsonObject,
     ReasoningSessionConfig,
 )
+from realtime.session.features import FEATURES, check_tools
 from realtime.session.updates import audio_format, check_voice, sent_fields, word_or_object
 from realtime.tools.mcp import McpDefinition, defined
 
@@ -102,12 +103,13 @@ def response_settings(
     context: tuple[ContextItem, ...] | None = None,
     language: str | None = None,
     voices: Sequence[str] = VOICES,
+    features: Collection[str] = FEATURES,
     has_spoken: bool = False,
 ) -> ResponseSettings:
     """Return the session's configuration with one response's overrides.
 
     Raises:
-        UnsupportedOption: an option that only reasoning models have.
+        UnsupportedOption: an option that the model does not have.
         InvalidValue: a voice that the engine does not have.
         VoiceLocked: another voice than the one that has spoken (CONTRACT 6.6).
     """
@@ -126,6 +128,8 @@ def response_settings(
     }
     if params is not None:
         chosen.update(_overrides(config, params))
+        if params.has("tools"):
+            check_tools(chosen["tools"], features, param="response.tools")
     voice = chosen["voice"]
     if voice != config.audio.output.voice:
         check_voice(voice, voices, param="response.audio.output.voice")

@@ -44,6 +44,7 @@ from realtime.session.effects import (
     ReserveTokens,
     SendRateLimits,
 )
+from realtime.session.features import check_images
 from realtime.session.imports import Imports
 from realtime.session.inputs import ToolReturned
 from realtime.session.state import SessionState
@@ -171,6 +172,7 @@ class Answers:
             context=context,
             language=language or state.spoken_language,
             voices=state.traits.voices,
+            features=state.traits.features,
             has_spoken=state.has_spoken,
         )
 
@@ -178,6 +180,8 @@ class Answers:
         items: list[ContextItem] = []
         for place, sent in enumerate(params.input or []):
             if not isinstance(sent, ItemReferenceIn):
+                param = f"response.input[{place}].content"
+                check_images(getattr(sent, "content", ()), self._state.traits.features, param=param)
                 items.extend(sent_context(sent, new_id=self._state.outbox.ids))
                 continue
             entry = self._state.conversation.get(sent.id)

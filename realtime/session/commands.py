@@ -50,6 +50,7 @@ from realtime.session.effects import (
     RecogniseItem,
     SendRetrieved,
 )
+from realtime.session.features import check_images
 from realtime.session.inputs import ControllerId
 from realtime.session.state import SessionState
 from realtime.turns.transcripts import Transcripts
@@ -78,6 +79,8 @@ class ItemCommands:
             WireFault: it cannot be added; nothing was.
         """
         state = self._state
+        parts = getattr(event.item, "content", ())
+        check_images(parts, state.traits.features, param="item.content")
         item = shown_item(event.item, new_id=state.outbox.ids)
         if len(state.conversation) >= state.limits.max_items:
             raise WireFault(

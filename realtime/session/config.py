@@ -191,7 +191,13 @@ class SessionConfig:
     audio: AudioConfig = AudioConfig()
     include: list[str] | None = None
     _mcp: dict[str, McpDefinition] = field(default_factory=dict)
+    _prompted: JsonObject = field(default_factory=dict)
     _untraced: bool = False
+
+    @property
+    def prompted(self) -> JsonObject:
+        """Instructions and tools that the prompt in force has supplied."""
+        return self._prompted
 
     @property
     def untraced(self) -> bool:

@@ -226,6 +226,15 @@ class Ask:
     facts: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class FindPrompt:
+    """A stored prompt is asked for; answered by `PromptFound` or `PromptUnavailable`."""
+
+    question: int
+    prompt_id: str
+    version: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveTokens:
     """Hold tokens for a response that begins; answered by `TokensReserved` or `TokensRefused`.
@@ -338,6 +347,7 @@ Effect: TypeAlias = (
     | CancelSpeech
     | ReportPlayback
     | Ask
+    | FindPrompt
     | ReserveTokens
     | SendRateLimits
     | CallTool

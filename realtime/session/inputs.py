@@ -15,7 +15,9 @@ from realtime.errors import WireFault
 from realtime.events.client import ClientEvent
 from realtime.events.mcp_items import McpError, McpListedTool
 from realtime.events.session import VOICES
+from realtime.prompts import PromptTemplate
 from realtime.relay.inputs import RelayInput
+from realtime.session.features import FEATURES
 from realtime.translation.inputs import TranslationFromClient
 from realtime.turns.models import MODELS
 
@@ -77,6 +79,22 @@ class Allowed:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """Admission said no; `fault` goes to the client that asked."""
+
+    question: int
+    fault: WireFault
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFound:
+    """The project's prompt, None where it has no such one."""
+
+    question: int
+    template: PromptTemplate | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUnavailable:
+    """The store could not be asked; `fault` goes to the client."""
 
     question: int
     fault: WireFault
@@ -198,6 +216,10 @@ class EngineTraits:
     """Transcription models by name."""
     tools: tuple[FunctionSpec, ...] = ()
     """Tools that the gateway runs, whoever the client is."""
+    features: frozenset[str] = frozenset(FEATURES)
+    """What the model may be asked for."""
+    instructions: str | None = None
+    """What the model's sessions begin with, None for the service's default."""
 
 
 Input: TypeAlias = (
@@ -207,6 +229,8 @@ Input: TypeAlias = (
     | AudioAppended
     | Allowed
     | Refused
+    | PromptFound
+    | PromptUnavailable
     | TokensReserved
     | TokensRefused
     | Revoked

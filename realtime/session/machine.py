@@ -54,10 +54,11 @@ from realtime.events.client import (
 from realtime.events.mcp_items import McpApprovalResponseItem
 from realtime.events.server import SessionCreated, SessionUpdated
 from realtime.ports import IdSource
+from realtime.prompts import Prompted, PromptTemplate, prompt_of_event, prompted
 from realtime.session.answers import Answers
 from realtime.session.commands import ItemCommands
 from realtime.session.config import AnySessionConfig
-from realtime.session.effects import Ask, Close, Effect, RecordConfig
+from realtime.session.effects import Ask, Close, Effect, FindPrompt, RecordConfig
 from realtime.session.imports import Imports
 from realtime.session.initiative import Initiative
 from realtime.session.inputs import (
@@ -73,6 +74,8 @@ from realtime.session.inputs import (
     InvalidFromClient,
     Narrowed,
     Opened,
+    PromptFound,
+    PromptUnavailable,
     Refused,
     Revoked,
     SessionLimits,
@@ -293,11 +296,31 @@ class Session:
         if self._asked is not None and self._asked[0] == given.question:
             waiting = self._asked[1]
             self._asked = None
-            self._apply(waiting)
+            if not self._find_prompt(waiting):
+                self._apply(waiting)
+                self._resume()
+
+    def _find_prompt(self, waiting: _Waiting) -> bool:
+        """Ask for the prompt that an event names; the events behind it wait on."""
+        given = waiting.given
+        named = prompt_of_event(given.event) if isinstance(given, FromClient) else None
+        if named is None:
+            return False
+        self._questions += 1
+        self._asked = (self._questions, waiting)
+        wanted, _ = named
+        self._outbox.do(FindPrompt(self._questions, wanted.id, wanted.version))
+        return True
+
+    def _prompt_found(self, given: PromptFound) -> None:
+        if self._asked is not None and self._asked[0] == given.question:
+            waiting = self._asked[1]
+            self._asked = None
+            self._apply(waiting, given.template)
             self._resume()
 
-    def _refused(self, given: Refused) -> None:
-        if self._initiative.refused(given.question, given.fault):
+    def _refused(self, given: Refused | PromptUnavailable) -> None:
+        if isinstance(given, Refused) and self._initiative.refused(given.question, given.fault):
             return
         if self._asked is not None and self._asked[0] == given.question:
             asked = self._asked[1].given
@@ -312,14 +335,26 @@ class Session:
         while self._waiting and self._asked is None:
             self._consider(self._waiting.pop(0))
 
-    def _apply(self, waiting: _Waiting) -> None:
+    def _apply(self, waiting: _Waiting, template: PromptTemplate | None = None) -> None:
         given = waiting.given
         if not isinstance(given, FromClient):
             return
         try:
-            self._carry_out(given.event, given.controller, waiting.at)
+            named = prompt_of_event(given.event)
+            if named is None:
+                self._carry_out(given.event, given.controller, waiting.at)
+            else:
+                self._carry_out_prompted(given.event, prompted(named[0], template, root=named[1]))
         except WireFault as fault:
             self._outbox.send_fault(fault, event_id=given.event.event_id, to=given.controller)
+
+    def _carry_out_prompted(self, event: ClientEvent, supplied: Prompted) -> None:
+        if isinstance(event, SessionUpdate):
+            self._update(event, supplied)
+        elif isinstance(event, ResponseCreate) and event.response is not None:
+            has_spoken = self._state.has_spoken
+            params = supplied.in_response(event.response, has_spoken=has_spoken)
+            self._answers.create(params, self._now_ms)
 
     def _carry_out(self, event: ClientEvent, controller: ControllerId, at: int) -> None:
         match event:
@@ -352,15 +387,21 @@ class Session:
         if isinstance(item, McpApprovalResponseItem):
             self._answers.approvals.answered(item)
 
-    def _update(self, event: SessionUpdate) -> None:
+    def _update(self, event: SessionUpdate, supplied: Prompted | None = None) -> None:
         state = self._state
+        had_tools = state.talk.tools if state.converses else []
         state.config = updated(
-            state.config, event.session, has_spoken=state.has_spoken, traits=state.traits
+            state.config,
+            event.session,
+            has_spoken=state.has_spoken,
+            traits=state.traits,
+            prompted=supplied,
         )
         self._outbox.send(SessionUpdated(event_id=self._outbox.event_id(), session=state.config))
         self._outbox.do(RecordConfig(state.config))
         self._listening.configure()
-        self._import(again=event.session.has("tools"))
+        changed = state.converses and state.talk.tools != had_tools
+        self._import(again=changed or event.session.has("tools"))
 
     def _import(self, *, again: bool) -> None:
         if self._state.converses and self._state.talk.mcp:
@@ -439,6 +480,8 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     InvalidFromClient: Session._from_client,
     Allowed: Session._allowed,
     Refused: Session._refused,
+    PromptFound: Session._prompt_found,
+    PromptUnavailable: Session._refused,
     TokensReserved: Session._reserved,
     TokensRefused: Session._not_reserved,
     Revoked: Session._revoked,

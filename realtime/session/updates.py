@@ -29,7 +29,9 @@ from realtime.events.session import (
     TranscriptionIn,
     TranscriptionSessionIn,
 )
+from realtime.prompts import Prompted
 from realtime.session.config import (
+    DEFAULT_INSTRUCTIONS,
     AnySessionConfig,
     AudioConfig,
     AudioFormat,
@@ -51,6 +53,7 @@ from realtime.session.config import (
     TurnDetection,
     Wishes,
 )
+from realtime.session.features import check_tools
 from realtime.session.inputs import EngineTraits
 from realtime.tools.mcp import defined
 from realtime.turns.models import transcription_model
@@ -72,6 +75,7 @@ def updated(
     *,
     has_spoken: bool,
     traits: EngineTraits | None = None,
+    prompted: Prompted | None = None,
 ) -> AnySessionConfig:
     """Return the configuration after the patch.
 
@@ -80,6 +84,7 @@ def updated(
         patch: what the client sent, already validated field by field.
         has_spoken: assistant audio is present, so that the voice is fixed.
         traits: what the engine has: voices, transcription models.
+        prompted: what the patch's prompt supplies.
 
     Raises:
         WireFault: the patch as a whole is refused.
@@ -91,7 +96,27 @@ def updated(
         return _transcription_session(config, patch, traits)
     if not isinstance(patch, RealtimeSessionIn):
         raise SessionKindMismatch(sent="transcription", session="realtime")
+    if patch.has("prompt"):
+        config = without_prompt(config, traits)
+    if prompted is not None:
+        sent = patch
+        patch = prompted.in_session(patch, has_spoken=has_spoken)
+        config = conversation_updated(config, patch, has_spoken=has_spoken, traits=traits)
+        supplied = ("instructions", "tools")
+        held = {n: getattr(config, n) for n in supplied if patch.has(n) and not sent.has(n)}
+        return replace(config, _prompted=held)
     return conversation_updated(config, patch, has_spoken=has_spoken, traits=traits)
+
+
+def without_prompt(config: ConversationConfig, traits: EngineTraits) -> ConversationConfig:
+    """Return the configuration without what its prompt has supplied and nobody changed since."""
+    usual = {"instructions": traits.instructions or DEFAULT_INSTRUCTIONS, "tools": []}
+    changes: dict[str, Any] = {
+        name: usual[name]
+        for name, supplied in config.prompted.items()
+        if getattr(config, name) == supplied
+    }
+    return replace(config, **changes, _prompted={})
 
 
 def conversation_updated(
@@ -105,6 +130,7 @@ def conversation_updated(
     changes: dict[str, Any] = {name: getattr(patch, name) for name in _PLAIN if patch.has(name)}
     if patch.has("tools"):
         sent = [sent_fields(tool) for tool in patch.tools]
+        check_tools(sent, traits.features, param="session.tools")
         changes["tools"], changes["_mcp"] = defined(sent, config.mcp, root="session")
     if patch.has("tool_choice"):
         changes["tool_choice"] = word_or_object(patch.tool_choice)
@@ -216,6 +242,8 @@ def _transcription(
 ) -> Transcription | None:
     if sent is None:
         return None
+    if "transcription" not in traits.features:
+        raise UnsupportedOption(_TRANSCRIPTION)
     model = sent.model or (current.model if current else DEFAULT_TRANSCRIPTION_MODEL)
     if model not in traits.transcription_models:
         raise InvalidValue.unsupported(

@@ -27,8 +27,10 @@ from gateway.sessions.directory import Directory
 from gateway.sessions.opening import OpenedSession, effective_config
 from gateway.sessions.projection import Projection
 from gateway.settings import Settings
+from gateway.tools.session import Tools
 from realtime.engine import Volunteered
 from realtime.ids import ID_LENGTH
+from realtime.prompts import PromptTemplate
 from realtime.session.inputs import EndReason, Narrowed, Opened
 from tests.fuzz.engine import DELAYS_S, Parts, Script
 from tests.fuzz.laws import UNNAMED, Broken, Laws, Shapes
@@ -124,6 +126,18 @@ class _Admission:
         return self._verdict()
 
 
+class _Prompts:
+    """Knows every prompt, or none."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def find(self, *_: object) -> PromptTemplate | None:
+        if self._script.happens(0.5):
+            return None
+        return PromptTemplate(instructions="Be {{who}}.", voice="marin", variables={"who": "it"})
+
+
 class _Tap:
     """A client's view, before which each frame is held to the laws as the GA frame it was."""
 
@@ -192,6 +206,8 @@ class Session:
                 monotonic_s=self.loop.time,
             ),
             directory=Directory(),
+            prompts=_Prompts(script),
+            tools=Tools([], allowed_origins=[]),
         )
         config = effective_config(
             "transcription" if self.kind == "transcription" else "realtime",
@@ -199,7 +215,7 @@ class Session:
             session_id=services.ids("sess"),
             model="gpt-realtime-2" if self.kind == "reasoning" else "gpt-realtime",
             expires_at=1_800_000_000,
-            traits=engine.traits(),
+            engine=engine,
         )
         opened = SessionOpened(
             session_id=config.id, organisation_id="org-1", project_id="proj_1", key_id="key_1",

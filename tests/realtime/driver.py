@@ -23,6 +23,7 @@ from realtime.errors import WireFault
 from realtime.events.client import client_event, event_id_of
 from realtime.events.server import RateLimit, RateLimitsUpdated
 from realtime.ids import SequentialIds
+from realtime.prompts import PromptTemplate
 from realtime.session import effects as fx
 from realtime.session.config import AnySessionConfig, fresh_config
 from realtime.session.inputs import (
@@ -33,6 +34,7 @@ from realtime.session.inputs import (
     Input,
     InvalidFromClient,
     Opened,
+    PromptFound,
     SessionLimits,
     TokensRefused,
     TokensReserved,
@@ -76,6 +78,7 @@ class Driver:
         self.speech_ms = speech_ms
         self.admit = admit
         self.allowance = allowance
+        self.prompts: dict[tuple[str, str | None], PromptTemplate] = {}
         self.refusal: WireFault | None = None
         """What the allowance says to responses; None has room for all."""
         self.machine = Session(
@@ -155,6 +158,9 @@ class Driver:
                     self.sent.append(shown)
                 case fx.Ask() if self.admit:
                     self._queue.append(Allowed(effect.question))
+                case fx.FindPrompt():
+                    template = self.prompts.get((effect.prompt_id, effect.version))
+                    self._queue.append(PromptFound(effect.question, template))
                 case fx.ReserveTokens() if self.allowance:
                     self._queue.append(self._allowance(effect.response_id))
                 case fx.SendRateLimits():

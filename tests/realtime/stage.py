@@ -55,6 +55,7 @@ from realtime.session.inputs import (
     Input,
     InvalidFromClient,
     Opened,
+    PromptFound,
     SessionLimits,
     TokensRefused,
     TokensReserved,
@@ -257,6 +258,8 @@ class MachineStage:
                 self._cut.add(effect.item_id)
             case fx.Ask():
                 self._queue.append(Allowed(effect.question))
+            case fx.FindPrompt():
+                self._queue.append(PromptFound(effect.question, None))
             case fx.ReserveTokens() if self._refusal is not None:
                 self._queue.append(TokensRefused(effect.response_id, self._refusal))
             case fx.ReserveTokens():

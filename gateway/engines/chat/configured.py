@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from gateway.engines.chat.brain import ChatEndpoint
 from gateway.settings import Settings
+from gateway.settings.models import ChatDeclared
 
 OPENAI = "https://api.openai.com/v1"
 OUR_KEYS = "sk-ve-"
@@ -26,6 +27,24 @@ def chat_endpoint(settings: Settings) -> ChatEndpoint | None:
         api_key=key or NO_KEY,
         first_token_s=settings.chat_first_token_s,
         next_token_s=settings.chat_next_token_s,
+        limit_field="max_completion_tokens" if hosted else "max_tokens",
+    )
+
+
+def declared_endpoint(declared: ChatDeclared, settings: Settings) -> ChatEndpoint:
+    """Return the endpoint that a model declares; `OPENAI_API_KEY` is shown to OpenAI alone.
+
+    Raises:
+        ValueError: its key is not there.
+    """
+    hosted = declared.url is None or f"{declared.url}/".startswith(f"{OPENAI}/")
+    key = declared.api_key.read() if declared.api_key else settings.openai_api_key
+    return ChatEndpoint(
+        base_url=declared.url or OPENAI,
+        model=declared.model,
+        api_key=(_usable(key) if declared.api_key or hosted else "") or NO_KEY,
+        first_token_s=declared.first_token_s or settings.chat_first_token_s,
+        next_token_s=declared.next_token_s or settings.chat_next_token_s,
         limit_field="max_completion_tokens" if hosted else "max_tokens",
     )
 

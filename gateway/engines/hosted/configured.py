@@ -12,7 +12,13 @@ from gateway.engines.hosted.deepgram import ListenEndpoint, ListenRecogniser
 from gateway.engines.hosted.speaking import HostedSynthesiser
 from gateway.engines.hosted.speech import SpeechEndpoint, SpeechEndpointSynthesiser
 from gateway.engines.hosted.transcriptions import TranscriptionEndpoint, TranscriptionRecogniser
-from gateway.settings import DeepgramRecogniser, OpenAIRecogniser, OpenAISynthesiser, Settings
+from gateway.settings import (
+    CartesiaSynthesiser,
+    DeepgramRecogniser,
+    OpenAIRecogniser,
+    OpenAISynthesiser,
+    Settings,
+)
 from realtime.ports import Recogniser
 
 DEEPGRAM = "wss://api.deepgram.com/v1/listen"
@@ -64,9 +70,21 @@ def _transcriptions(settings: Settings, setting: OpenAIRecogniser) -> Transcript
 
 def hosted_synthesiser(settings: Settings) -> HostedSynthesiser | None:
     """Return the voice at an endpoint, None where a plugin speaks."""
-    setting, voices = settings.synthesiser, settings.voices
-    if setting is None:
-        return None
+    setting = settings.synthesiser
+    return None if setting is None else _synthesiser(settings, setting)
+
+
+def hosted_synthesisers(settings: Settings) -> dict[str, HostedSynthesiser]:
+    """Return the further voices at endpoints by their names in the settings."""
+    return {
+        name: _synthesiser(settings, setting) for name, setting in settings.synthesisers.items()
+    }
+
+
+def _synthesiser(
+    settings: Settings, setting: OpenAISynthesiser | CartesiaSynthesiser
+) -> HostedSynthesiser:
+    voices = settings.voices
     if isinstance(setting, OpenAISynthesiser):
         endpoint = SpeechEndpoint(
             base_url=setting.url or OPENAI,

@@ -11,8 +11,9 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from copy import copy
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import structlog
 
@@ -191,6 +192,12 @@ class HostedSynthesiser:
     def voices(self) -> Sequence[str]:
         """Return the contract's voices and the operator's own."""
         return tuple(dict.fromkeys((*VOICES, *self._voices)))
+
+    def with_voices(self, voices: Mapping[str, str]) -> Self:
+        """Return the same endpoint for a model with names of its own; `close` either once."""
+        another = copy(self)
+        another._voices = {**self._voices, **voices}  # noqa: SLF001 -- of the same class
+        return another
 
     def voice_named(self, name: str) -> str:
         """Return what the endpoint calls a voice; a name nobody knows is the contract's first."""

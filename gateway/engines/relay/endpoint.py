@@ -47,10 +47,11 @@ class RelayEndpoint:
 
 def relay_endpoints(settings: Settings) -> dict[str, RelayEndpoint]:
     """Return the endpoints that the settings name, by the model's name that clients use."""
-    return {name: _endpoint(relay, settings) for name, relay in settings.relays.items()}
+    return {name: relay_endpoint(relay, settings) for name, relay in settings.relays.items()}
 
 
-def _endpoint(relay: RelaySetting, settings: Settings) -> RelayEndpoint:
+def relay_endpoint(relay: RelaySetting, settings: Settings) -> RelayEndpoint:
+    """Return the endpoint of one setting."""
     return RelayEndpoint(
         url=relay.url,
         model=relay.model,

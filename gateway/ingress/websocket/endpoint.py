@@ -102,7 +102,7 @@ class RealtimeSocket:
             if "intent" in query:  # the beta's SDK cannot leave the model out
                 query = {**query}
                 query.pop("model", None)
-        wanted = wanted_session(query, principal.session, self._services.registry)
+        wanted = wanted_session(query, principal, self._services.registry)
         return await open_session(
             self._services,
             principal,

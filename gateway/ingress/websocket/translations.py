@@ -30,6 +30,6 @@ class TranslationSocket(RealtimeSocket):
             self._services,
             principal,
             model=model,
-            engine=self._services.translators.resolve(model),
+            engine=self._services.translators.resolve(model, principal),
             locale=locale_in(query),
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
+from gateway.identity.principal import Principal
 from gateway.sessions.opening import SessionKind
 from gateway.sessions.translation_opening import KIND
 from realtime.errors import (
@@ -33,14 +34,14 @@ class WantedSession:
 
 
 def wanted_session(
-    query: Mapping[str, str], bound: Mapping[str, Any] | None, registry: Registry
+    query: Mapping[str, str], caller: Principal, registry: Registry
 ) -> WantedSession:
     """Return what is asked for; what a client secret is bound to comes before the query.
 
     Raises:
         WireFault: nothing that could be served (CONTRACT 1, 4, 12).
     """
-    bound = bound or {}
+    bound = caller.session or {}
     if bound.get("type") == TRANSCRIPTION:
         return WantedSession(kind=TRANSCRIPTION, model="", engine=registry.transcriber)
     if bound.get("type") == KIND:
@@ -52,7 +53,7 @@ def wanted_session(
     model = str(bound.get("model") or query.get("model") or "")
     if not model:
         raise MissingModel
-    engine = registry.resolve(model)
+    engine = registry.resolve(model, caller)
     if engine is None:
         known = model in registry.transcription_models()
         raise TranscriptionModelHere(model) if known else InvalidModel(model)

@@ -17,6 +17,7 @@ from gateway.sessions.admission import LocalAdmission
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.deadline import Deadline
 from gateway.sessions.projection import PLAIN
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.runner import SessionRunner
 from gateway.tools.session import Tools
 from realtime.engine import SessionFacts, SpeechFinished
@@ -98,6 +99,7 @@ def runner_of(handler: Handler) -> tuple[SessionRunner, Client]:
         input_ring_bytes=1_000,
         item_audio_bytes=1_000,
         tools=Tools([], allowed_origins=[]),
+        prompts=ProjectPrompts(None, "proj_1"),  # type: ignore[arg-type]
     )
     client = Client()
     runner.controllers.add(client)

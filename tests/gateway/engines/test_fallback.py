@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.engines.first import FirstBrain
+from gateway.engines.fallback import FallbackBrain, beyond_skills
 from realtime.engine import (
     BrainFailed,
     BrainFinished,
@@ -72,7 +72,7 @@ def message(role: Any = "user", **more: Any) -> ContextItem:
 def answer(first: Scripted, second: Scripted, **request: Any) -> list[BrainReport]:
     """Ask both in a row; return what was reported."""
     reports: list[BrainReport] = []
-    brain = FirstBrain(first, second, passing=[PASSED.code])
+    brain = FallbackBrain(first, second, passing=[PASSED.code], beyond=beyond_skills)
     items = request.pop("items", (message(),))
     asked = BrainRequest(response_id="resp_1", items=items, instructions="", **request)
     session = brain.open(SessionFacts(session_id="s"))
@@ -131,7 +131,7 @@ def test_what_only_the_second_can_do_is_not_asked_of_the_first(request_: dict[st
 def test_cancel_reaches_whoever_is_asked() -> None:
     """After the hand-over it is the second that stops."""
     first, second = Scripted(PASSED), Scripted(said("yes"))
-    brain = FirstBrain(first, second, passing=[PASSED.code])
+    brain = FallbackBrain(first, second, passing=[PASSED.code], beyond=beyond_skills)
     request = BrainRequest(response_id="resp_1", items=(message(),), instructions="")
     run = brain.open(SessionFacts(session_id="s")).prepare(request, lambda _: None)
     run.commit()

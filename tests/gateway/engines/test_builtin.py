@@ -1,12 +1,13 @@
-"""Brains that need nothing but themselves."""
+"""The built-in answerer, and the choice between two brains."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from conformance.contracts.brain import Answer, asked, check_brain, opened
+from conformance.contracts.brain import Answer, asked, opened
 from gateway.engines.builtin import BuiltinBrain
 from gateway.engines.switch import SwitchBrain
+from realtime.ports import Brain
 
 WARMING = "The skills are still loading."
 NOON = datetime(2026, 5, 4, 12, 5)
@@ -17,21 +18,11 @@ def builtin(status: str = WARMING) -> BuiltinBrain:
     return BuiltinBrain(lambda: status, now=lambda: NOON)
 
 
-async def said(brain: BuiltinBrain | SwitchBrain, question: str) -> str:
+async def said(brain: Brain, question: str) -> str:
     """Ask and return the answer."""
     answer = Answer(opened(brain), asked(question))
     await answer.whole()
     return answer.text
-
-
-async def test_builtin_answerer_keeps_the_contract() -> None:
-    """The built-in answerer obeys the contract of a brain."""
-    await check_brain(builtin(), "what time is it")
-
-
-async def test_switch_keeps_the_contract() -> None:
-    """A choice of brains is a brain."""
-    await check_brain(SwitchBrain(builtin(), builtin(), ready=lambda: True), "what time is it")
 
 
 async def test_builtin_answerer_tells_time_and_what_is_missing() -> None:

@@ -1,0 +1,89 @@
+"""Whether each declared model can be built, and what it asks over the network answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.cli.findings import Finding
+from gateway.engines.chat.brain import ChatBrain
+from gateway.engines.chat.configured import chat_endpoint, declared_endpoint
+from gateway.engines.chat.faults import fault_of
+from gateway.engines.relay.endpoint import relay_endpoint
+from gateway.engines.relay.opening import UpstreamFault, open_upstream
+from gateway.settings import DeclaredModel, Settings
+from gateway.settings.models import models_in
+from gateway.store.database import Database
+from gateway.store.models import ModelStore, StoredModel
+from realtime.ids import SequentialIds
+
+FIX = "correct the model's declaration, or start what it asks"
+
+
+def check_models(settings: Settings) -> list[Finding]:
+    """Return a finding for each model that the file or the database declares."""
+    found = [_finding(name, model, settings) for name, model in settings.declared.items()]
+    return [*found, *_stored(settings)]
+
+
+def _stored(settings: Settings) -> Iterator[Finding]:
+    for row in _rows(settings):
+        try:
+            (model,) = models_in({"models": {row.name: row.declaration}}).values()
+        except (ValueError, ValidationError) as error:
+            yield Finding(_label(row.name), "bad", str(error), "voiceengine models put")
+        else:
+            yield _finding(row.name, model, settings)
+
+
+def _rows(settings: Settings) -> list[StoredModel]:
+    async def read() -> list[StoredModel]:
+        database = Database(settings.database)
+        try:
+            return await ModelStore(database).every()
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(read())
+    except (SQLAlchemyError, OSError):
+        return []  # a database without tables, or none: the check before says so
+
+
+def _label(name: str) -> str:
+    return f"model {name}"
+
+
+def _finding(name: str, model: DeclaredModel, settings: Settings) -> Finding:
+    try:
+        settings.check_model(name, model)
+        observed = asyncio.run(_asked(model, settings))
+    except (ValueError, UpstreamFault) as error:
+        return Finding(_label(name), "bad", str(error), FIX)
+    except Exception as error:  # noqa: BLE001 -- whatever keeps it away is what was observed
+        return Finding(_label(name), "bad", fault_of(error).message, FIX)
+    return Finding(_label(name), "good", observed)
+
+
+async def _asked(model: DeclaredModel, settings: Settings) -> str:
+    """Try what the model asks; raise what keeps it away."""
+    if model.relay is not None:
+        endpoint = relay_endpoint(model.relay.setting(), settings)
+        upstream = await open_upstream(endpoint)
+        await upstream.link.close()
+        return f"relay: {endpoint.host} begins sessions"
+    if model.kind not in ("chat", "skills_then_chat"):
+        return model.kind
+    found = declared_endpoint(model.chat, settings) if model.chat else chat_endpoint(settings)
+    if found is None:
+        raise ValueError("it asks a chat model and declares none, nor is VOICEENGINE_CHAT_URL set")
+    chat = ChatBrain(found, ids=SequentialIds())
+    try:
+        await chat.probe()
+    finally:
+        await chat.close()
+    return f"{model.kind}: {urlsplit(found.base_url).hostname} answers; model {found.model!r}"

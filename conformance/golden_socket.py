@@ -18,6 +18,7 @@ QUIET_S = 0.05
 """Time in which an event that no line expects gets its chance to come."""
 
 DEFAULT_MODEL = "gpt-realtime"
+TRANSLATION_MODEL = "gpt-realtime-translate"
 
 
 @contextmanager
@@ -27,8 +28,10 @@ def opened(url: str, key: str, trace: Trace) -> Iterator[SocketStage]:
     `key` is a valid one, for the traces that name none of their own.
     """
     how = trace.traits.get("connect", {})
-    transcribes = trace.traits.get("session") == "transcription"
-    model = trace.traits.get("model", DEFAULT_MODEL)
+    kind = trace.traits.get("session")
+    transcribes, translates = kind == "transcription", kind == "translation"
+    model = trace.traits.get("model", TRANSLATION_MODEL if translates else DEFAULT_MODEL)
+    url += "/translations" if translates else ""
     query = how.get("query", "intent=transcription" if transcribes else f"model={model}")
     credential = how.get("key", key)
     headers = dict(how.get("headers", {}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any, TypeAlias
@@ -37,15 +37,15 @@ IDS = {
 """The form of ids that only the server makes (CONTRACT 17)."""
 
 
-def _forms() -> dict[str, list[Any]]:
+def _forms(events: Sequence[type]) -> dict[str, list[Any]]:
     """Return the classes of each event type: some have keys that not every session gets."""
     forms: dict[str, list[Any]] = {}
-    for event in SERVER_EVENTS:
+    for event in events:
         forms.setdefault(event_type(event), []).append(event)
     return forms
 
 
-FORMS = _forms()
+FORMS = _forms(SERVER_EVENTS)
 
 
 def _any_of(schemas: list[Json]) -> Json:
@@ -55,15 +55,16 @@ def _any_of(schemas: list[Json]) -> Json:
 class EventSchemas:
     """A validator per event type."""
 
-    def __init__(self) -> None:
-        events, shared = server_event_schemas(SHARED + "#/$defs/{model}")
+    def __init__(self, events_of: Sequence[type] = SERVER_EVENTS) -> None:
+        """`events_of` another kind of session are its own."""
+        events, shared = server_event_schemas(SHARED + "#/$defs/{model}", events_of)
         resource = DRAFT202012.create_resource({"$id": SHARED, "$defs": shared})
         registry: Registry[Any] = Registry().with_resource(SHARED, resource)
         self._validators = {
             kind: Draft202012Validator(
                 _any_of([events[form.__name__] for form in forms]), registry=registry
             )
-            for kind, forms in FORMS.items()
+            for kind, forms in _forms(events_of).items()
         }
 
     def types(self) -> frozenset[str]:

@@ -18,10 +18,12 @@ def available() -> bool:
 class SdkTypes:
     """One model per event type; a type that the SDK does not list is a fault."""
 
-    def __init__(self) -> None:
-        from openai.types.realtime import RealtimeServerEvent
+    def __init__(self, *, translations: bool = False) -> None:
+        """Know the events of conversations, or those of translation sessions."""
+        from openai.types import realtime
 
-        union = RealtimeServerEvent
+        name = "RealtimeTranslationServerEvent" if translations else "RealtimeServerEvent"
+        union = getattr(realtime, name)
         if get_origin(union) is Annotated:
             union = get_args(union)[0]
         self._models: dict[str, type[BaseModel]] = {}

@@ -28,6 +28,7 @@ from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.engines.relay.endpoint import relay_endpoints
+from gateway.engines.translation import Translators
 from gateway.identity.operators import Operators
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
@@ -119,6 +120,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         ),
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=registry,
+        translators=Translators.of(default, embedded.chat),
         catalogue=Catalogue(
             registry,
             ModelBuilder(embedded, settings, ids=ids, monotonic_s=time.monotonic),

@@ -10,6 +10,7 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from gateway.engines.catalogue import Catalogue
     from gateway.engines.registry import Registry
+    from gateway.engines.translation import Translators
     from gateway.identity.operators import Operators
     from gateway.identity.service import Identity
     from gateway.limits.port import RateLimits
@@ -37,6 +38,7 @@ class Services:
     limits: RateLimits
     recorder: Recorder
     registry: Registry
+    translators: Translators
     catalogue: Catalogue
     directory: Directory
     calls: Calls

@@ -320,6 +320,28 @@ class InvalidApiKey(WireFault):
         )
 
 
+class KeyForTranslations(WireFault):
+    """A client secret of translations at another socket (CONTRACT 2); the sentence is ours."""
+
+    close_code = 3000
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This ephemeral key opens translation sessions only.", code="invalid_api_key"
+        )
+
+
+class KeyNotForTranslations(WireFault):
+    """A client secret of another kind of session at the translations' socket; ours too."""
+
+    close_code = 3000
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This ephemeral key does not open translation sessions.", code="invalid_api_key"
+        )
+
+
 class KeyRevoked(WireFault):
     """The key of a live session was revoked; our sentence, the code of any void key."""
 

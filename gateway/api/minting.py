@@ -60,21 +60,40 @@ async def mint(
         WireFault: the session does not fit, or policy refused.
     """
     config = await _effective(services, session, principal)
-    verdict = await services.admission.admit(
-        "client_secrets.create",
-        {**principal.facts(), "session_type": config.type, "model": config.model},
-    )
+    await admit_minting(services, principal, kind=config.type, model=config.model)
+    bound = {**sent, "model": config.model} if isinstance(config, SessionConfig) else sent
+    value, expires_at = await mint_bound(services, request, principal, bound, ttl_s=ttl_s)
+    return Minted(value=value, expires_at=expires_at, config=config)
+
+
+async def admit_minting(services: Services, principal: Principal, *, kind: str, model: str) -> None:
+    """Ask admission for a client secret.
+
+    Raises:
+        WireFault: policy refused.
+    """
+    facts = {**principal.facts(), "session_type": kind, "model": model}
+    verdict = await services.admission.admit("client_secrets.create", facts)
     if isinstance(verdict, Denied):
         metrics.DENIALS.labels(verdict.reason).inc()
         raise verdict.fault()
-    bound = {**sent, "model": config.model} if isinstance(config, SessionConfig) else sent
-    value, expires_at = await services.identity.mint(
+
+
+async def mint_bound(
+    services: Services,
+    request: Request,
+    principal: Principal,
+    bound: dict[str, Any],
+    *,
+    ttl_s: int,
+) -> tuple[str, int]:
+    """Return a secret of what it is bound to, and when it ends."""
+    return await services.identity.mint(
         principal,
         orjson.loads(orjson.dumps(bound)),
         ttl_s=ttl_s,
         request_id=getattr(request.state, REQUEST_ID),
     )
-    return Minted(value=value, expires_at=expires_at, config=config)
 
 
 async def _effective(

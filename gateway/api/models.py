@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from gateway.api.callers import project_caller
 from gateway.api.faults import UnknownModel, json_response
+from gateway.identity.principal import Principal
 from gateway.services import Services
 
 OWNER = "voiceengine"
@@ -24,16 +25,20 @@ class Models:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    def _names(self, caller: Principal) -> tuple[str, ...]:
+        translating = self._services.translators.names(caller)
+        return (*self._services.registry.names(caller), *translating)
+
     async def list(self, request: Request) -> Response:
         """List the models the key may use."""
         principal = await project_caller(self._services, request)
-        models = [_model(name) for name in self._services.registry.names(principal)]
+        models = [_model(name) for name in self._names(principal)]
         return json_response({"object": "list", "data": models})
 
     async def retrieve(self, request: Request) -> Response:
         """Show one model."""
         principal = await project_caller(self._services, request)
         name = request.path_params["model"]
-        if name not in self._services.registry.names(principal):
+        if name not in self._names(principal):
             raise UnknownModel(name)
         return json_response(_model(name))

@@ -23,9 +23,12 @@ from gateway.api.beta_sessions import (
 from gateway.api.calls import ReferRequest, RejectRequest
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.documents import OPENAPI
+from gateway.api.translation_secrets import TranslationSecretRequest
+from realtime.events import translation
 from realtime.events.client import MODELS
-from realtime.events.schemas import server_event_schemas
+from realtime.events.schemas import TRANSLATION_EVENTS, server_event_schemas
 from realtime.session.config import AnySessionConfig
+from realtime.translation.config import TranslationSessionConfig
 
 REFERENCE = "#/components/schemas/{model}"
 Json = dict[str, Any]
@@ -52,6 +55,14 @@ class ClientSecretResponse(BaseModel):
     value: str
     expires_at: int
     session: AnySessionConfig
+
+
+class TranslationSecretResponse(BaseModel):
+    """A minted secret with the translation session it is bound to."""
+
+    value: str
+    expires_at: int
+    session: TranslationSessionConfig
 
 
 class ModelObject(BaseModel):
@@ -96,6 +107,8 @@ MODELS_SHOWN: tuple[type[BaseModel], ...] = (
     ErrorEnvelope,
     ClientSecretRequest,
     ClientSecretResponse,
+    TranslationSecretRequest,
+    TranslationSecretResponse,
     BetaSessionRequest,
     BetaSessionResponse,
     BetaTranscriptionSessionRequest,
@@ -153,6 +166,12 @@ def _paths() -> Json:
     return {
         "/v1/realtime/client_secrets": _mint(
             "createClientSecret", "ClientSecretRequest", "ClientSecretResponse", "The secret."
+        ),
+        "/v1/realtime/translations/client_secrets": _mint(
+            "createTranslationClientSecret",
+            "TranslationSecretRequest",
+            "TranslationSecretResponse",
+            "The secret.",
         ),
         "/v1/realtime/sessions": _mint(
             "createBetaSession",
@@ -234,15 +253,10 @@ def _control(control: str, description: str, body: str | None) -> Json:
 
 def _schemas() -> tuple[Json, list[str], list[str]]:
     """Return every schema, and the names of the client's and the server's events."""
-    clients: list[type[BaseModel]] = [*MODELS.values()]
-    taken = [
-        *clients,
-        ClientSecretRequest,
-        BetaSessionRequest,
-        BetaTranscriptionSessionRequest,
-        RejectRequest,
-        ReferRequest,
-    ]
+    clients: list[type[BaseModel]] = [*MODELS.values(), *translation.MODELS.values()]
+    asked = (ClientSecretRequest, TranslationSecretRequest)
+    taken = [*clients, *asked, BetaSessionRequest, BetaTranscriptionSessionRequest]
+    taken += [RejectRequest, ReferRequest]
     shown: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (model, "validation" if model in taken else "serialization")
         for model in (*clients, *MODELS_SHOWN)
@@ -250,8 +264,9 @@ def _schemas() -> tuple[Json, list[str], list[str]]:
     _, found = models_json_schema(shown, ref_template=REFERENCE)
     schemas: Json = dict(found["$defs"])
     events, shared = server_event_schemas(REFERENCE)
-    client_names = [model.__name__ for model in clients]
-    return {**schemas, **shared, **events}, client_names, list(events)
+    more, more_shared = server_event_schemas(REFERENCE, TRANSLATION_EVENTS)
+    client_names = [model.__name__ for model in MODELS.values()]
+    return {**schemas, **shared, **more_shared, **more, **events}, client_names, list(events)
 
 
 def document() -> Json:
@@ -274,6 +289,11 @@ def document() -> Json:
         "x-realtime-websocket": "/v1/realtime",
         "x-realtime-client-events": clients,
         "x-realtime-server-events": servers,
+        "x-realtime-translations-websocket": "/v1/realtime/translations",
+        "x-realtime-translations-client-events": [
+            model.__name__ for model in translation.MODELS.values()
+        ],
+        "x-realtime-translations-server-events": [event.__name__ for event in TRANSLATION_EVENTS],
     }
 
 

@@ -28,7 +28,8 @@ async def count_request(services: Services, request: Request, principal: Princip
         RateLimited: the project has made too many.
     """
     model = await _named_model(request)
-    if services.registry.resolve(model, principal) is None:
+    translates = model in services.translators.names(principal)
+    if not translates and services.registry.resolve(model, principal) is None:
         model = DEFAULT_MODEL
     owner = Owner(principal.organisation_id, principal.project_id, model)
     setattr(request.state, OWNER, owner)

@@ -10,6 +10,7 @@ from gateway.api.client_secrets import ClientSecrets
 from gateway.api.documents import Documents
 from gateway.api.models import Models
 from gateway.api.operations import Operations
+from gateway.api.translation_secrets import TranslationSecrets
 from gateway.services import Services
 
 
@@ -18,6 +19,11 @@ def routes(services: Services) -> list[BaseRoute]:
     secrets, models, documents = ClientSecrets(services), Models(services), Documents()
     return [
         Route("/v1/realtime/client_secrets", secrets.create, methods=["POST"]),
+        Route(
+            "/v1/realtime/translations/client_secrets",
+            TranslationSecrets(services).create,
+            methods=["POST"],
+        ),
         *_beta(services),
         *_calls(services),
         Route("/v1/models", models.list, methods=["GET"]),

@@ -9,8 +9,15 @@ from pybase64 import b64decode
 
 from realtime.errors import InvalidEvent, InvalidJson, InvalidValue, WireFault
 from realtime.events.client import MAX_APPEND_BYTES, AudioAppend, ClientEvent, client_event
+from realtime.events.translation import (
+    TranslationAudioAppend,
+    TranslationClose,
+    TranslationUpdate,
+    translation_event,
+)
 
 APPEND: Final = "input_audio_buffer.append"
+TRANSLATION_APPEND: Final = "session.input_audio_buffer.append"
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 20_000
 
@@ -31,13 +38,13 @@ def decoded(text: str) -> Any:
         ) from None
 
 
-def append_audio(data: Any) -> bytes | None:
+def append_audio(data: Any, kind: str = APPEND) -> bytes | None:
     """Return the audio of a plain append, None if the frame is anything else.
 
     Raises:
         InvalidValue: the audio is not base64 or too long.
     """
-    if type(data) is not dict or data.get("type") != APPEND or data.keys() not in _APPEND_KEYS:
+    if type(data) is not dict or data.get("type") != kind or data.keys() not in _APPEND_KEYS:
         return None
     audio = data["audio"]
     if type(audio) is not str or type(data.get("event_id", "")) is not str:
@@ -70,6 +77,17 @@ def event_of(data: Any) -> ClientEvent | bytes:
     check_bounds(data)
     event = client_event(data)
     return _audio(event.audio) if isinstance(event, AudioAppend) else event
+
+
+def translation_event_of(data: Any) -> TranslationUpdate | TranslationClose | bytes:
+    """Return the same of a translation session's client.
+
+    Raises:
+        WireFault: what is wrong with it.
+    """
+    check_bounds(data)
+    event = translation_event(data)
+    return _audio(event.audio) if isinstance(event, TranslationAudioAppend) else event
 
 
 def check_bounds(data: Any) -> None:

@@ -10,9 +10,11 @@ from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.identity.principal import Principal
 from gateway.sessions.opening import SessionKind
+from gateway.sessions.translation_opening import KIND
 from realtime.errors import (
     InvalidModel,
     InvalidValue,
+    KeyForTranslations,
     MissingModel,
     ModelNotHere,
     SessionKindMismatch,
@@ -42,6 +44,8 @@ def wanted_session(
     bound = caller.session or {}
     if bound.get("type") == TRANSCRIPTION:
         return WantedSession(kind=TRANSCRIPTION, model="", engine=registry.transcriber)
+    if bound.get("type") == KIND:
+        raise KeyForTranslations
     if "intent" in query:
         if bound:
             raise SessionKindMismatch(sent=TRANSCRIPTION, session="realtime")

@@ -37,6 +37,7 @@ from gateway.telemetry import metrics
 from realtime.session.config import AnySessionConfig
 from realtime.session.effects import RecordUsage
 from realtime.session.inputs import EndReason
+from realtime.translation.config import TranslationSessionConfig
 from realtime.usage import Usage as TokenUsage
 
 BATCH_ROWS = 100
@@ -114,7 +115,9 @@ class SessionRecorder:
         }
         self._queue.put(_Row(Event, values))
 
-    def config(self, config: AnySessionConfig | Mapping[str, Any]) -> None:
+    def config(
+        self, config: AnySessionConfig | TranslationSessionConfig | Mapping[str, Any]
+    ) -> None:
         """Record the effective configuration; the first one begins the session's row."""
         body = recordable(orjson.loads(orjson.dumps(config)))
         opened = self._opened

@@ -6,11 +6,11 @@ import orjson
 from pybase64 import b64encode_as_string
 
 from gateway.sessions.audio import OutputEncoder
-from realtime.events.server import ServerEvent
+from realtime.events.translation import AnyServerEvent
 from realtime.session.effects import AudioLane, SendAudio
 
 
-def frame(event: ServerEvent) -> str:
+def frame(event: AnyServerEvent) -> str:
     """Return an event's frame; dataclass field order is wire order."""
     return orjson.dumps(event).decode()
 

@@ -19,11 +19,12 @@ from realtime.events.server import (
     ItemDeleted,
     ItemDone,
     ItemTruncated,
-    ServerEvent,
     TranscriptionCompleted,
 )
+from realtime.events.translation import AnyServerEvent
 from realtime.session.config import AnySessionConfig
 from realtime.session.effects import RecordUsage
+from realtime.translation.config import TranslationSessionConfig
 
 
 class SessionObserver:
@@ -41,7 +42,7 @@ class SessionObserver:
         """A client event came."""
         self._recorder.event("client", at_ms, kind, body)
 
-    def sent(self, event: ServerEvent, text: str, at_ms: int) -> None:
+    def sent(self, event: AnyServerEvent, text: str, at_ms: int) -> None:
         """A server event went."""
         self._recorder.event("server", at_ms, event.type, text)
         if isinstance(event, ErrorEvent):
@@ -73,7 +74,9 @@ class SessionObserver:
         elif kind == "conversation.item.truncated" and type(event.get("audio_end_ms")) is int:
             self._recorder.item_truncated(item_id, event["audio_end_ms"])
 
-    def configured(self, config: AnySessionConfig | Mapping[str, Any]) -> None:
+    def configured(
+        self, config: AnySessionConfig | TranslationSessionConfig | Mapping[str, Any]
+    ) -> None:
         """The effective configuration changed."""
         self._recorder.config(config)
 

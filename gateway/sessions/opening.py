@@ -181,8 +181,8 @@ class OpenedSession(AdmittedSession):
         )
 
 
-async def _admit(
-    services: Services, principal: Principal, *, kind: SessionKind, model: str
+async def admit_session(
+    services: Services, principal: Principal, *, kind: str, model: str
 ) -> Allowed:
     """Count a connection and ask admission.
 
@@ -224,7 +224,7 @@ async def open_session(
     """
     usual = services.settings.wake_word
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
-    verdict = await _admit(services, principal, kind=kind, model=model)
+    verdict = await admit_session(services, principal, kind=kind, model=model)
     services.directory.enter(principal.project_id, model, engine.terms.most_sessions)
     try:
         return await _opened(

@@ -133,6 +133,12 @@ class Settings(BaseSettings):
     speech_start_ms: int = Field(64, ge=32, description="Run of voiced audio that begins a turn.")
     output_first_ms: int = Field(100, ge=20, description="Audio of an answer sent at once.")
     output_pace: float = Field(6.0, ge=1.0, description="Pace of the rest, times real time.")
+    translation_stretch_s: float = Field(
+        8.0,
+        ge=1.0,
+        le=30.0,
+        description="Longest stretch of speech that is translated at once; pauses end one sooner.",
+    )
     tokens_per_minute: int = Field(
         15_000_000,
         ge=1,

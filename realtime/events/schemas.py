@@ -6,6 +6,7 @@ else is: so every property is required and no other is allowed (CONTRACT 4).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
@@ -13,9 +14,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from realtime.events.server import ServerEvent
+from realtime.events.translation import TranslationEvent
 
 JsonObject = dict[str, Any]
 SERVER_EVENTS: tuple[type, ...] = get_args(ServerEvent)
+TRANSLATION_EVENTS: tuple[type, ...] = get_args(TranslationEvent)
 
 
 class WireJsonSchema(GenerateJsonSchema):
@@ -48,11 +51,13 @@ def event_type(event: type) -> str:
     return str(event.__dataclass_fields__["type"].default)  # type: ignore[attr-defined]
 
 
-def server_event_schemas(ref_template: str = "#/$defs/{model}") -> tuple[JsonObject, JsonObject]:
-    """Return the schemas of every server event by class name, and what they refer to."""
+def server_event_schemas(
+    ref_template: str = "#/$defs/{model}", events_of: Sequence[type] = SERVER_EVENTS
+) -> tuple[JsonObject, JsonObject]:
+    """Return the schemas of server events by class name, and what they refer to."""
     events: JsonObject = {}
     shared: JsonObject = {}
-    for event in SERVER_EVENTS:
+    for event in events_of:
         schema = TypeAdapter(event).json_schema(
             mode="serialization", ref_template=ref_template, schema_generator=WireJsonSchema
         )

@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 from realtime.engine import BrainRequest, RecognitionRequest, SpeechRequest, ToolCall
 from realtime.events.items import RetrievedItem
-from realtime.events.server import ServerEvent
+from realtime.events.translation import AnyServerEvent
 from realtime.relay.effects import RelayEffect
 from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.session.inputs import ControllerId, EndReason
 from realtime.tools.mcp import McpServer
+from realtime.translation.effects import TranslationEffect
 from realtime.usage import Usage
 
 
@@ -23,7 +24,7 @@ from realtime.usage import Usage
 class Send:
     """An event for all controllers, or for the one named."""
 
-    event: ServerEvent
+    event: AnyServerEvent
     to: ControllerId | None = None
 
 
@@ -384,4 +385,5 @@ Effect: TypeAlias = (
     | TurnEnded
     | Close
     | RelayEffect
+    | TranslationEffect
 )

@@ -19,6 +19,7 @@ from realtime.events.session import VOICES
 from realtime.prompts import PromptTemplate
 from realtime.relay.inputs import RelayInput
 from realtime.session.features import FEATURES
+from realtime.translation.inputs import TranslationFromClient
 from realtime.turns.models import MODELS
 
 ControllerId: TypeAlias = int
@@ -272,4 +273,5 @@ Input: TypeAlias = (
     | Shutdown
     | EngineReport
     | RelayInput
+    | TranslationFromClient
 )

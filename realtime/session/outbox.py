@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from realtime.errors import WireFault
-from realtime.events.server import ErrorBody, ErrorEvent, ServerEvent
+from realtime.events.server import ErrorBody, ErrorEvent
+from realtime.events.translation import AnyServerEvent
 from realtime.ports import IdSource
 from realtime.session.effects import Effect, Send
 from realtime.session.inputs import ControllerId
@@ -30,7 +31,7 @@ class Outbox:
         """Add an effect."""
         self._effects.append(effect)
 
-    def send(self, event: ServerEvent, *, to: ControllerId | None = None) -> None:
+    def send(self, event: AnyServerEvent, *, to: ControllerId | None = None) -> None:
         """Add an event for all controllers, or for one."""
         self._effects.append(Send(event, to))
 

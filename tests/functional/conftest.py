@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from tests.functional import server as servers
 from tests.functional.server import Server
+from tests.servers import chat, speech
+from tests.servers.chat import ChatServer
+from tests.servers.speech import SpeechServer
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +32,31 @@ def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.wait_ready()
     yield server
     assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def translating_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that hears, translates and speaks by stand-ins, without voice activity."""
+    with chat.running() as model, speech.running() as service:
+        server = servers.start(
+            tmp_path_factory.mktemp("translating"), env=by_stand_ins(model, service)
+        )
+        server.wait_ready()
+        yield server
+        assert server.stop() == 0
+
+
+def by_stand_ins(
+    model: ChatServer, service: SpeechServer, scenario: str = "translates"
+) -> dict[str, str]:
+    """Return settings under which the stand-ins hear, answer and speak."""
+    endpoint = {"kind": "openai", "url": service.url, "model": "words", "api_key": speech.KEY}
+    return {
+        "VOICEENGINE_CHAT_URL": model.url,
+        "VOICEENGINE_CHAT_MODEL": scenario,
+        "VOICEENGINE_RECOGNISERS": json.dumps({"default": endpoint}),
+        "VOICEENGINE_SYNTHESISER": json.dumps(endpoint),
+    }
 
 
 @pytest.fixture(scope="session")

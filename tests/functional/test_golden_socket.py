@@ -15,6 +15,8 @@ PLAYABLE = [trace for trace in traces() if not trace.scripted]
 def test_server_sends_what_the_trace_says(trace: Trace, request: pytest.FixtureRequest) -> None:
     """Handshake, faults, items and session updates are on the wire as the contract has them."""
     name = "strict_server" if trace.traits.get("beta") == "refused" else "plain_server"
+    if trace.traits.get("session") == "translation":
+        name = "translating_server"
     server: Server = request.getfixturevalue(name)
     with opened(server.ws_url, server.key, trace) as stage:
         player = Player(trace, stage)

@@ -13,10 +13,13 @@ import pytest
 from conformance.golden import HEADER_KEYS, Line, Player, Trace, audio_ms, play, traces
 from conformance.schemas import EventSchemas
 from conformance.sdk_types import SdkTypes
+from realtime.events.schemas import TRANSLATION_EVENTS
 from tests.realtime.stage import MachineStage
+from tests.realtime.translation.stage import TranslationStage
 
 ALL = traces()
 OURS, THEIRS = EventSchemas(), SdkTypes()
+TRANSLATIONS = EventSchemas(TRANSLATION_EVENTS), SdkTypes(translations=True)
 PLAYABLE = [trace for trace in ALL if not trace.traits.get("socket")]
 
 
@@ -26,12 +29,14 @@ def test_machine_sends_what_the_trace_says(trace: Trace) -> None:
 
     What came fits our schemas and the SDK's types.
     """
-    player = Player(trace, MachineStage(trace.traits))
+    translates = trace.traits.get("session") == "translation"
+    player = Player(trace, (TranslationStage if translates else MachineStage)(trace.traits))
+    ours, theirs = TRANSLATIONS if translates else (OURS, THEIRS)
     assert not player.play(), "\n".join(player.differences)
     for event in player.events:
         check_usage(event)
         if "close" not in event:
-            assert not [*OURS.faults(dict(event)), *THEIRS.faults(dict(event))], event["type"]
+            assert not [*ours.faults(dict(event)), *theirs.faults(dict(event))], event["type"]
     check_audio_tokens(player.events)
 
 

@@ -126,6 +126,11 @@ class Chat:
         async for chunk in self._calls(("weather", '{"place": ')):
             yield chunk
 
+    async def _translates(self, body: dict[str, Any]) -> AsyncIterator[Any]:
+        """Every language is its source in angle brackets."""
+        async for chunk in self._say(f"<{body['messages'][-1]['content']}>."):
+            yield chunk
+
     async def _filtered(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
         yield {"delta": {"content": "I would "}, "finish_reason": None}
         yield {"delta": {}, "finish_reason": "content_filter"}

@@ -23,6 +23,7 @@ from gateway.ingress.websocket.sideband import (
     serve_sideband,
 )
 from gateway.ingress.websocket.socket import Socket
+from gateway.ingress.websocket.translation_reading import TranslationReading
 from gateway.services import Services
 from gateway.sessions.calls import UnknownCall
 from gateway.sessions.dialects import DialectName
@@ -31,6 +32,7 @@ from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
 from gateway.sessions.opening import OpenedSession, open_session
 from gateway.sessions.relay_opening import OpenedRelay
+from gateway.sessions.translation_opening import OpenedTranslation
 from gateway.telemetry import metrics
 from realtime.errors import (
     BetaShapeDisabled,
@@ -40,7 +42,7 @@ from realtime.errors import (
 from realtime.events.server import ErrorBody, ErrorEvent
 from realtime.session.inputs import ControllerId, EndReason, Opened
 
-AnyOpened: TypeAlias = OpenedSession | OpenedRelay
+AnyOpened: TypeAlias = OpenedSession | OpenedRelay | OpenedTranslation
 
 _log = structlog.get_logger("websocket")
 
@@ -174,12 +176,14 @@ class RealtimeSocket:
 
     def _reading(
         self, opened: AnyOpened, controller: ControllerId, connection: FramedWebSocket
-    ) -> Reading | RelayReading:
+    ) -> Reading | RelayReading | TranslationReading:
         dialect = opened.projection.dialect
         if isinstance(opened, OpenedRelay):
             opened.runner.listen()
             return RelayReading(opened, controller, connection, dialect=dialect)
         lag_ms = self._services.settings.detection_lag_ms
+        if isinstance(opened, OpenedTranslation):
+            return TranslationReading(opened, controller, connection, lag_ms=lag_ms)
         return Reading(opened, controller, connection, dialect=dialect, lag_ms=lag_ms)
 
 

@@ -7,12 +7,16 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.ingress.websocket.endpoint import RealtimeSocket
+from gateway.ingress.websocket.translations import TranslationSocket
 from gateway.services import Services
 
 
 def routes(services: Services) -> list[BaseRoute]:
-    """Return the socket's routes."""
-    return [WebSocketRoute("/v1/realtime", RealtimeSocket(services))]
+    """Return the sockets' routes."""
+    return [
+        WebSocketRoute("/v1/realtime", RealtimeSocket(services)),
+        WebSocketRoute("/v1/realtime/translations", TranslationSocket(services)),
+    ]
 
 
 class SocketsFirst:

@@ -1,0 +1,1 @@
+"""Translation sessions: continuous speech in, another language out (CONTRACT 13)."""

@@ -64,6 +64,7 @@ class OpenedRelay(AdmittedSession):
             ),
             asked=self._principal.session,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
+            lasts_ms=self._upstream.lasts_ms(),
         )
         owner = owner_of(self._principal, self._model)
         self.runner = RelayRunner(

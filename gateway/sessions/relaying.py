@@ -35,7 +35,6 @@ from realtime.relay.inputs import (
 )
 from realtime.relay.machine import RelaySession
 from realtime.session import effects as fx
-from realtime.session.inputs import Input
 
 MOST_UP_BYTES: Final = 1_048_576
 MOST_DOWN_BYTES: Final = 524_288
@@ -107,6 +106,7 @@ class RelayRunner(SessionDriver):
         if self._link is None or not self._machine.passing:
             return False
         self._link.write(text)
+        self._machine.appended()
         return True
 
     def _send_upstream(self, effect: SendUpstream) -> None:
@@ -132,12 +132,6 @@ class RelayRunner(SessionDriver):
         self.controllers.send_audio(text)
         samples = delta_samples(text, bytes_per_sample=self._bytes_per_sample)
         self._observer.audio_sent(self._loop.time(), samples)
-
-    def post(self, given: Input) -> None:
-        """See `SessionDriver.post`; losses are counted."""
-        if isinstance(given, UpstreamLost):
-            metrics.RELAY_LOSSES.labels(given.loss.value).inc()
-        super().post(given)
 
     def _event(self, text: str | None) -> None:
         try:
@@ -186,7 +180,11 @@ class RelayRunner(SessionDriver):
 
     # --- another connection ---
 
-    def _drop(self, _effect: DropUpstream) -> None:
+    def _drop(self, effect: DropUpstream) -> None:
+        metrics.RELAY_LOSSES.labels(effect.loss.value).inc()
+        self._leave()
+
+    def _leave(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             self._start_task(link.close())
@@ -205,7 +203,7 @@ class RelayRunner(SessionDriver):
             await upstream.link.close()
             return
         self._link = upstream.link
-        self.post(UpstreamReady(upstream.created["session"]))
+        self.post(UpstreamReady(upstream.created["session"], upstream.lasts_ms()))
         self.listen()
 
     def _stop(self) -> None:
@@ -213,7 +211,7 @@ class RelayRunner(SessionDriver):
             self._dialling.cancel()
         if self._stalled is not None:
             self._stalled.cancel()
-        self._drop(DropUpstream())
+        self._leave()
 
 
 def _current_task() -> asyncio.Task[Any] | None:

@@ -103,7 +103,8 @@ RELAY_CONNECT_FAILURES = Counter(
 )
 RELAY_LOSSES = Counter(
     "voiceengine_relay_losses",
-    "Connections to relayed endpoints lost under a session: closed, silent, garbage, expired.",
+    "Connections to relayed endpoints given up under a session: closed, silent, garbage, expired,"
+    " renewed.",
     ["reason"],
     registry=REGISTRY,
 )

@@ -9,6 +9,7 @@ from realtime.errors import ServerFault, WireFault
 from realtime.relay.effects import RecordRelayed, SendRelayed, SendUpstream
 from realtime.relay.faults import is_about_account, told_error
 from realtime.relay.inputs import FromUpstream, Json, Loss, UpstreamLost
+from realtime.relay.listening import Listening
 from realtime.relay.memory import RelayMemory
 from realtime.relay.responses import RunningResponse, usage_of
 from realtime.relay.unanswered import Unanswered
@@ -43,6 +44,7 @@ class Downstream:
         self.automatic: dict[int, str] = {}
         """Responses that began unasked, by the question whether they may."""
         self.expired = False
+        self.listening = Listening()
         self._outbox = outbox
         self._memory = memory
         self._unanswered = unanswered
@@ -53,6 +55,7 @@ class Downstream:
         self._replays = 0
         self._context_tokens = 0
         self._error: Json | None = None
+        self._now_ms = 0
 
     @property
     def refusing(self) -> bool:
@@ -80,8 +83,9 @@ class Downstream:
 
     # --- down ---
 
-    def take(self, given: FromUpstream) -> str | None:
+    def take(self, given: FromUpstream, now_ms: int) -> str | None:
         """Take an event; return the id of a response that began unasked."""
+        self._now_ms = now_ms
         event = given.event
         kind = event["type"]
         if kind != "error":
@@ -202,7 +206,10 @@ class Downstream:
         """No response that runs will ever end by itself."""
         for response_id, running in list(self.running.items()):
             refused = self._refused.pop(response_id, None)
-            for place, item in running.broken_items() if refused is None else ():
+            broken = running.broken_items()
+            for _, item in broken:
+                self._memory.forget(item["id"])  # half of a call is no call
+            for place, item in broken if refused is None else ():
                 self._pass(
                     {
                         "type": "response.output_item.done",
@@ -221,6 +228,11 @@ class Downstream:
         self.automatic.clear()
         self._replayed.clear()
 
+    def break_off(self, now_ms: int) -> None:
+        """What was being said is lost: end it for clients that heard it begin."""
+        for event in self.listening.broken_off(now_ms):
+            self._pass({"event_id": self._outbox.event_id(), **event}, None)
+
     def settle_all(self) -> None:
         """The session is over: write down what ran."""
         for response_id in self.running:
@@ -232,6 +244,16 @@ class Downstream:
 
     def _their_rate_limits(self, _event: Json, _text: str) -> None:
         """They are the operator's; the client is told its own after every response."""
+
+    # --- input audio ---
+
+    def _speech_began(self, event: Json, text: str) -> None:
+        self.listening.began(event, self._now_ms)
+        self._pass(event, text)
+
+    def _input_ended(self, event: Json, text: str) -> None:
+        self.listening.ended()
+        self._pass(event, text)
 
     # --- items ---
 
@@ -301,6 +323,9 @@ _KINDS: Mapping[str, Callable[[Downstream, Json, str], str | None]] = {
     "response.output_item.added": Downstream._item_of_response,
     "response.output_item.done": Downstream._item_of_response,
     "response.done": Downstream._done,
+    "input_audio_buffer.speech_started": Downstream._speech_began,
+    "input_audio_buffer.committed": Downstream._input_ended,
+    "input_audio_buffer.cleared": Downstream._input_ended,
     "rate_limits.updated": Downstream._their_rate_limits,
     "conversation.item.added": Downstream._item,
     "conversation.item.created": Downstream._item,

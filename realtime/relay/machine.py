@@ -49,6 +49,9 @@ GUARDED: Final = frozenset({"session.update", "conversation.item.create", "respo
 
 FIRST_DELAY_MS: Final = 100
 MOST_DELAY_MS: Final = 5_000
+RENEW_BEFORE_MS: Final = 180_000
+"""So long before an upstream's session ends a quiet moment is waited for to begin another."""
+
 SETTLED_MS: Final = 10_000
 """A connection that lasts this long is no part of the trouble before it."""
 
@@ -79,8 +82,12 @@ class RelaySession:
         limits: RelayLimits | None = None,
         asked: Json | None = None,
         opened_ms: int = 0,
+        lasts_ms: int | None = None,
     ) -> None:
-        """Begin with the upstream's `session.created`; `asked` is what a client secret sets."""
+        """Begin with the upstream's `session.created`, whose session may last `lasts_ms`.
+
+        `asked` is what a client secret sets.
+        """
         self._limits = limits or RelayLimits()
         self._created = created
         self._outbox = Outbox(ids, lambda _: "")
@@ -100,6 +107,7 @@ class RelaySession:
         self._ready_ms = opened_ms
         self._trouble_since_ms: int | None = None
         self._delay_ms = 0
+        self._renew_ms = _renewal(lasts_ms, opened_ms)
         self._closed = False
 
     @property
@@ -125,6 +133,10 @@ class RelaySession:
         """True while answers run that the client must not get: every event is to be seen."""
         return self._down.refusing
 
+    def appended(self) -> None:
+        """Input audio went up, past the machine."""
+        self._down.listening.waiting = True
+
     def heard(self, now_ms: int) -> None:
         """The upstream sent audio, past the machine."""
         self._heard_ms = now_ms
@@ -139,7 +151,17 @@ class RelaySession:
             return None
         if self._up and self._is_owed():
             return min(self._expires_ms, self._heard_ms + self._limits.silence_ms)
+        if self._renew_ms is not None and self._is_quiet():
+            return min(self._expires_ms, self._renew_ms)
         return self._expires_ms
+
+    def _is_quiet(self) -> bool:
+        """Say whether another connection would cost the client nothing."""
+        return (
+            self.passing
+            and not self._is_owed()
+            and self._down.listening.is_idle(self._memory.session)
+        )
 
     def _is_owed(self) -> bool:
         return bool(self._down.running) or self._unanswered.wants_response()
@@ -152,6 +174,8 @@ class RelaySession:
             self._end(SessionExpired(self._limits.max_duration_ms // 60_000), EndReason.EXPIRED)
         elif self._up and self._is_owed() and now_ms >= self._heard_ms + self._limits.silence_ms:
             self._lose(UpstreamLost(Loss.SILENT), now_ms)
+        elif self._renew_ms is not None and now_ms >= self._renew_ms and self._is_quiet():
+            self._lose(UpstreamLost(Loss.RENEWED), now_ms)
 
     def receive(self, given: Input, now_ms: int) -> None:
         """Apply one input."""
@@ -215,6 +239,8 @@ class RelaySession:
         if not self._is_owed():
             self._heard_ms = now_ms  # it is from now on that an answer is owed
         self._unanswered.sent(event)
+        if event["type"] == "input_audio_buffer.append":
+            self.appended()
         self._outbox.do(SendUpstream(event))
 
     def _allowed(self, given: Allowed, now_ms: int) -> None:
@@ -253,7 +279,7 @@ class RelaySession:
         self._heard_ms = now_ms
         if not self._up:
             return
-        asks = self._down.take(given)
+        asks = self._down.take(given, now_ms)
         if asks is not None:
             self._down.automatic[self._ask("response.automatic", None)] = asks
         if self._down.expired:
@@ -266,9 +292,11 @@ class RelaySession:
         if not self._up:
             return
         self._up = False
-        self._outbox.do(DropUpstream())
+        self._renew_ms = None
+        self._outbox.do(DropUpstream(given.loss))
         silent = given.loss is Loss.SILENT
         self._down.fail_all(UpstreamSilentFault() if silent else UpstreamLostFault())
+        self._down.break_off(now_ms)
         fatal = self._down.fatal(given)
         if fatal is not None:
             self._close(*fatal, EndReason.SERVER_FAULT)
@@ -306,6 +334,7 @@ class RelaySession:
     def _ready(self, given: UpstreamReady, now_ms: int) -> None:
         self._up = True
         self._ready_ms = self._heard_ms = now_ms
+        self._renew_ms = _renewal(given.lasts_ms, now_ms)
         self._memory.session = given.session
         for item in self._memory.conversation():
             event_id = self._down.replaying(item)
@@ -314,6 +343,12 @@ class RelaySession:
         for event in self._unanswered.take():
             self._forward(event, now_ms)
         self._resume(now_ms)
+
+
+def _renewal(lasts_ms: int | None, now_ms: int) -> int | None:
+    if lasts_ms is None:
+        return None
+    return now_ms + lasts_ms - min(RENEW_BEFORE_MS, lasts_ms // 2)
 
 
 def _size(given: RelayedFromClient | InvalidFromClient) -> int:

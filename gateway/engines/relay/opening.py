@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,14 @@ class Upstream:
 
     link: Link
     created: dict[str, Any]
+
+    def lasts_ms(self) -> int | None:
+        """Return how long the session may last from now on, where the upstream says so."""
+        expires_at = self.created["session"].get("expires_at")
+        if type(expires_at) is not int:
+            return None
+        left_ms = int((expires_at - time.time()) * 1000)
+        return left_ms if left_ms > 0 else None
 
 
 async def open_upstream(

@@ -25,6 +25,7 @@ from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.engines.relay.endpoint import relay_endpoints
+from gateway.engines.relay.warm import WarmPool
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
 from gateway.ingress.websocket import routes as websocket
@@ -88,9 +89,10 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     echo = Engine(
         name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser(), needs_transcript=False
     )
+    endpoints = relay_endpoints(settings)
     relays = {
         name: Engine(name="relay", brain=EchoBrain(), relay=endpoint)
-        for name, endpoint in relay_endpoints(settings).items()
+        for name, endpoint in endpoints.items()
     }
     services = Services(
         settings=settings,
@@ -107,6 +109,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         registry=Registry(default, echo=echo, relays=relays),
         directory=Directory(),
         tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
+        warm=WarmPool(endpoints.values()),
         readiness=readiness,
     )
     return services, embedded
@@ -126,8 +129,10 @@ def _lifespan(
                 services.identity, services.directory, poll_s=services.settings.revocation_poll_s
             )
             watching = tasks.create_task(watch.run())
+            warming = tasks.create_task(services.warm.run())
             yield
             watching.cancel()
+            warming.cancel()
             services.directory.shut_down()
             services.recorder.stop()
             await asyncio.wait([writer], timeout=RECORDER_FLUSH_S)

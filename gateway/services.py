@@ -9,6 +9,7 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.engines.registry import Registry
+    from gateway.engines.relay.warm import WarmPool
     from gateway.identity.service import Identity
     from gateway.limits.port import RateLimits
     from gateway.readiness import Readiness
@@ -34,4 +35,5 @@ class Services:
     registry: Registry
     directory: Directory
     tools: Tools
+    warm: WarmPool
     readiness: Readiness = field()

@@ -189,6 +189,7 @@ async def open_session(
     engine: Engine,
     locale: Locale = ANY_LOCALE,
     wake_word: str | None = None,
+    safety_identifier: str = "",
 ) -> OpenedSession | OpenedRelay:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
@@ -201,7 +202,8 @@ async def open_session(
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
     verdict = await _admit(services, principal, kind=kind, model=model)
     if engine.relay is not None:
-        return await open_relay(services, principal, model=model, endpoint=engine.relay)
+        endpoint = replace(engine.relay, safety_identifier=safety_identifier)
+        return await open_relay(services, principal, model=model, endpoint=endpoint)
     now_s = int(time.time())
     config = effective_config(
         kind,

@@ -87,7 +87,7 @@ class OpenedRelay(AdmittedSession):
 async def open_relay(
     services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint
 ) -> OpenedRelay:
-    """Connect to the upstream and prepare the session.
+    """Connect to the upstream and prepare the session; a caller's identifier is never pooled.
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
@@ -98,7 +98,8 @@ async def open_relay(
         session = {key: value for key, value in bound.items() if key != "model"}
         session.setdefault("type", "realtime")
     try:
-        upstream = await open_upstream(endpoint, session)
+        warm = None if endpoint.safety_identifier else services.warm.take(endpoint)
+        upstream = await open_upstream(endpoint, session, warm=warm)
     except UpstreamFault:
         raise ServerFault from None
     now_s = int(time.time())

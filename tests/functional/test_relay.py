@@ -22,7 +22,7 @@ from tests.servers.upstream import ARGUMENTS, BIG_BYTES, BRIEF, CONTROL, FLOOD, 
 ANSWER = "".join(WORDS)
 
 
-def relays(**models: dict[str, str]) -> dict[str, str]:
+def relays(**models: dict[str, Any]) -> dict[str, str]:
     """Return what an operator sets; trouble is short, so that tests are."""
     return {
         "VOICEENGINE_RELAYS": json.dumps(models),
@@ -44,6 +44,7 @@ def shared(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     theirs = {"url": url, "model": "theirs", "api_key": KEY}
     models = {
         "relayed": theirs,
+        "warm": {**theirs, "model": "warm", "warm_connections": 1},
         "brief": {**theirs, "model": BRIEF},
         "azure": {**theirs, "key_header": "api-key"},
         "locked-out": {**theirs, "api_key": "wrong"},
@@ -225,6 +226,37 @@ async def test_client_secret_configures_the_upstream_before_the_client_hears_of_
             updates = [event for event in what["received"] if event["type"] == "session.update"]
     assert [update["session"]["instructions"] for update in updates] == ["Be bound."] * 2
     assert "model" not in updates[0]["session"]
+
+
+def pooled(server: Server, result: str) -> float:
+    """Return how many sessions got a connection that was there already."""
+    return server.metric("voiceengine_relay_warm_connections_total", result=result)
+
+
+async def test_warm_connection_is_handed_out_once_and_replaced(gateway: Server) -> None:
+    """Off unless asked for; each client has a session of its own."""
+    for taken in (1, 2):
+        while pooled(gateway, "hit") < taken:
+            async with connected(gateway, model="warm") as client:
+                assert (await answer(client))[-1]["response"]["status"] == "completed"
+    async with connected(gateway, model="relayed") as client:
+        await answer(client)
+    assert pooled(gateway, "hit") == 2
+
+
+async def test_caller_with_a_safety_identifier_gets_a_connection_of_its_own(
+    gateway: Server,
+) -> None:
+    """The identifier goes with the handshake, so that an older connection cannot be its."""
+    before = pooled(gateway, "hit") + pooled(gateway, "miss")
+    headers = {"Authorization": f"Bearer {gateway.key}", "OpenAI-Safety-Identifier": "user-7"}
+    async with websockets.connect(
+        f"{gateway.ws_url}?model=warm", additional_headers=headers
+    ) as socket:
+        await socket.recv()
+        async with told(Client(socket)) as seen:
+            assert "user-7" in seen["identifiers"]
+    assert pooled(gateway, "hit") + pooled(gateway, "miss") == before
 
 
 # --- what is kept back ---

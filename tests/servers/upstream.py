@@ -71,6 +71,7 @@ class Upstream:
         self.connections = 0
         self.received: list[dict[str, Any]] = []
         self.headers: list[str] = []
+        self.identifiers: list[str | None] = []
         self.last_item = ""
         self.broken = 0
 
@@ -82,6 +83,7 @@ class Upstream:
         self.headers.append(
             request.headers.get("Authorization") or request.headers.get("api-key") or ""
         )
+        self.identifiers.append(request.headers.get("OpenAI-Safety-Identifier"))
         model = parse_qs(urlsplit(request.path).query).get("model", [""])[0]
         session = Session(self, socket, number=self.connections, brief=model == BRIEF)
         try:
@@ -177,6 +179,7 @@ class Session:
             type="vendor.told",
             connections=up.connections,
             received=up.received,
+            identifiers=up.identifiers,
             authorised=[KEY in header for header in up.headers],
         )
 

@@ -129,6 +129,15 @@ class Link:
         """The code of the end; 1006 where there was none."""
         return self._connection.close_code or 1006
 
+    @property
+    def is_open(self) -> bool:
+        """True while nobody said goodbye."""
+        return self._connection.state is State.OPEN
+
+    def abort(self) -> None:
+        """End the connection at once; nobody listens to it."""
+        self._connection.transport.abort()
+
     def listen(self, take: Callable[[str | None], None], gone: Callable[[], None]) -> None:
         """Give what came and what comes to `take` (None for what is no text), the end to `gone`."""
         connection = self._connection

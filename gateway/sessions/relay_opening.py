@@ -18,6 +18,7 @@ from gateway.sessions.dialects import DialectName
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
 from realtime.relay.machine import RelayLimits, RelaySession
+from realtime.relay.offers import without_mcp
 
 
 class OpenedRelay(AdmittedSession):
@@ -61,6 +62,10 @@ class OpenedRelay(AdmittedSession):
                 max_duration_ms=services.settings.session_max_minutes * 60_000,
                 silence_ms=int(endpoint.silence_s * 1000),
                 reconnect_ms=int(endpoint.reconnect_s * 1000),
+                runs_mcp=not endpoint.runs_mcp,
+                import_ms=int(services.settings.mcp_import_timeout_s * 1000),
+                tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
+                tool_rounds=services.settings.tool_rounds,
             ),
             asked=self._principal.session,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
@@ -77,6 +82,7 @@ class OpenedRelay(AdmittedSession):
                 allowance=Allowance(services.limits, owner),
                 principal_facts=self._principal.facts(),
                 observer=self.observer,
+                tools=services.tools,
             ),
             spawn=spawn,
         )
@@ -97,6 +103,7 @@ async def open_relay(
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}
         session.setdefault("type", "realtime")
+        session = session if endpoint.runs_mcp else without_mcp(session)
     try:
         warm = None if endpoint.safety_identifier else services.warm.take(endpoint)
         upstream = await open_upstream(endpoint, session, warm=warm)

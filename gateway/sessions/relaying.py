@@ -25,6 +25,7 @@ from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.frames import HEAD, delta_samples, is_audio_delta
 from gateway.sessions.observer import SessionObserver
 from gateway.telemetry import metrics
+from gateway.tools.session import SessionTools, Tools
 from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
 from realtime.relay.inputs import (
     FromUpstream,
@@ -56,6 +57,7 @@ class RelayCompany:
     allowance: Allowance
     principal_facts: dict[str, Any]
     observer: SessionObserver
+    tools: Tools
 
 
 class RelayRunner(SessionDriver):
@@ -84,6 +86,7 @@ class RelayRunner(SessionDriver):
         self._endpoint = endpoint
         self._start_task = spawn
         self._link: Link | None = upstream.link
+        self._tools = SessionTools(company.tools, session_id, self.post)
         self._dialling: asyncio.Task[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._bytes_per_sample: float = PCM_BYTES
@@ -211,7 +214,12 @@ class RelayRunner(SessionDriver):
             self._dialling.cancel()
         if self._stalled is not None:
             self._stalled.cancel()
+        self._tools.close()
         self._leave()
+
+    def _call_tool(self, effect: fx.CallTool) -> None:
+        self._observer.tool_called(effect.call)
+        self._tools.call(effect.call)
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -241,5 +249,9 @@ RelayRunner._effects = {
     DropUpstream: RelayRunner._drop,
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
+    fx.CallTool: RelayRunner._call_tool,
+    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
+    fx.ImportTools: lambda r, e: r._tools.import_tools(e),
+    fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),
 }
 """What a relay does; the effects of engines never come."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from conformance.__main__ import FOREIGN
 from tests.functional import server as servers
 from tests.functional.server import ROOT, Server
 from tests.servers import chat, foreign
@@ -97,6 +98,7 @@ ENGINES: dict[str, Callable[..., AbstractContextManager[Server]]] = {
 def write(engine: str, parts: Sequence[str]) -> int:
     """Hold an engine to everything; keep what was seen."""
     python = ROOT / "var" / "venv" / "speech" / "bin" / "python"
+    parts = parts or (["wire"] if engine in FOREIGN else [])
     with (
         tempfile.TemporaryDirectory() as folder,
         ENGINES[engine](Path(folder), python, "--tls") as server,

@@ -19,6 +19,8 @@ from conformance.__main__ import FOREIGN
 from tests.functional import server as servers
 from tests.functional.server import ROOT, Server
 from tests.servers import chat, foreign
+from tests.servers import litellm as litellms
+from tests.servers.litellm import Proxy
 
 NAMES = ("gpt-realtime", "gpt-realtime-2", "gpt-realtime-mini", "gpt-4o-realtime-preview")
 """The models that the suites ask for."""
@@ -85,6 +87,16 @@ def relay_foreign(folder: Path, python: Path, *options: str) -> Iterator[Server]
         second = stack.enter_context(skills(folder, python))
         url = stack.enter_context(foreign.running(second.ws_url))
         yield stack.enter_context(relay_to(url, second.key, folder, python, *options))
+
+
+@contextmanager
+def litellm(folder: Path, python: Path, *_options: str) -> Iterator[Proxy]:
+    """LiteLLM's proxy in front of skills; it speaks no TLS."""
+    with ExitStack() as stack:
+        behind = stack.enter_context(skills(folder, python))
+        yield stack.enter_context(
+            litellms.running(folder / "litellm", behind.url, behind.key, NAMES)
+        )
 
 
 ENGINES: dict[str, Callable[..., AbstractContextManager[Server]]] = {

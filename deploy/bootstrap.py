@@ -1,8 +1,8 @@
 """Sets the environments up with nothing but Python: `python3 deploy/bootstrap.py NAME…`.
 
 Names: gateway, dev, speech, plugins, conformance, conformance-NAME for each client of the
-matrix that has an environment of its own, and litellm for the bench. Each environment is made from its lock
-file by plain pip and made again when the lock changes. Standard library only.
+matrix that has an environment of its own, and litellm for the bench. Each environment is made
+from its lock file by plain pip and made again when the lock changes. Standard library only.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import websockets
 
-from bench import endings, listening, messages, turns
+from bench import endings, listening, messages, relay, turns
 from tests.functional import server as servers
 from tests.functional.client import QUESTION
 from tests.functional.server import ROOT, Server
@@ -196,12 +196,21 @@ def bench_endings(options: argparse.Namespace) -> dict[str, object]:
     return {**found, "first_audio_ms": audio}
 
 
+def bench_relay(options: argparse.Namespace) -> dict[str, object]:
+    """What a relay costs beside a direct connection and beside LiteLLM's proxy."""
+    few = argparse.Namespace(sessions=30, seconds=options.seconds, rounds=options.rounds)
+    found = relay.measure(few)
+    relay.show(found)
+    return {**found}
+
+
 BENCHES = {
     "messages": bench_messages,
     "idle": bench_idle,
     "turns": bench_turns,
     "listening": bench_listening,
     "endings": bench_endings,
+    "relay": bench_relay,
 }
 
 

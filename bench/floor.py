@@ -20,7 +20,8 @@ DELTA = json.dumps(
         "output_index": 0,
         "content_index": 0,
         "delta": pybase64.b64encode_as_string(bytes(1920)),
-    }
+    },
+    separators=(",", ":"),  # as the wire is (CONTRACT 17)
 )
 
 

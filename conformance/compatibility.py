@@ -3,7 +3,8 @@
     python -m conformance.compatibility            # write the page anew
     python -m conformance.compatibility --check    # exit 1 when it is not what the data say
 
-`matrix.json` is written by a run with `--compatibility`, `compatibility.toml` by hand.
+`matrix.json` is written by a run with `--compatibility`, `engines.json` by one with `--engine`,
+`compatibility.toml` by hand.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from typing import Any
 
 from conformance import report
 from conformance.clients import CLIENTS, ROOT, Held
+from conformance.wire.scenario import Outcome
 
 MATRIX = ROOT / "conformance" / "matrix.json"
+SEEN_OF_ENGINES = ROOT / "conformance" / "engines.json"
 TABLE = ROOT / "conformance" / "compatibility.toml"
 PAGE = ROOT / "docs" / "compatibility.md"
 SEEN = "●"
@@ -55,6 +58,31 @@ def keep(held: Sequence[Held]) -> None:
     PAGE.write_text(render())
 
 
+def read_engines() -> Matrix:
+    """Return what the last runs saw, by engine; empty before the first."""
+    return dict(json.loads(SEEN_OF_ENGINES.read_text())) if SEEN_OF_ENGINES.exists() else {}
+
+
+def rule_of(outcome: Outcome) -> str:
+    """Return a rule's name without how many events it was held to."""
+    return outcome.rule.split(":")[0]
+
+
+def keep_engine(engine: str, wire: Sequence[Outcome], held: Sequence[Held]) -> None:
+    """Take what a run saw of an engine, and write the page; what did not run stays as it was."""
+    engines = read_engines()
+    kept = engines.setdefault(engine, {"wire": {}, "clients": {}})
+    if wire:
+        kept["wire"] = {rule_of(outcome): outcome.state for outcome in wire}
+    for one in held:
+        if one.version:
+            kept["clients"][one.client.name] = _held(report.row(one)["rules"])
+    order = [entry["name"] for entry in tomllib.loads(TABLE.read_text())["engine"]]
+    known = {name: engines[name] for name in order if name in engines}
+    SEEN_OF_ENGINES.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    PAGE.write_text(render())
+
+
 def render() -> str:
     """Return the page."""
     matrix, table = read_matrix(), tomllib.loads(TABLE.read_text())
@@ -62,6 +90,8 @@ def render() -> str:
         INTRODUCTION,
         "## Clients\n",
         *_clients(matrix),
+        "\n## What answers\n",
+        *_engines(table["engine"]),
         "\n## Events a client sent\n",
         *_events(matrix, table["events"]["client"], "sent"),
         "\n## Events a client received\n",
@@ -92,6 +122,27 @@ def _clients(matrix: Matrix) -> Iterator[str]:
             for row in matrix.values()
         ],
     )
+
+
+def _engines(described: list[dict[str, str]]) -> Iterator[str]:
+    """Yield the table of rule by engine: the same suite, the same clients."""
+    seen = read_engines()
+    columns = [entry for entry in described if entry["name"] in seen]
+    yield from (f"- {entry['title']}: {entry['what']}" for entry in columns)
+    yield ""
+    by_engine = [seen[entry["name"]] for entry in columns]
+    rules = dict.fromkeys(rule for one in by_engine for rule in one["wire"])
+    rows = [[rule, *(_state(one["wire"].get(rule)) for one in by_engine)] for rule in rules]
+    for client in CLIENTS:
+        cells = [one["clients"].get(client.name, ABSENT) for one in by_engine]
+        rows.append([f"{client.title}, rules held", *cells])
+    yield from _rows(["rule", *(entry["title"] for entry in columns)], rows)
+
+
+def _state(state: str | None) -> str:
+    if state is None:
+        return ABSENT
+    return SEEN if state == "pass" else f"**{state}**"
 
 
 def _held(rules: dict[str, str]) -> str:

@@ -1,8 +1,8 @@
 """Sets the environments up with nothing but Python: `python3 deploy/bootstrap.py NAME…`.
 
-Names: gateway, dev, speech, plugins, conformance, and conformance-NAME for each client of the
-matrix that has an environment of its own. Each environment is made from its lock
-file by plain pip and made again when the lock changes. Standard library only.
+Names: gateway, dev, speech, plugins, conformance, conformance-NAME for each client of the
+matrix that has an environment of its own, and litellm for the bench. Each environment is made
+from its lock file by plain pip and made again when the lock changes. Standard library only.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ LOCKS = {
     "conformance-livekit": ("conformance-livekit.lock",),
     "conformance-pipecat": ("conformance-pipecat.lock",),
     "conformance-beta": ("conformance-beta.lock",),
+    "litellm": ("litellm.lock",),
     "speech": ("speech.lock",),
 }
 SKILLS_LOCK = "skills.lock"

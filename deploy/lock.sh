@@ -15,6 +15,7 @@ for client in openai2 beta agents livekit; do
     compile "conformance-$client.in" -o "conformance-$client.lock"
 done
 compile conformance-pipecat.in --override pipecat-overrides.txt -o conformance-pipecat.lock
+compile litellm.in -o litellm.lock
 compile build.in -o build.lock
 compile skills.in --override speech-overrides.txt -o skills.lock
 compile speech.in --override speech-overrides.txt -c skills.lock -o speech.lock

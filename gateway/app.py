@@ -28,6 +28,7 @@ from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine
 from gateway.engines.registry import Registry
 from gateway.engines.relay.endpoint import relay_endpoints
+from gateway.engines.relay.warm import WarmPool
 from gateway.engines.translation import Translators
 from gateway.identity.operators import Operators
 from gateway.identity.secrets import Pepper
@@ -97,9 +98,10 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     echo = Engine(
         name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser(), needs_transcript=False
     )
+    endpoints = relay_endpoints(settings)
     relays = {
         name: Engine(name="relay", brain=EchoBrain(), relay=endpoint)
-        for name, endpoint in relay_endpoints(settings).items()
+        for name, endpoint in endpoints.items()
     }
     registry = Registry(default, echo=echo, relays=relays)
     services = Services(
@@ -136,6 +138,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
             actions_only=settings.client_actions_only,
         ),
         prompts=PromptStore(database),
+        warm=WarmPool(endpoints.values()),
         readiness=readiness,
     )
     return services, embedded
@@ -156,8 +159,10 @@ def _lifespan(
                 services.identity, services.directory, poll_s=services.settings.revocation_poll_s
             )
             background = (
-                tasks.create_task(watch.run()), tasks.create_task(services.catalogue.run()),
-            )  # fmt: skip
+                tasks.create_task(watch.run()),
+                tasks.create_task(services.catalogue.run()),
+                tasks.create_task(services.warm.run()),
+            )
             services.calls.live_in(tasks)
             yield
             for task in background:

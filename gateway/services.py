@@ -10,6 +10,7 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from gateway.engines.catalogue import Catalogue
     from gateway.engines.registry import Registry
+    from gateway.engines.relay.warm import WarmPool
     from gateway.engines.translation import Translators
     from gateway.identity.operators import Operators
     from gateway.identity.service import Identity
@@ -44,4 +45,5 @@ class Services:
     calls: Calls
     prompts: PromptStore
     tools: Tools
+    warm: WarmPool
     readiness: Readiness = field()

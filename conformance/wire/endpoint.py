@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import tomllib
 import urllib.error
 import urllib.request
 import wave
@@ -26,6 +27,11 @@ BYTES_PER_MS = 48
 PIECE_BYTES = 100 * BYTES_PER_MS
 TRAILING_SILENCE_MS = 1_000
 DEFAULT_TIMEOUT_S = 30.0
+
+_TABLE = Path(__file__).parents[1] / "compatibility.toml"
+_BETA_ONLY = ("conversation.created", "conversation.item.created")
+KNOWN = frozenset((*tomllib.loads(_TABLE.read_text())["events"]["server"], *_BETA_ONLY))
+"""Events of the contract; a scenario passes over others, as every client does (CONTRACT 20)."""
 
 
 class Broken(Exception):
@@ -139,7 +145,12 @@ class Talk:
         await self.socket.send(json.dumps({"type": kind, **event}))
 
     async def receive(self) -> Event:
-        """Return the next event."""
+        """Return the next event that the contract knows."""
+        while (event := await self._next())["type"] not in KNOWN:
+            pass
+        return event
+
+    async def _next(self) -> Event:
         try:
             async with asyncio.timeout(self._wire.endpoint.timeout_s):
                 raw = await self.socket.recv()

@@ -213,6 +213,7 @@ async def open_session(
     engine: Engine,
     locale: Locale = ANY_LOCALE,
     wake_word: str | None = None,
+    safety_identifier: str = "",
 ) -> OpenedSession | OpenedRelay:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
@@ -228,7 +229,14 @@ async def open_session(
     services.directory.enter(principal.project_id, model, engine.terms.most_sessions)
     try:
         return await _opened(
-            services, principal, verdict, kind=kind, model=model, engine=engine, locale=locale
+            services,
+            principal,
+            verdict,
+            kind=kind,
+            model=model,
+            engine=engine,
+            locale=locale,
+            safety_identifier=safety_identifier,
         )
     except BaseException:
         services.directory.leave(principal.project_id, model)
@@ -244,11 +252,13 @@ async def _opened(
     model: str,
     engine: Engine,
     locale: Locale,
+    safety_identifier: str,
 ) -> OpenedSession | OpenedRelay:
     while engine.relay is not None:
+        endpoint = replace(engine.relay, safety_identifier=safety_identifier)
         try:
             return await open_relay(
-                services, principal, model=model, endpoint=engine.relay, terms=engine.terms
+                services, principal, model=model, endpoint=endpoint, terms=engine.terms
             )
         except ServerFault:
             if engine.fallback is None:

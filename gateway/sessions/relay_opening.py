@@ -19,6 +19,7 @@ from gateway.sessions.dialects import DialectName
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
 from realtime.relay.machine import RelayLimits, RelaySession
+from realtime.relay.offers import without_mcp
 
 
 class OpenedRelay(AdmittedSession):
@@ -64,9 +65,14 @@ class OpenedRelay(AdmittedSession):
                 max_duration_ms=self._minutes * 60_000,
                 silence_ms=int(endpoint.silence_s * 1000),
                 reconnect_ms=int(endpoint.reconnect_s * 1000),
+                runs_mcp=not endpoint.runs_mcp,
+                import_ms=int(services.settings.mcp_import_timeout_s * 1000),
+                tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
+                tool_rounds=services.settings.tool_rounds,
             ),
             asked=self._principal.session,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
+            lasts_ms=self._upstream.lasts_ms(),
         )
         owner = owner_of(self._principal, self._model)
         self.runner = RelayRunner(
@@ -79,6 +85,7 @@ class OpenedRelay(AdmittedSession):
                 allowance=Allowance(services.limits, owner),
                 principal_facts=self._principal.facts(),
                 observer=self.observer,
+                tools=services.tools,
             ),
             spawn=spawn,
         )
@@ -89,7 +96,7 @@ class OpenedRelay(AdmittedSession):
 async def open_relay(
     services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint, terms: Terms
 ) -> OpenedRelay:
-    """Connect to the upstream and prepare the session.
+    """Connect to the upstream and prepare the session; a caller's identifier is never pooled.
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
@@ -99,8 +106,10 @@ async def open_relay(
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}
         session.setdefault("type", "realtime")
+        session = session if endpoint.runs_mcp else without_mcp(session)
     try:
-        upstream = await open_upstream(endpoint, session)
+        warm = None if endpoint.safety_identifier else services.warm.take(endpoint)
+        upstream = await open_upstream(endpoint, session, warm=warm)
     except UpstreamFault:
         raise ServerFault from None
     now_s = int(time.time())

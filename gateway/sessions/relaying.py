@@ -25,6 +25,7 @@ from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.frames import HEAD, delta_samples, is_audio_delta
 from gateway.sessions.observer import SessionObserver
 from gateway.telemetry import metrics
+from gateway.tools.session import SessionTools, Tools
 from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
 from realtime.relay.inputs import (
     FromUpstream,
@@ -35,7 +36,6 @@ from realtime.relay.inputs import (
 )
 from realtime.relay.machine import RelaySession
 from realtime.session import effects as fx
-from realtime.session.inputs import Input
 
 MOST_UP_BYTES: Final = 1_048_576
 MOST_DOWN_BYTES: Final = 524_288
@@ -57,6 +57,7 @@ class RelayCompany:
     allowance: Allowance
     principal_facts: dict[str, Any]
     observer: SessionObserver
+    tools: Tools
 
 
 class RelayRunner(SessionDriver):
@@ -85,6 +86,7 @@ class RelayRunner(SessionDriver):
         self._endpoint = endpoint
         self._start_task = spawn
         self._link: Link | None = upstream.link
+        self._tools = SessionTools(company.tools, session_id, self.post)
         self._dialling: asyncio.Task[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._bytes_per_sample: float = PCM_BYTES
@@ -107,6 +109,7 @@ class RelayRunner(SessionDriver):
         if self._link is None or not self._machine.passing:
             return False
         self._link.write(text)
+        self._machine.appended()
         return True
 
     def _send_upstream(self, effect: SendUpstream) -> None:
@@ -132,12 +135,6 @@ class RelayRunner(SessionDriver):
         self.controllers.send_audio(text)
         samples = delta_samples(text, bytes_per_sample=self._bytes_per_sample)
         self._observer.audio_sent(self._loop.time(), samples)
-
-    def post(self, given: Input) -> None:
-        """See `SessionDriver.post`; losses are counted."""
-        if isinstance(given, UpstreamLost):
-            metrics.RELAY_LOSSES.labels(given.loss.value).inc()
-        super().post(given)
 
     def _event(self, text: str | None) -> None:
         try:
@@ -186,7 +183,11 @@ class RelayRunner(SessionDriver):
 
     # --- another connection ---
 
-    def _drop(self, _effect: DropUpstream) -> None:
+    def _drop(self, effect: DropUpstream) -> None:
+        metrics.RELAY_LOSSES.labels(effect.loss.value).inc()
+        self._leave()
+
+    def _leave(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             self._start_task(link.close())
@@ -205,7 +206,7 @@ class RelayRunner(SessionDriver):
             await upstream.link.close()
             return
         self._link = upstream.link
-        self.post(UpstreamReady(upstream.created["session"]))
+        self.post(UpstreamReady(upstream.created["session"], upstream.lasts_ms()))
         self.listen()
 
     def _stop(self) -> None:
@@ -213,7 +214,12 @@ class RelayRunner(SessionDriver):
             self._dialling.cancel()
         if self._stalled is not None:
             self._stalled.cancel()
-        self._drop(DropUpstream())
+        self._tools.close()
+        self._leave()
+
+    def _call_tool(self, effect: fx.CallTool) -> None:
+        self._observer.tool_called(effect.call)
+        self._tools.call(effect.call)
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -243,5 +249,9 @@ RelayRunner._effects = {
     DropUpstream: RelayRunner._drop,
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
+    fx.CallTool: RelayRunner._call_tool,
+    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
+    fx.ImportTools: lambda r, e: r._tools.import_tools(e),
+    fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),
 }
 """What a relay does; the effects of engines never come."""

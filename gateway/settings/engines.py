@@ -78,3 +78,5 @@ class RelaySetting(BaseModel):
     model: str | None = None
     api_key: SecretStr | None = None
     key_header: Literal["authorization", "api-key"] = "authorization"
+    warm_connections: int = Field(0, ge=0, le=64)
+    mcp: Literal["gateway", "endpoint"] = "gateway"

@@ -137,9 +137,16 @@ RELAY_CONNECT_FAILURES = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+RELAY_WARM = Counter(
+    "voiceengine_relay_warm_connections",
+    "Sessions that asked for a connection opened ahead: hit, miss.",
+    ["result"],
+    registry=REGISTRY,
+)
 RELAY_LOSSES = Counter(
     "voiceengine_relay_losses",
-    "Connections to relayed endpoints lost under a session: closed, silent, garbage, expired.",
+    "Connections to relayed endpoints given up under a session: closed, silent, garbage, expired,"
+    " renewed.",
     ["reason"],
     registry=REGISTRY,
 )

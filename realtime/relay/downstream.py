@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from realtime.errors import ServerFault, WireFault
+from realtime.relay.calls import Answer, Calls
 from realtime.relay.effects import RecordRelayed, SendRelayed, SendUpstream
 from realtime.relay.faults import is_about_account, told_error
 from realtime.relay.inputs import FromUpstream, Json, Loss, UpstreamLost
+from realtime.relay.listening import Listening
 from realtime.relay.memory import RelayMemory
+from realtime.relay.offers import Offers
 from realtime.relay.responses import RunningResponse, usage_of
 from realtime.relay.unanswered import Unanswered
 from realtime.session.effects import RecordUsage, ReserveTokens, SendRateLimits
@@ -37,12 +40,18 @@ class Downstream:
         *,
         model: str,
         expires_at: int,
+        tools: tuple[Offers, Calls],
     ) -> None:
         self.model = model
+        self.runs_mcp = True
+        self.offers, self.calls = tools
         self.running: dict[str, RunningResponse] = {}
         self.automatic: dict[int, str] = {}
         """Responses that began unasked, by the question whether they may."""
         self.expired = False
+        self.up = True
+        """There is a connection."""
+        self.listening = Listening()
         self._outbox = outbox
         self._memory = memory
         self._unanswered = unanswered
@@ -53,6 +62,7 @@ class Downstream:
         self._replays = 0
         self._context_tokens = 0
         self._error: Json | None = None
+        self._now_ms = 0
 
     @property
     def refusing(self) -> bool:
@@ -62,14 +72,23 @@ class Downstream:
     # --- up ---
 
     def going_up(self, event: Json) -> Json:
-        """Return a client event as the upstream must read it: our names are not its names."""
+        """Return a client event as the upstream must read it: our names are not its names.
+
+        Raises:
+            InvalidValue: it defines tools that cannot be.
+        """
+        if event["type"] == "response.create":
+            return self.offers.response_up(event) if self.runs_mcp else event
         if event["type"] != "session.update":
             return event
         session = event.get("session")
         if not isinstance(session, Mapping):
             return event
+        up = {**event, "session": {k: v for k, v in session.items() if k != "model"}}
+        if self.runs_mcp:
+            up = {**self.offers.update_up(up)}
         self._memory.asked(session)
-        return {**event, "session": {k: v for k, v in session.items() if k != "model"}}
+        return up
 
     def replaying(self, item: Json) -> str:
         """An item is said again: its echo is for nobody. Return the event's id."""
@@ -80,8 +99,9 @@ class Downstream:
 
     # --- down ---
 
-    def take(self, given: FromUpstream) -> str | None:
+    def take(self, given: FromUpstream, now_ms: int) -> str | None:
         """Take an event; return the id of a response that began unasked."""
+        self._now_ms = now_ms
         event = given.event
         kind = event["type"]
         if kind != "error":
@@ -92,12 +112,15 @@ class Downstream:
             return None
         handler = _KINDS.get(kind)
         if handler is None:
-            self._outbox.do(SendRelayed(event, given.text))
+            self._pass(event, given.text)
             return None
         return handler(self, event, given.text)
 
     def _pass(self, event: Json, text: str | None) -> None:
-        self._outbox.do(SendRelayed(event, text))
+        if self.offers.functions:
+            self.calls.show(event, text, self._now_ms)
+        else:
+            self._outbox.do(SendRelayed(event, text))
 
     def _is_of_refused(self, event: Json) -> bool:
         if not self._refused:
@@ -112,7 +135,7 @@ class Downstream:
         for key, value in (("model", self.model), ("expires_at", self._expires_at)):
             if key in session:
                 session[key] = value
-        return {**event, "session": session}
+        return {**event, "session": self.offers.shown(session)}
 
     def _again_created(self, _event: Json, _text: str) -> None:
         """A session is created once; another would confuse clients."""
@@ -121,9 +144,12 @@ class Downstream:
         self._unanswered.answered("session.update")
         if isinstance(event.get("session"), Mapping):
             self._memory.session = event["session"]
+            if not self.offers.updated():
+                return
             event = self.shown_session(event)
             self._outbox.do(RecordRelayed(event["session"]))
         self._pass(event, None)
+        self.offers.begin(self._now_ms)
 
     # --- responses ---
 
@@ -185,7 +211,29 @@ class Downstream:
         self._outbox.do(
             RecordUsage(response_id=response_id, status=status, usage=usage, estimated=estimated)
         )
-        self._outbox.do(SendRateLimits(self._outbox.event_id()))
+        self.calls.after(response_id, SendRateLimits(self._outbox.event_id()))
+
+    # --- calls that the gateway carries out ---
+
+    def answer(self, answer: Answer | None) -> None:
+        """Tell the upstream what calls brought, and ask it to go on."""
+        if answer is None:
+            return
+        for item in answer.outputs:
+            self._memory.item(item, self._memory.last_id)
+            self.own({"type": "conversation.item.create", "item": item})
+        if answer.respond:
+            self.own({"type": "response.create", "response": {"tool_choice": "auto"}})
+
+    def own(self, event: Json) -> None:
+        """Send an event of our own, now or when there is a connection."""
+        if event["type"] == "conversation.item.create":
+            event = {**event, "event_id": self.replaying(event["item"])}
+        else:
+            event = {**event, "event_id": f"{OURS}respond"}
+        self._unanswered.sent(event)
+        if self.up:
+            self._outbox.do(SendUpstream(event))
 
     def refuse(self, response_id: str | None, fault: WireFault) -> None:
         """A response that began must not be: end it there, and tell the client only its end."""
@@ -202,7 +250,10 @@ class Downstream:
         """No response that runs will ever end by itself."""
         for response_id, running in list(self.running.items()):
             refused = self._refused.pop(response_id, None)
-            for place, item in running.broken_items() if refused is None else ():
+            broken = running.broken_items()
+            for _, item in broken:
+                self._memory.forget(item["id"])  # half of a call is no call
+            for place, item in broken if refused is None else ():
                 self._pass(
                     {
                         "type": "response.output_item.done",
@@ -221,6 +272,11 @@ class Downstream:
         self.automatic.clear()
         self._replayed.clear()
 
+    def break_off(self, now_ms: int) -> None:
+        """What was being said is lost: end it for clients that heard it begin."""
+        for event in self.listening.broken_off(now_ms):
+            self._pass({"event_id": self._outbox.event_id(), **event}, None)
+
     def settle_all(self) -> None:
         """The session is over: write down what ran."""
         for response_id in self.running:
@@ -232,6 +288,16 @@ class Downstream:
 
     def _their_rate_limits(self, _event: Json, _text: str) -> None:
         """They are the operator's; the client is told its own after every response."""
+
+    # --- input audio ---
+
+    def _speech_began(self, event: Json, text: str) -> None:
+        self.listening.began(event, self._now_ms)
+        self._pass(event, text)
+
+    def _input_ended(self, event: Json, text: str) -> None:
+        self.listening.ended()
+        self._pass(event, text)
 
     # --- items ---
 
@@ -274,7 +340,9 @@ class Downstream:
             self.expired = True
             return
         event_id = error.get("event_id")
+        self.offers.refused(event_id)
         if isinstance(event_id, str) and event_id.startswith(OURS):
+            self._unanswered.refused(event_id)
             return
         self._error = error
         self._unanswered.refused(event_id)
@@ -301,6 +369,9 @@ _KINDS: Mapping[str, Callable[[Downstream, Json, str], str | None]] = {
     "response.output_item.added": Downstream._item_of_response,
     "response.output_item.done": Downstream._item_of_response,
     "response.done": Downstream._done,
+    "input_audio_buffer.speech_started": Downstream._speech_began,
+    "input_audio_buffer.committed": Downstream._input_ended,
+    "input_audio_buffer.cleared": Downstream._input_ended,
     "rate_limits.updated": Downstream._their_rate_limits,
     "conversation.item.added": Downstream._item,
     "conversation.item.created": Downstream._item,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from realtime.relay.inputs import Json
+from realtime.relay.inputs import Json, Loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class SendUpstream:
 @dataclass(frozen=True, slots=True)
 class DropUpstream:
     """Close the connection to the upstream; nothing it still says counts."""
+
+    loss: Loss
 
 
 @dataclass(frozen=True, slots=True)

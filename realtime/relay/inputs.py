@@ -17,6 +17,8 @@ class Loss(StrEnum):
     SILENT = "silent"
     GARBAGE = "garbage"
     EXPIRED = "expired"
+    RENEWED = "renewed"
+    """Nothing is wrong yet: its time limit is near, and nothing is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class UpstreamReady:
     """There is a connection again, configured; `session` is what the upstream says it is."""
 
     session: Json
+    lasts_ms: int | None = None
+    """How long the upstream's session may last, where it says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ again is shown twice; after the end no effect is produced.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from realtime.errors import ServerFault, SessionExpired, WireFault
 from realtime.ports import IdSource
-from realtime.relay.downstream import Downstream
+from realtime.relay.calls import Answer, Calls
+from realtime.relay.downstream import OURS, Downstream
 from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
 from realtime.relay.faults import UpstreamLostFault, UpstreamSilentFault, error_of
 from realtime.relay.inputs import (
@@ -29,6 +30,7 @@ from realtime.relay.inputs import (
     UpstreamUnreachable,
 )
 from realtime.relay.memory import RelayMemory
+from realtime.relay.offers import Offers
 from realtime.relay.unanswered import Unanswered
 from realtime.session.effects import Ask, Close, Effect
 from realtime.session.inputs import (
@@ -41,6 +43,9 @@ from realtime.session.inputs import (
     Revoked,
     Shutdown,
     TokensRefused,
+    ToolReturned,
+    ToolsImported,
+    ToolsNotImported,
 )
 from realtime.session.outbox import Outbox
 
@@ -49,6 +54,9 @@ GUARDED: Final = frozenset({"session.update", "conversation.item.create", "respo
 
 FIRST_DELAY_MS: Final = 100
 MOST_DELAY_MS: Final = 5_000
+RENEW_BEFORE_MS: Final = 180_000
+"""So long before an upstream's session ends a quiet moment is waited for to begin another."""
+
 SETTLED_MS: Final = 10_000
 """A connection that lasts this long is no part of the trouble before it."""
 
@@ -64,6 +72,11 @@ class RelayLimits:
     """Longest trouble with the upstream before the session ends."""
     max_waiting_events: int = 256
     max_waiting_bytes: int = 1_048_576
+    runs_mcp: bool = True
+    """MCP servers are asked by the gateway; otherwise the upstream does it."""
+    import_ms: int = 10_000
+    tool_call_ms: int = 30_000
+    tool_rounds: int = 8
 
 
 class RelaySession:
@@ -79,27 +92,42 @@ class RelaySession:
         limits: RelayLimits | None = None,
         asked: Json | None = None,
         opened_ms: int = 0,
+        lasts_ms: int | None = None,
     ) -> None:
-        """Begin with the upstream's `session.created`; `asked` is what a client secret sets."""
+        """Begin with the upstream's `session.created`, whose session may last `lasts_ms`.
+
+        `asked` is what a client secret sets.
+        """
         self._limits = limits or RelayLimits()
         self._created = created
         self._outbox = Outbox(ids, lambda _: "")
         self._memory = RelayMemory(created["session"])
         self._memory.asked(asked or {})
         self._unanswered = Unanswered()
-        self._down = Downstream(
-            self._outbox, self._memory, self._unanswered, model=model, expires_at=expires_at
+        self._bound = asked or {}
+        self._offers = Offers(
+            self._outbox, import_ms=self._limits.import_ms, call_ms=self._limits.tool_call_ms
         )
+        self._calls = Calls(self._outbox, self._offers, rounds=self._limits.tool_rounds)
+        self._down = Downstream(
+            self._outbox,
+            self._memory,
+            self._unanswered,
+            model=model,
+            expires_at=expires_at,
+            tools=(self._offers, self._calls),
+        )
+        self._down.runs_mcp = self._limits.runs_mcp
         self._expires_ms = opened_ms + self._limits.max_duration_ms
         self._questions = 0
         self._asked: tuple[int, RelayedFromClient] | None = None
         self._waiting: list[RelayedFromClient | InvalidFromClient] = []
         self._waiting_bytes = 0
         self._heard_ms = opened_ms
-        self._up = True
         self._ready_ms = opened_ms
         self._trouble_since_ms: int | None = None
         self._delay_ms = 0
+        self._renew_ms = _renewal(lasts_ms, opened_ms)
         self._closed = False
 
     @property
@@ -125,6 +153,10 @@ class RelaySession:
         """True while answers run that the client must not get: every event is to be seen."""
         return self._down.refusing
 
+    def appended(self) -> None:
+        """Input audio went up, past the machine."""
+        self._down.listening.waiting = True
+
     def heard(self, now_ms: int) -> None:
         """The upstream sent audio, past the machine."""
         self._heard_ms = now_ms
@@ -137,9 +169,25 @@ class RelaySession:
         """Return the next instant at which `expire` must be called."""
         if self._closed:
             return None
+        if not self._offers.active:
+            return self._usual_deadline()
+        dues = (self._usual_deadline(), self._offers.deadline(), self._calls.deadline())
+        return min(due for due in dues if due is not None)
+
+    def _usual_deadline(self) -> int:
         if self._up and self._is_owed():
             return min(self._expires_ms, self._heard_ms + self._limits.silence_ms)
+        if self._renew_ms is not None and self._is_quiet():
+            return min(self._expires_ms, self._renew_ms)
         return self._expires_ms
+
+    def _is_quiet(self) -> bool:
+        """Say whether another connection would cost the client nothing."""
+        return (
+            self.passing
+            and not self._is_owed()
+            and self._down.listening.is_idle(self._memory.session)
+        )
 
     def _is_owed(self) -> bool:
         return bool(self._down.running) or self._unanswered.wants_response()
@@ -148,10 +196,17 @@ class RelaySession:
         """Say that the deadline has passed."""
         if self._closed:
             return
+        if self._offers.active:
+            self._offers.advance(now_ms)
+            for answer in self._calls.late(now_ms):
+                self._down.answer(answer)
+            self._resume(now_ms)
         if now_ms >= self._expires_ms:
             self._end(SessionExpired(self._limits.max_duration_ms // 60_000), EndReason.EXPIRED)
         elif self._up and self._is_owed() and now_ms >= self._heard_ms + self._limits.silence_ms:
             self._lose(UpstreamLost(Loss.SILENT), now_ms)
+        elif self._renew_ms is not None and now_ms >= self._renew_ms and self._is_quiet():
+            self._lose(UpstreamLost(Loss.RENEWED), now_ms)
 
     def receive(self, given: Input, now_ms: int) -> None:
         """Apply one input."""
@@ -163,10 +218,17 @@ class RelaySession:
 
     # --- lifecycle ---
 
-    def _opened(self, _given: Opened, _now_ms: int) -> None:
+    @property
+    def _up(self) -> bool:
+        return self._down.up
+
+    def _opened(self, _given: Opened, now_ms: int) -> None:
+        if self._limits.runs_mcp and self._bound:
+            self._offers.adopt(self._bound)
         shown = self._down.shown_session(self._created)
         self._outbox.do(RecordRelayed(shown["session"]))
         self._outbox.do(SendRelayed(shown))
+        self._offers.begin(now_ms)
 
     def _end(self, fault: WireFault, reason: EndReason) -> None:
         self._down.fail_all(fault if isinstance(fault, ServerFault) else UpstreamLostFault())
@@ -187,11 +249,23 @@ class RelaySession:
     # --- client events, in order ---
 
     def _from_client(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
-        if self.passing:
+        if self.passing and not self._must_wait(given, now_ms):
             self._consider(given, now_ms)
             return
         self._waiting.append(given)
         self._waiting_bytes += _size(given)
+
+    def _must_wait(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> bool:
+        """Say whether a request for a response waits for tools."""
+        if not isinstance(given, RelayedFromClient) or given.event["type"] != "response.create":
+            return False
+        if not self._limits.runs_mcp:
+            return False
+        try:
+            self._offers.prepare(given.event, now_ms)
+        except WireFault:
+            return False  # it is told when its turn comes
+        return self._offers.importing or self._calls.approved
 
     def _consider(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
         if isinstance(given, InvalidFromClient):
@@ -211,21 +285,66 @@ class RelaySession:
         return self._questions
 
     def _forward(self, event: Json, now_ms: int) -> None:
-        event = self._down.going_up(event)
+        if self._offers.active and self._is_ours(event, now_ms):
+            return
+        asked, event = event, self._down.going_up(event)
+        if event["type"] == "response.create":
+            self._calls.asked()
         if not self._is_owed():
             self._heard_ms = now_ms  # it is from now on that an answer is owed
-        self._unanswered.sent(event)
+        self._unanswered.sent(asked)
+        if event["type"] == "input_audio_buffer.append":
+            self.appended()
         self._outbox.do(SendUpstream(event))
+
+    def _is_ours(self, event: Json, now_ms: int) -> bool:
+        """Answer what is about items and calls that only the client knows."""
+        kind, item = event["type"], event.get("item")
+        if kind == "response.cancel" and self._calls.holding:
+            for output in self._calls.break_off():
+                self._down.answer(Answer([output], respond=False))
+            return True
+        if kind == "conversation.item.retrieve" and event.get("item_id") in self._offers.items:
+            found = {**self._offers.items[event["item_id"]], "object": "realtime.item"}
+            told = {"event_id": self._outbox.event_id(), "item": found}
+            self._outbox.do(SendRelayed({"type": "conversation.item.retrieved", **told}))
+            return True
+        if isinstance(item, Mapping) and item.get("type") == "mcp_approval_response":
+            self._down.answer(self._calls.approve(event, now_ms))
+            return True
+        return False
+
+    def _returned(self, given: ToolReturned, now_ms: int) -> None:
+        answer = self._calls.returned(given)
+        asked = any(
+            isinstance(waiting, RelayedFromClient) and waiting.event["type"] == "response.create"
+            for waiting in self._waiting
+        )
+        if answer is not None and asked:
+            answer.respond = False  # the client has asked for it itself
+        self._down.answer(answer)
+        self._resume(now_ms)
+
+    def _imported(self, given: ToolsImported, now_ms: int) -> None:
+        self._offers.imported(given, up=self._up)
+        self._resume(now_ms)
+
+    def _not_imported(self, given: ToolsNotImported, now_ms: int) -> None:
+        self._offers.not_imported(given.item_id)
+        self._resume(now_ms)
 
     def _allowed(self, given: Allowed, now_ms: int) -> None:
         self._down.automatic.pop(given.question, None)
         if self._asked is not None and self._asked[0] == given.question:
-            event = self._asked[1].event
+            asked = self._asked[1]
             self._asked = None
-            if self._up:
-                self._forward(event, now_ms)
-            else:
-                self._unanswered.sent(self._down.going_up(event))
+            try:
+                if self._up:
+                    self._forward(asked.event, now_ms)
+                else:
+                    self._unanswered.sent(asked.event)
+            except WireFault as fault:
+                self._tell(fault, asked)
             self._resume(now_ms)
 
     def _refused(self, given: Refused, now_ms: int) -> None:
@@ -233,16 +352,21 @@ class RelaySession:
         if self._asked is not None and self._asked[0] == given.question:
             asked = self._asked[1]
             self._asked = None
-            event_id = asked.event.get("event_id")
-            told = event_id if isinstance(event_id, str) else None
-            self._outbox.send_fault(given.fault, event_id=told, to=asked.controller)
+            self._tell(given.fault, asked)
             self._resume(now_ms)
+
+    def _tell(self, fault: WireFault, asked: RelayedFromClient) -> None:
+        event_id = asked.event.get("event_id")
+        told = event_id if isinstance(event_id, str) else None
+        self._outbox.send_fault(fault, event_id=told, to=asked.controller)
 
     def _tokens_refused(self, given: TokensRefused, _now_ms: int) -> None:
         self._down.refuse(given.response_id, given.fault)
 
     def _resume(self, now_ms: int) -> None:
         while self._waiting and self._asked is None and self._up:
+            if self._must_wait(self._waiting[0], now_ms):
+                return
             given = self._waiting.pop(0)
             self._waiting_bytes -= _size(given)
             self._consider(given, now_ms)
@@ -253,22 +377,28 @@ class RelaySession:
         self._heard_ms = now_ms
         if not self._up:
             return
-        asks = self._down.take(given)
+        asks = self._down.take(given, now_ms)
         if asks is not None:
             self._down.automatic[self._ask("response.automatic", None)] = asks
         if self._down.expired:
             self._lose(UpstreamLost(Loss.EXPIRED), now_ms)
-        elif given.event["type"] == "response.done":
+            return
+        if self._waiting:
+            self._resume(now_ms)
+        if given.event["type"] == "response.done":
             self._trouble_since_ms = None
             self._delay_ms = 0
 
     def _lose(self, given: UpstreamLost, now_ms: int) -> None:
         if not self._up:
             return
-        self._up = False
-        self._outbox.do(DropUpstream())
+        self._down.up = False
+        self._offers.lost()
+        self._renew_ms = None
+        self._outbox.do(DropUpstream(given.loss))
         silent = given.loss is Loss.SILENT
         self._down.fail_all(UpstreamSilentFault() if silent else UpstreamLostFault())
+        self._down.break_off(now_ms)
         fatal = self._down.fatal(given)
         if fatal is not None:
             self._close(*fatal, EndReason.SERVER_FAULT)
@@ -287,6 +417,8 @@ class RelaySession:
             if event["type"] != "response.create":
                 self._unanswered.sent(event)
                 continue
+            if str(event.get("event_id")).startswith(OURS):
+                continue
             body = error_of(fault, event.get("event_id"))
             event_id = self._outbox.event_id()
             self._outbox.do(SendRelayed({"type": "error", "event_id": event_id, "error": body}))
@@ -304,16 +436,27 @@ class RelaySession:
         self._redial(now_ms)
 
     def _ready(self, given: UpstreamReady, now_ms: int) -> None:
-        self._up = True
+        self._down.up = True
         self._ready_ms = self._heard_ms = now_ms
+        self._renew_ms = _renewal(given.lasts_ms, now_ms)
         self._memory.session = given.session
         for item in self._memory.conversation():
             event_id = self._down.replaying(item)
             again = {"type": "conversation.item.create", "event_id": event_id, "item": item}
             self._outbox.do(SendUpstream(again))
+        self._offers.ready()
         for event in self._unanswered.take():
-            self._forward(event, now_ms)
+            if str(event.get("event_id")).startswith(OURS):
+                self._down.own(event)
+            else:
+                self._forward(event, now_ms)
         self._resume(now_ms)
+
+
+def _renewal(lasts_ms: int | None, now_ms: int) -> int | None:
+    if lasts_ms is None:
+        return None
+    return now_ms + lasts_ms - min(RENEW_BEFORE_MS, lasts_ms // 2)
 
 
 def _size(given: RelayedFromClient | InvalidFromClient) -> int:
@@ -330,6 +473,9 @@ _HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
     Revoked: RelaySession._revoked,
     Shutdown: RelaySession._shutdown,
     FromUpstream: RelaySession._from_upstream,
+    ToolReturned: RelaySession._returned,
+    ToolsImported: RelaySession._imported,
+    ToolsNotImported: RelaySession._not_imported,
     UpstreamLost: RelaySession._lose,
     UpstreamReady: RelaySession._ready,
     UpstreamUnreachable: RelaySession._unreachable,

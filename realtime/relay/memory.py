@@ -75,6 +75,11 @@ class RelayMemory:
         while len(self._order) > MOST_ITEMS:
             self.forget(self._order[0])
 
+    @property
+    def last_id(self) -> str | None:
+        """The id of the item at the end."""
+        return self._order[-1] if self._order else None
+
     def heard(self, item_id: object, transcript: object) -> None:
         """What was said in an item."""
         if isinstance(item_id, str) and item_id in self._items and isinstance(transcript, str):

@@ -17,12 +17,12 @@ from tests.functional import server as servers
 from tests.functional.client import Client, connected, types, until, user_text
 from tests.functional.server import Server
 from tests.servers import upstream
-from tests.servers.upstream import BIG_BYTES, CONTROL, FLOOD, KEY, WORDS
+from tests.servers.upstream import ARGUMENTS, BIG_BYTES, BRIEF, CONTROL, FLOOD, KEY, WORDS
 
 ANSWER = "".join(WORDS)
 
 
-def relays(**models: dict[str, str]) -> dict[str, str]:
+def relays(**models: dict[str, Any]) -> dict[str, str]:
     """Return what an operator sets; trouble is short, so that tests are."""
     return {
         "VOICEENGINE_RELAYS": json.dumps(models),
@@ -44,6 +44,8 @@ def shared(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     theirs = {"url": url, "model": "theirs", "api_key": KEY}
     models = {
         "relayed": theirs,
+        "warm": {**theirs, "model": "warm", "warm_connections": 1},
+        "brief": {**theirs, "model": BRIEF},
         "azure": {**theirs, "key_header": "api-key"},
         "locked-out": {**theirs, "api_key": "wrong"},
         "nowhere": {"url": "ws://127.0.0.1:1/v1/realtime"},
@@ -226,6 +228,37 @@ async def test_client_secret_configures_the_upstream_before_the_client_hears_of_
     assert "model" not in updates[0]["session"]
 
 
+def pooled(server: Server, result: str) -> float:
+    """Return how many sessions got a connection that was there already."""
+    return server.metric("voiceengine_relay_warm_connections_total", result=result)
+
+
+async def test_warm_connection_is_handed_out_once_and_replaced(gateway: Server) -> None:
+    """Off unless asked for; each client has a session of its own."""
+    for taken in (1, 2):
+        while pooled(gateway, "hit") < taken:
+            async with connected(gateway, model="warm") as client:
+                assert (await answer(client))[-1]["response"]["status"] == "completed"
+    async with connected(gateway, model="relayed") as client:
+        await answer(client)
+    assert pooled(gateway, "hit") == 2
+
+
+async def test_caller_with_a_safety_identifier_gets_a_connection_of_its_own(
+    gateway: Server,
+) -> None:
+    """The identifier goes with the handshake, so that an older connection cannot be its."""
+    before = pooled(gateway, "hit") + pooled(gateway, "miss")
+    headers = {"Authorization": f"Bearer {gateway.key}", "OpenAI-Safety-Identifier": "user-7"}
+    async with websockets.connect(
+        f"{gateway.ws_url}?model=warm", additional_headers=headers
+    ) as socket:
+        await socket.recv()
+        async with told(Client(socket)) as seen:
+            assert "user-7" in seen["identifiers"]
+    assert pooled(gateway, "hit") + pooled(gateway, "miss") == before
+
+
 # --- what is kept back ---
 
 
@@ -298,6 +331,70 @@ async def test_running_response_fails_and_the_session_goes_on(gateway: Server, w
         code = "upstream_timeout" if what == "hang" else "upstream_connection_lost"
         assert ended["status_details"]["error"]["code"] == code
         assert (await answer(client))[-1]["response"]["status"] == "completed"
+
+
+async def test_large_event_within_a_response_passes(gateway: Server) -> None:
+    """15 MiB in the middle of an answer break nothing; the silence after them does."""
+    async with connected(gateway, model="relayed") as client:
+        events = await answer(client, "do:big")
+        assert len(next(event for event in events if event["type"] == "vendor.big")["body"])
+        assert events[-1]["response"]["status"] == "failed"
+        assert (await answer(client))[-1]["response"]["status"] == "completed"
+
+
+async def test_speech_ends_for_the_client_when_the_upstream_dies_in_it(gateway: Server) -> None:
+    """Who heard speech begin hears it end, and that the buffer is empty; no `error`."""
+    async with connected(gateway, model="relayed") as client:
+        await client.send(type="input_audio_buffer.append", audio="AAAA")
+        await client.send(type="vendor.do", what="die-in-speech")
+        events = await client.until("input_audio_buffer.cleared")
+        kinds = ["speech_started", "speech_stopped", "cleared"]
+        assert types(events) == [f"input_audio_buffer.{kind}" for kind in kinds]
+        assert events[1]["item_id"] == events[0]["item_id"]
+        assert events[1]["audio_end_ms"] >= events[0]["audio_start_ms"]
+        assert (await answer(client))[-1]["response"]["status"] == "completed"
+
+
+async def test_call_outlives_the_upstream_that_made_it(gateway: Server) -> None:
+    """The client's output meets the call on the new connection."""
+    async with connected(gateway, model="relayed") as client:
+        (call,) = (await answer(client, "call"))[-1]["response"]["output"]
+        await client.send(type="vendor.do", what="die")
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "Sun."}
+        await client.send(type="conversation.item.create", item=output)
+        await client.send(type="response.create")
+        assert (await client.until("response.done"))[-1]["response"]["status"] == "completed"
+        async with told(client) as seen:
+            items = [event["item"] for event in seen["received"] if "item" in event]
+    again, answered = items[-2:]
+    assert (again["call_id"], again["arguments"]) == (call["call_id"], ARGUMENTS)
+    assert answered["output"] == "Sun."
+
+
+async def test_half_a_call_fails_and_is_not_said_again(gateway: Server) -> None:
+    """Arguments that broke off are nobody's call."""
+    async with connected(gateway, model="relayed") as client:
+        failed = (await answer(client, "half-call"))[-1]["response"]
+        assert (failed["status"], failed["output"][0]["status"]) == ("failed", "incomplete")
+        assert (await answer(client))[-1]["response"]["status"] == "completed"
+        async with told(client) as seen:
+            kinds = {event["item"]["type"] for event in seen["received"] if "item" in event}
+    assert kinds == {"message"}
+
+
+async def test_session_moves_on_before_the_upstreams_ends(gateway: Server) -> None:
+    """Another connection is there before the limit is reached, and the client hears nothing."""
+    renewed = gateway.metric("voiceengine_relay_losses_total", reason="renewed")
+    async with connected(gateway, model="brief") as client:
+        await client.send(type="conversation.item.create", item=user_text("I am Ada."))
+        await client.until("conversation.item.done")
+        await until(
+            lambda: gateway.metric("voiceengine_relay_losses_total", reason="renewed") > renewed
+        )
+        async with told(client) as seen:
+            items = [event["item"] for event in seen["received"] if "item" in event]
+            assert seen["connections"] >= 2
+    assert {item["content"][0]["text"] for item in items} == {"I am Ada."}
 
 
 async def test_request_that_is_never_answered_ends_in_an_error(gateway: Server) -> None:

@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 ROOT = Path(__file__).parents[2]
 WORDS = "The time is ten past nine. It is a fine morning, I think."
+WEATHER = '{"place":"Paris","days":2,"unit":"celsius"}'
 TOKEN_S = 0.002
 USAGE = {
     "prompt_tokens": 42, "completion_tokens": 13, "total_tokens": 55,
@@ -81,7 +82,7 @@ class Chat:
         choice = body.get("tool_choice", "auto")
         last = body["messages"][-1]
         if body.get("tools") and choice not in ("auto", "none"):
-            async for chunk in self._weather(body):
+            async for chunk in self._calls(_forced(body)):
                 yield chunk
             return
         text = f"It says {last['content']}." if last["role"] in {"tool", "system"} else WORDS
@@ -98,8 +99,7 @@ class Chat:
         yield {"delta": {}, "finish_reason": "length" if cut else "stop"}
 
     async def _weather(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
-        text = '{"place":"Paris","days":2,"unit":"celsius"}'
-        async for chunk in self._calls(("weather", text)):
+        async for chunk in self._calls(("weather", WEATHER)):
             yield chunk
 
     async def _calls(self, *calls: tuple[str, str]) -> AsyncIterator[Any]:
@@ -159,6 +159,26 @@ class Chat:
             await asyncio.sleep(0.2)
             yield {"delta": {"content": token}, "finish_reason": None}
         yield {"delta": {}, "finish_reason": "stop"}
+
+
+def _forced(body: dict[str, Any]) -> tuple[str, str]:
+    """Return the call that is asked for: the named function, else the first."""
+    functions = {tool["function"]["name"]: tool["function"] for tool in body["tools"]}
+    choice = body["tool_choice"]
+    name = choice["function"]["name"] if isinstance(choice, dict) else next(iter(functions))
+    if name == "weather":
+        return name, WEATHER
+    schema = functions[name].get("parameters") or {}
+    made = {key: _fitting(part) for key, part in schema.get("properties", {}).items()}
+    return name, json.dumps(made)
+
+
+def _fitting(schema: dict[str, Any]) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("type") in {"integer", "number"}:
+        return schema.get("minimum", 1)
+    return {"boolean": True, "array": [], "object": {}}.get(schema.get("type", ""), "Bern")
 
 
 def app() -> Starlette:

@@ -7,7 +7,8 @@ the name of a recording it plays that recording; otherwise it answers in words.
 A client steers it by `{"type": "vendor.do", "what": …}`: `die`, `garbage`,
 `binary`, `big`, `expire`, `fatal`, `account`, `close`, `flood`. A written item
 whose text begins with `do:` makes the next response do so after its first word;
-`do:hang` says nothing more, `do:mute` does not even begin. `vendor.tell`
+`do:hang` says nothing more, `do:mute` does not even begin; `call` makes it call a function,
+`half-call` die in the middle of that. The model `brief` has sessions of 2 s. `vendor.tell`
 returns what it was sent, `vendor.forget` forgets it.
 """
 
@@ -17,6 +18,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,10 @@ KEY = "upstream-secret-key"
 CONTROL = "control"
 """The model of a connection that is never refused."""
 
+BRIEF = "brief"
+BRIEF_S = 2
+CALL = {"type": "function_call", "call_id": "their~call", "name": "weather", "status": "completed"}
+ARGUMENTS = '{"place":"Bern"}'
 BIG_BYTES = 15 * 1024 * 1024
 FLOOD = 4_000
 WORDS = ("All ", "is ", "well.")
@@ -65,6 +71,7 @@ class Upstream:
         self.connections = 0
         self.received: list[dict[str, Any]] = []
         self.headers: list[str] = []
+        self.identifiers: list[str | None] = []
         self.last_item = ""
         self.broken = 0
 
@@ -76,8 +83,9 @@ class Upstream:
         self.headers.append(
             request.headers.get("Authorization") or request.headers.get("api-key") or ""
         )
+        self.identifiers.append(request.headers.get("OpenAI-Safety-Identifier"))
         model = parse_qs(urlsplit(request.path).query).get("model", [""])[0]
-        session = Session(self, socket, number=self.connections)
+        session = Session(self, socket, number=self.connections, brief=model == BRIEF)
         try:
             if KEY not in self.headers[-1] or (self.broken and model != CONTROL):
                 self.broken = max(self.broken - 1, 0)
@@ -93,12 +101,16 @@ class Upstream:
 class Session:
     """One connection."""
 
-    def __init__(self, upstream: Upstream, socket: ServerConnection, *, number: int) -> None:
+    def __init__(
+        self, upstream: Upstream, socket: ServerConnection, *, number: int, brief: bool
+    ) -> None:
         self._upstream = upstream
         self._socket = socket
         self._number = number
         self._events = 0
         self._session = json.loads(json.dumps(SESSION))
+        if brief:
+            self._session["expires_at"] = int(time.time()) + BRIEF_S
         self._previous: str | None = None
 
     async def send(self, **event: Any) -> None:
@@ -167,6 +179,7 @@ class Session:
             type="vendor.told",
             connections=up.connections,
             received=up.received,
+            identifiers=up.identifiers,
             authorised=[KEY in header for header in up.headers],
         )
 
@@ -199,6 +212,9 @@ class Session:
         }  # fmt: skip
         place = {"response_id": response["id"], "output_index": 0}
         await self.send(type="response.created", response=response)
+        if wanted.endswith("call"):
+            await self._call(response, half=wanted == "half-call")
+            return
         await self.send(type="response.output_item.added", **place, item=item)
         for delta in WORDS:
             await self.send(
@@ -218,10 +234,34 @@ class Session:
         await self.send(type="response.done", response=ended)
         await self.send(type="rate_limits.updated", rate_limits=[{"name": "their limit"}])
 
+    async def _call(self, response: dict[str, Any], *, half: bool) -> None:
+        call = {"id": f"their~call{self._events}", **CALL}
+        begun = {**call, "status": "in_progress", "arguments": ""}
+        place = {"response_id": response["id"], "output_index": 0}
+        await self.send(type="response.output_item.added", **place, item=begun)
+        await self.send(type="conversation.item.added", previous_item_id=self._previous, item=begun)
+        kind = "response.function_call_arguments"
+        delta = ARGUMENTS[:8] if half else ARGUMENTS
+        await self.send(type=f"{kind}.delta", **place, item_id=call["id"], delta=delta)
+        if half:
+            self._socket.transport.abort()
+            return
+        done = {**call, "arguments": ARGUMENTS}
+        await self.send(type=f"{kind}.done", **place, item_id=call["id"], arguments=ARGUMENTS)
+        previous, self._previous = self._previous, call["id"]
+        await self.send(type="conversation.item.done", previous_item_id=previous, item=done)
+        await self.send(type="response.output_item.done", **place, item=done)
+        ended = {**response, "status": "completed", "output": [done], "usage": USAGE}
+        await self.send(type="response.done", response=ended)
+
     async def do(self, what: str) -> None:
         """Misbehave."""
         match what:
             case "die":
+                self._socket.transport.abort()
+            case "die-in-speech":
+                kind = "input_audio_buffer.speech_started"
+                await self.send(type=kind, audio_start_ms=40, item_id="their~said")
                 self._socket.transport.abort()
             case "garbage":
                 await self._socket.send('{"type":"response.output_text.delta", not json')

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from gateway.settings import RelaySetting, Settings
 
+SAFETY_IDENTIFIER = "OpenAI-Safety-Identifier"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayEndpoint:
@@ -21,6 +23,12 @@ class RelayEndpoint:
     silence_s: float
     reconnect_s: float
     most_message_bytes: int
+    warm_connections: int = 0
+    """Connections that are opened ahead."""
+    runs_mcp: bool = False
+    """MCP tools are the endpoint's affair, not the gateway's."""
+    safety_identifier: str = ""
+    """Whom the caller speaks for, as it says; goes with the handshake."""
 
     @property
     def address(self) -> str:
@@ -38,11 +46,12 @@ class RelayEndpoint:
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers of the handshake, the key among them."""
-        if not self.key:
-            return {}
-        if self.key_header == "api-key":
-            return {"api-key": self.key}
-        return {"Authorization": f"Bearer {self.key}"}
+        found = {SAFETY_IDENTIFIER: self.safety_identifier} if self.safety_identifier else {}
+        if self.key and self.key_header == "api-key":
+            found["api-key"] = self.key
+        elif self.key:
+            found["Authorization"] = f"Bearer {self.key}"
+        return found
 
 
 def relay_endpoints(settings: Settings) -> dict[str, RelayEndpoint]:
@@ -61,4 +70,6 @@ def relay_endpoint(relay: RelaySetting, settings: Settings) -> RelayEndpoint:
         silence_s=settings.relay_silence_s,
         reconnect_s=settings.relay_reconnect_s,
         most_message_bytes=settings.ws_max_message_bytes,
+        warm_connections=relay.warm_connections,
+        runs_mcp=relay.mcp == "endpoint",
     )

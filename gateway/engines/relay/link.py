@@ -1,7 +1,9 @@
 """One connection to an upstream: frames handed over as they come, written as they go.
 
 `websockets` does the protocol; its queue and the task that empties it are left
-out, since a relay takes a frame synchronously. What does not fit into the
+out, since a relay takes a frame synchronously. A text frame that is a whole message
+is taken and written here (RFC 6455, section 5.2); every other frame, and whatever is wrong
+with one, is the library's, which gets whole frames only. What does not fit into the
 socket waits in the transport, whose size the owner looks at (`waiting_bytes`);
 what the client cannot take yet is not read (`pause`).
 """
@@ -9,10 +11,13 @@ what the client cannot take yet is not read (`pause`).
 from __future__ import annotations
 
 import asyncio
+import secrets
 import ssl
+import struct
+import sys
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import DATA_OPCODES, Frame, Opcode
@@ -22,10 +27,53 @@ from websockets.uri import parse_uri
 
 from gateway.engines.relay.endpoint import RelayEndpoint
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without the C part
+    from websockets.utils import apply_mask
+
 PING_INTERVAL_S = 20.0
 PING_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 2.0
 """How long an upstream may take to say goodbye; then the connection is dropped."""
+
+
+WHOLE_TEXT: Final = 0x81
+MASKED: Final = 0x80
+SHORT, MIDDLE = 126, 65_536
+"""From which length on 2, and 8, bytes more tell it."""
+
+MASKS: Final = 4_096
+"""Bytes of masks drawn at once; a mask is four of them, and used once."""
+
+
+class _Masks:
+    """Unpredictable masks, as the protocol wants them of clients."""
+
+    def __init__(self) -> None:
+        self._stock = b""
+        self._used = 0
+
+    def __call__(self) -> bytes:
+        if self._used >= len(self._stock):
+            self._stock, self._used = secrets.token_bytes(MASKS), 0
+        self._used += 4
+        return self._stock[self._used - 4 : self._used]
+
+
+_mask = _Masks()
+
+
+def _text_frame(payload: bytes) -> bytes:
+    """Return a masked text frame that is a whole message."""
+    length, mask = len(payload), _mask()
+    if length < SHORT:
+        head = bytes((WHOLE_TEXT, MASKED | length))
+    elif length < MIDDLE:
+        head = struct.pack("!BBH", WHOLE_TEXT, MASKED | 126, length)
+    else:
+        head = struct.pack("!BBQ", WHOLE_TEXT, MASKED | 127, length)
+    return b"".join((head, mask, apply_mask(payload, mask)))
 
 
 class _Connection(ClientConnection):
@@ -38,6 +86,45 @@ class _Connection(ClientConnection):
         self.gone: Callable[[], None] | None = None
         self._parts: list[bytes] = []
         self._text = False
+        self._quick = False
+        self._rest: bytearray | None = None
+        """The beginning of a frame whose end has not come."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the network brought."""
+        if self._quick:
+            if self._rest is not None:
+                self._rest += data
+            self._take_frames(data if self._rest is None else self._rest)
+            return
+        super().data_received(data)
+        # Between two frames the library may be left out.
+        self._quick = self.response is not None and not self.protocol.reader.buffer
+
+    def _take_frames(self, data: bytes | bytearray) -> None:
+        """Take the whole frames of `data`, keep the rest."""
+        place, size, most = 0, len(data), self.protocol.max_message_size or sys.maxsize
+        while size - place >= 2:
+            length, start = data[place + 1], place + 2
+            if length >= SHORT:
+                start += 2 if length == SHORT else 8
+                if start > size and length < MASKED:
+                    break
+                length = int.from_bytes(data[place + 2 : start], "big")
+            if data[place + 1] >= MASKED or length > most:
+                self._rest, self._quick = None, False
+                super().data_received(bytes(data[place:]))  # it knows how to refuse
+                return
+            end = start + length
+            if end > size:
+                break
+            if data[place] == WHOLE_TEXT and not self._parts and self.state is State.OPEN:
+                self.take(_text_of(data[start:end]))
+            else:
+                super().data_received(bytes(data[place:end]))
+            place = end
+        if place or data is not self._rest:
+            self._rest = bytearray(data[place:]) if place < size else None
 
     def process_event(self, event: Any) -> None:
         """Take a frame; the handshake's answer and pongs are the library's."""
@@ -65,7 +152,7 @@ class _Connection(ClientConnection):
             self.gone()
 
 
-def _text_of(data: bytes) -> str | None:
+def _text_of(data: bytes | bytearray) -> str | None:
     try:
         return str(data, "utf-8")
     except UnicodeDecodeError:
@@ -129,6 +216,15 @@ class Link:
         """The code of the end; 1006 where there was none."""
         return self._connection.close_code or 1006
 
+    @property
+    def is_open(self) -> bool:
+        """True while nobody said goodbye."""
+        return self._connection.state is State.OPEN
+
+    def abort(self) -> None:
+        """End the connection at once; nobody listens to it."""
+        self._connection.transport.abort()
+
     def listen(self, take: Callable[[str | None], None], gone: Callable[[], None]) -> None:
         """Give what came and what comes to `take` (None for what is no text), the end to `gone`."""
         connection = self._connection
@@ -170,8 +266,7 @@ class Link:
         """Send a text message; after the end of the connection it is lost."""
         connection = self._connection
         if connection.protocol.state is State.OPEN:
-            connection.protocol.send_text(text.encode())
-            connection.send_data()
+            connection.transport.write(_text_frame(text.encode()))
 
     def pause(self) -> None:
         """Read no more for now."""

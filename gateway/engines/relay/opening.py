@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,18 +37,31 @@ class Upstream:
     link: Link
     created: dict[str, Any]
 
+    def lasts_ms(self) -> int | None:
+        """Return how long the session may last from now on, where the upstream says so."""
+        expires_at = self.created["session"].get("expires_at")
+        if type(expires_at) is not int:
+            return None
+        left_ms = int((expires_at - time.time()) * 1000)
+        return left_ms if left_ms > 0 else None
+
 
 async def open_upstream(
-    endpoint: RelayEndpoint, session: Mapping[str, Any] | None = None
+    endpoint: RelayEndpoint,
+    session: Mapping[str, Any] | None = None,
+    *,
+    warm: Upstream | None = None,
 ) -> Upstream:
     """Connect and begin a session, configured with `session`, within the connect timeout.
+
+    A connection that is `warm` is only configured.
 
     Raises:
         UpstreamFault: it could not be.
     """
     try:
         async with asyncio.timeout(endpoint.connect_timeout_s):
-            return await _open(endpoint, session)
+            return await _open(endpoint, session, warm)
     except UpstreamFault as fault:
         reason = fault.reason
     except TimeoutError:
@@ -56,17 +70,19 @@ async def open_upstream(
         reason = "handshake"
     except (OSError, WebSocketException):
         reason = "unreachable"
+    if warm is not None:  # it went away as it was taken
+        return await open_upstream(endpoint, session)
     metrics.RELAY_CONNECT_FAILURES.labels(reason).inc()
     _log.warning("upstream_refused", reason=reason, host=endpoint.host)
     raise UpstreamFault(reason)
 
 
-async def _open(endpoint: RelayEndpoint, session: Mapping[str, Any] | None) -> Upstream:
-    link = await Link.open(endpoint)
+async def _open(
+    endpoint: RelayEndpoint, session: Mapping[str, Any] | None, warm: Upstream | None
+) -> Upstream:
+    link = warm.link if warm is not None else await Link.open(endpoint)
     try:
-        created = await _next(link)
-        if created["type"] != "session.created" or not isinstance(created.get("session"), dict):
-            raise UpstreamFault(_refusal(created))
+        created = warm.created if warm is not None else await _created(link)
         if session is not None:
             update = {"type": "session.update", "event_id": CONFIGURE, "session": session}
             link.write(orjson.dumps(update).decode())
@@ -76,6 +92,13 @@ async def _open(endpoint: RelayEndpoint, session: Mapping[str, Any] | None) -> U
         await link.close()
         raise
     return Upstream(link, created)
+
+
+async def _created(link: Link) -> dict[str, Any]:
+    created = await _next(link)
+    if created["type"] != "session.created" or not isinstance(created.get("session"), dict):
+        raise UpstreamFault(_refusal(created))
+    return created
 
 
 async def _configured(link: Link) -> dict[str, Any]:

@@ -134,6 +134,7 @@ class RealtimeSocket:
             engine=wanted.engine,
             locale=locale_in(query),
             wake_word=query.get("wake_word"),
+            safety_identifier=handshake.safety_identifier,
         )
 
     async def _serve(

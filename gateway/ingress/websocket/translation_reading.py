@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from gateway.ingress.websocket.codec import (
+from gateway.ingress.codec import (
     TRANSLATION_APPEND,
     append_audio,
     decoded,

@@ -18,7 +18,7 @@ from realtime.relay.inputs import (
     UpstreamReady,
     UpstreamUnreachable,
 )
-from realtime.relay.machine import RelayLimits, RelaySession
+from realtime.relay.machine import RENEW_BEFORE_MS, RelayLimits, RelaySession
 from realtime.session.effects import Ask, Close, RecordUsage, ReserveTokens, Send
 from realtime.session.inputs import (
     Allowed,
@@ -40,9 +40,14 @@ LIMITS = RelayLimits(max_duration_ms=600_000, silence_ms=1_000, reconnect_ms=2_0
 class Relay:
     """A machine with a clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasts_ms: int | None = None) -> None:
         self.machine = RelaySession(
-            CREATED, model="ours", expires_at=99, ids=SequentialIds(), limits=LIMITS
+            CREATED,
+            model="ours",
+            expires_at=99,
+            ids=SequentialIds(),
+            limits=LIMITS,
+            lasts_ms=lasts_ms,
         )
         self.now_ms = 0
         self.questions: list[int] = []
@@ -194,7 +199,7 @@ class TestLoss:
     def test_idle_loss_is_not_told(self, relay: Relay) -> None:
         """The connection is dropped and another one asked for."""
         effects = relay.give(UpstreamLost(Loss.CLOSED))
-        assert effects == [DropUpstream(), Redial(0, None)]
+        assert effects == [DropUpstream(Loss.CLOSED), Redial(0, None)]
 
     def test_running_response_fails_with_its_open_items(self, relay: Relay) -> None:
         """The items that never ended end as incomplete, then the response."""
@@ -309,3 +314,70 @@ class TestEnd:
         """It is nobody's promise what an upstream sends."""
         relay.upstream(**event)
         assert not relay.machine.closed
+
+
+class TestRenewal:
+    """Another connection before the upstream's session limit, at a quiet moment."""
+
+    LASTS_MS = 400_000
+    DUE_MS = LASTS_MS - RENEW_BEFORE_MS
+
+    @pytest.fixture
+    def limited(self) -> Relay:
+        """A session whose upstream lasts LASTS_MS."""
+        relay = Relay(lasts_ms=self.LASTS_MS)
+        relay.give(Opened(1))
+        return relay
+
+    def test_quiet_session_is_renewed_before_the_limit(self, limited: Relay) -> None:
+        """The client is told nothing."""
+        effects = limited.wait()
+        assert limited.now_ms == self.DUE_MS
+        assert effects == [DropUpstream(Loss.RENEWED), Redial(0, None)]
+
+    def test_next_connection_has_a_limit_of_its_own(self, limited: Relay) -> None:
+        """The clock begins anew with the connection; one that states no limit has none."""
+        limited.wait()
+        limited.give(UpstreamReady(SESSION, self.LASTS_MS))
+        assert limited.machine.deadline() == 2 * self.DUE_MS
+        limited.wait()
+        limited.give(UpstreamReady(SESSION))
+        assert limited.machine.deadline() == LIMITS.max_duration_ms
+
+    def test_running_response_is_waited_for(self, limited: Relay) -> None:
+        """The limit is met when the response is over."""
+        limited.respond()
+        limited.now_ms = self.DUE_MS + 500
+        limited.upstream(type="response.output_text.delta")
+        assert (limited.machine.deadline() or 0) > limited.now_ms
+        limited.upstream(type="response.done", response={**RESPONSE, "status": "completed"})
+        assert limited.machine.deadline() == self.DUE_MS
+        limited.machine.expire(limited.now_ms)
+        assert DropUpstream(Loss.RENEWED) in limited.machine.effects()
+
+    @pytest.mark.parametrize("end", ["committed", "cleared"])
+    def test_speech_is_waited_for(self, limited: Relay, end: str) -> None:
+        """What is being said would be lost."""
+        limited.upstream(type="input_audio_buffer.speech_started", audio_start_ms=0, item_id="i")
+        assert limited.machine.deadline() == LIMITS.max_duration_ms
+        limited.upstream(type=f"input_audio_buffer.{end}", item_id="i")
+        assert limited.machine.deadline() == self.DUE_MS
+
+    def test_audio_that_waits_for_its_commit_is_not_lost(self, limited: Relay) -> None:
+        """Push to talk: every append counts until the commit; with turn detection none does."""
+        limited.machine.appended()
+        assert limited.machine.deadline() == LIMITS.max_duration_ms
+        detection = {"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
+        limited.upstream(type="session.updated", session={**SESSION, **detection})
+        assert limited.machine.deadline() == self.DUE_MS
+
+
+class TestSpeech:
+    def test_speech_that_is_lost_ends_for_the_client(self, relay: Relay) -> None:
+        """As long as it lasted, and the buffer is empty."""
+        relay.upstream(type="input_audio_buffer.speech_started", audio_start_ms=100, item_id="i")
+        relay.now_ms += 700
+        stopped, cleared = shown(relay.give(UpstreamLost(Loss.CLOSED)))
+        assert stopped["type"] == "input_audio_buffer.speech_stopped"
+        assert (stopped["item_id"], stopped["audio_end_ms"]) == ("i", 800)
+        assert cleared["type"] == "input_audio_buffer.cleared"

@@ -1,0 +1,375 @@
+"""Calls of a relayed model that the gateway carries out: a function there, `mcp_call` here.
+
+An upstream ends its response with the call. The client sees that response end when the call
+has ended; then the output goes up, and the upstream is asked for another response. Where the
+client must agree first, the response ends with the request, and the call runs after the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from realtime.engine import FunctionSpec, ToolCall
+from realtime.errors import InvalidValue
+from realtime.events.mcp_items import McpError, McpExecutionError
+from realtime.relay.effects import SendRelayed
+from realtime.relay.inputs import Json
+from realtime.relay.offers import Offers
+from realtime.session.effects import CallTool, CancelTool, Effect
+from realtime.session.inputs import ToolReturned
+from realtime.session.outbox import Outbox
+
+LATE: Final = McpExecutionError(message="The tool did not answer in time.")
+BROKEN_OFF: Final = McpExecutionError(message="The call was broken off.")
+NOT_APPROVED: Final = "The user did not approve this call."
+ARGUMENTS: Final = "response.function_call_arguments."
+
+
+@dataclass(slots=True)
+class _Call:
+    spec: FunctionSpec
+    item_id: str
+    """Of the item that the client sees."""
+    call_id: str
+    response_id: str
+    output_index: int
+    arguments: str = ""
+    request_id: str | None = None
+    due_ms: int | None = None
+    """None unless it runs."""
+    output: str | None = None
+    error: McpError | None = None
+    held: list[Json] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        return self.output is not None or self.error is not None
+
+    @property
+    def asks(self) -> bool:
+        """The client must agree before it runs."""
+        return self.spec.route.approval != "not_needed" and self.request_id is None
+
+    def item(self) -> dict[str, Any]:
+        """Return the item as the client sees it."""
+        about = {
+            "server_label": self.spec.route.server_label,
+            "name": self.spec.route.tool_name,
+            "arguments": self.arguments,
+        }
+        if self.asks:
+            return {"id": self.item_id, "type": "mcp_approval_request", **about}
+        return {
+            "id": self.item_id,
+            "type": "mcp_call",
+            **about,
+            "approval_request_id": self.request_id,
+            "output": self.output,
+            "error": None if self.error is None else asdict(self.error),
+        }
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes up when calls are over."""
+
+    outputs: list[dict[str, Any]]
+    respond: bool
+
+
+class Calls:
+    """The calls of a session, by the item that the upstream knows."""
+
+    def __init__(self, outbox: Outbox, offers: Offers, *, rounds: int) -> None:
+        self._outbox = outbox
+        self._offers = offers
+        self._most_rounds = rounds
+        self._rounds = 0
+        self._calls: dict[str, _Call] = {}
+        self._held: dict[str, list[Effect]] = {}
+        """By response: its end, while calls of it run."""
+        self._now_ms = 0
+
+    @property
+    def approved(self) -> bool:
+        """True while a call runs that the client agreed to."""
+        return any(call.due_ms is not None and call.request_id for call in self._calls.values())
+
+    def asked(self) -> None:
+        """The client asked for a response itself."""
+        self._rounds = 0
+
+    # --- what the client sees ---
+
+    def show(self, event: Json, text: str | None, now_ms: int) -> None:
+        """Show an upstream's event as the client must see it."""
+        self._now_ms = now_ms
+        kind = event["type"]
+        if kind == "response.created" and self._held:
+            self.break_off()
+        if kind == "response.done":
+            self._end(event, text)
+        elif kind.startswith(ARGUMENTS) and event.get("item_id") in self._calls:
+            self._arguments(self._calls[event["item_id"]], event)
+        elif kind in _OF_ITEMS and isinstance(event.get("item"), Mapping):
+            self._item(event, text)
+        else:
+            self._outbox.do(SendRelayed(event, text))
+
+    def _item(self, event: Json, text: str | None) -> None:
+        item = event["item"]
+        call = self._calls.get(str(item.get("id"))) or self._begun(event)
+        if call is None:
+            self._outbox.do(SendRelayed(event, text))
+        elif call.asks and event["type"].endswith("added") and not call.arguments:
+            call.held.append(event)  # a request is shown whole
+        elif event["type"].endswith("done") and not call.asks and not call.over:
+            if item.get("status") == "incomplete":
+                call.error = BROKEN_OFF
+                self._show(event, call)
+            else:
+                call.held.append(event)
+        else:
+            self._show(event, call)
+
+    def _begun(self, event: Json) -> _Call | None:
+        item = event["item"]
+        spec = self._offers.functions.get(str(item.get("name")))
+        if spec is None or item.get("type") != "function_call" or "response_id" not in event:
+            return None
+        call = _Call(
+            spec, str(item.get("id")), str(item.get("call_id")),
+            str(event["response_id"]), event.get("output_index", 0),
+        )  # fmt: skip
+        self._calls[call.item_id] = call
+        return call
+
+    def _show(self, event: Json, call: _Call) -> None:
+        self._offers.items[call.item_id] = call.item()
+        self._outbox.do(SendRelayed({**event, "item": call.item()}))
+
+    def _arguments(self, call: _Call, event: Json) -> None:
+        done = event["type"].endswith("done")
+        if done:
+            call.arguments = str(event.get("arguments", ""))
+        if not call.asks:
+            kind = event["type"].replace("function_call", "mcp_call")
+            self._outbox.do(SendRelayed({**event, "type": kind}))
+            if done:
+                self._run(call)
+        elif done:
+            for held in call.held:
+                self._show(held, call)
+            call.held.clear()
+
+    def _run(self, call: _Call) -> None:
+        route = call.spec.route
+        call.due_ms = self._now_ms + (route.deadline_ms or 0)
+        self._tell("in_progress", call)
+        made = ToolCall(
+            call_id=call.call_id,
+            response_id=call.response_id,
+            item_id=call.item_id,
+            name=route.tool_name,
+            arguments=call.arguments,
+            route=route,
+            approval_request_id=call.request_id,
+        )
+        self._outbox.do(CallTool(made))
+
+    def _tell(self, state: str, call: _Call) -> None:
+        event = {
+            "type": f"response.mcp_call.{state}",
+            "event_id": self._outbox.event_id(),
+            "output_index": call.output_index,
+            "item_id": call.item_id,
+        }
+        self._outbox.do(SendRelayed(event))
+
+    def _end(self, event: Json, text: str | None) -> None:
+        response = event.get("response")
+        response_id = str(response.get("id")) if isinstance(response, Mapping) else ""
+        calls = self._of(response_id)
+        if not calls or not isinstance(response, Mapping):
+            self._outbox.do(SendRelayed(event, text))
+            return
+        for call in calls:
+            if response.get("status") != "completed" and not call.asks and not call.over:
+                self._stop(call)
+        if all(call.over or call.asks for call in calls):
+            self._outbox.do(self._done(event))
+        else:
+            self._held[response_id] = [SendRelayed(event)]
+
+    def _done(self, event: Json) -> SendRelayed:
+        response = event["response"]
+        output = [
+            self._calls[item["id"]].item() if item.get("id") in self._calls else item
+            for item in response.get("output", ())
+        ]
+        return SendRelayed({**event, "response": {**response, "output": output}})
+
+    def after(self, response_id: str, effect: Effect) -> None:
+        """Do something behind the end of a response."""
+        self._held.get(response_id, _Now(self._outbox)).append(effect)
+
+    def _of(self, response_id: str) -> list[_Call]:
+        return [
+            call
+            for call in self._calls.values()
+            if call.response_id == response_id and call.request_id is None
+        ]
+
+    # --- results ---
+
+    def returned(self, given: ToolReturned) -> Answer | None:
+        """A call is over; return what goes up, if it was waited for."""
+        for call in self._calls.values():
+            same = (call.response_id, call.call_id) == (given.response_id, given.call_id)
+            if same and call.due_ms is not None:
+                return self._over(call, given.output, given.error)
+        return None
+
+    def _over(self, call: _Call, output: str | None, error: McpError | None) -> Answer:
+        self._close(call, output, error)
+        said = output if output is not None else _words(error)
+        outputs = [self._output(call, said)]
+        if call.request_id is not None:
+            return Answer(outputs, respond=not self.approved and not self._requests())
+        ended = all(other.over or other.asks for other in self._of(call.response_id))
+        if not ended:
+            return Answer(outputs, respond=False)
+        respond = self._release(call.response_id) and not self._requests()
+        return Answer(outputs, respond=respond)
+
+    def _close(self, call: _Call, output: str | None, error: McpError | None) -> None:
+        call.due_ms, call.output, call.error = None, output, error
+        self._tell("failed" if output is None else "completed", call)
+        held, call.held = call.held, []
+        for event in held:
+            self._show(event, call)
+
+    def _release(self, response_id: str) -> bool:
+        """Show the end of a response; return whether another may follow by itself."""
+        for effect in self._held.pop(response_id, ()):
+            if isinstance(effect, SendRelayed) and effect.event["type"] == "response.done":
+                self._outbox.do(self._done(effect.event))
+            else:
+                self._outbox.do(effect)
+        self._rounds += 1
+        return self._rounds <= self._most_rounds
+
+    def _output(self, call: _Call, text: str) -> dict[str, Any]:
+        item_id = self._outbox.ids("item")
+        kind = "function_call_output"
+        return {"id": item_id, "type": kind, "call_id": call.call_id, "output": text}
+
+    def _requests(self) -> bool:
+        return any(call.asks and call.arguments for call in self._calls.values())
+
+    def _stop(self, call: _Call) -> None:
+        if call.due_ms is not None:
+            self._outbox.do(CancelTool(call.response_id, call.call_id))
+            self._close(call, None, BROKEN_OFF)
+        else:
+            call.error = BROKEN_OFF
+
+    def break_off(self) -> list[dict[str, Any]]:
+        """End what runs inside responses; return the outputs that go up."""
+        outputs = []
+        for response_id in tuple(self._held):
+            for call in self._of(response_id):
+                if call.due_ms is not None:
+                    self._stop(call)
+                    outputs.append(self._output(call, BROKEN_OFF.message))
+            self._release(response_id)
+        return outputs
+
+    @property
+    def holding(self) -> bool:
+        """True while the client waits for the end of a response that ended upstream."""
+        return bool(self._held)
+
+    # --- the client's word ---
+
+    def approve(self, event: Json, now_ms: int) -> Answer:
+        """Take the client's word.
+
+        Raises:
+            InvalidValue: nothing of that name waits for it.
+        """
+        self._now_ms = now_ms
+        item = event["item"]
+        request = self._calls.get(str(item.get("approval_request_id")))
+        if request is None or not request.asks:
+            raise InvalidValue("No such approval request.", param="item.approval_request_id")
+        shown = {
+            "id": item.get("id") or self._outbox.ids("item"),
+            "type": "mcp_approval_response",
+            "approval_request_id": request.item_id,
+            "approve": item.get("approve") is True,
+            "reason": item.get("reason"),
+        }
+        self._offers.items[shown["id"]] = shown
+        for kind in ("added", "done"):
+            self._own(kind, shown)
+        del self._calls[request.item_id]
+        if not shown["approve"]:
+            reason = f" {shown['reason']}" if shown["reason"] else ""
+            outputs = [self._output(request, NOT_APPROVED + reason)]
+            return Answer(outputs, respond=not self.approved and not self._requests())
+        call = _Call(
+            request.spec, self._outbox.ids("item"), request.call_id, request.response_id, 0,
+            arguments=request.arguments, request_id=request.item_id,
+        )  # fmt: skip
+        self._calls[call.item_id] = call
+        self._own("added", call.item())
+        call.held.append(self._event("done", call.item()))
+        self._run(call)
+        return Answer([], respond=False)
+
+    def _event(self, kind: str, item: Json) -> dict[str, Any]:
+        event_id, name = self._outbox.event_id(), f"conversation.item.{kind}"
+        return {"type": name, "event_id": event_id, "previous_item_id": None, "item": item}
+
+    def _own(self, kind: str, item: Json) -> None:
+        self._outbox.do(SendRelayed(self._event(kind, item)))
+
+    # --- time ---
+
+    def late(self, now_ms: int) -> list[Answer]:
+        """Give up what takes too long; return what goes up."""
+        found = []
+        for call in [*self._calls.values()]:
+            if call.due_ms is not None and now_ms >= call.due_ms:
+                self._outbox.do(CancelTool(call.response_id, call.call_id))
+                found.append(self._over(call, None, LATE))
+        return found
+
+    def deadline(self) -> int | None:
+        """Return when `late` has something to do."""
+        dues = [call.due_ms for call in self._calls.values() if call.due_ms is not None]
+        return min(dues, default=None)
+
+
+class _Now(list[Effect]):
+    """Where nothing is held, what is added is done."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def append(self, effect: Effect) -> None:
+        self._outbox.do(effect)
+
+
+def _words(error: McpError | None) -> str:
+    return f"The tool failed: {error.message}" if error is not None else ""
+
+
+_OF_ITEMS: Final = frozenset(
+    f"{place}.{kind}"
+    for place in ("response.output_item", "conversation.item")
+    for kind in ("added", "done")
+)

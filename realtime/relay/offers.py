@@ -1,0 +1,322 @@
+"""MCP servers of a relayed session: the upstream is offered plain functions (CONTRACT 8.5).
+
+Invariants: the client is shown the tools as it wrote them, without secrets; one import per
+definition of a server; updates that this sends up by itself are answered to nobody.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from realtime.engine import FunctionSpec
+from realtime.errors import InvalidValue
+from realtime.events.mcp_items import McpListedTool
+from realtime.relay.effects import SendRelayed, SendUpstream
+from realtime.relay.inputs import Json
+from realtime.session.effects import CancelImport, ImportTools
+from realtime.session.inputs import ToolsImported
+from realtime.session.outbox import Outbox
+from realtime.tools.mcp import McpDefinition, McpServer, brain_name, defined, mcp_functions
+
+OFFER: Final = "relay_tools"
+"""The id of the update that offers what was imported."""
+
+
+@dataclass(slots=True)
+class _Import:
+    server: McpServer
+    item_id: str
+    due_ms: int | None
+    tools: tuple[McpListedTool, ...] | None = None
+
+
+@dataclass(slots=True)
+class _Update:
+    """A `session.update` that the upstream has not answered."""
+
+    event_id: object
+    ours: bool = False
+    tools: list[dict[str, Any]] | None = None
+    definitions: Mapping[str, McpDefinition] | None = None
+    choice: object = None
+
+
+class Offers:
+    """What is known of each server, and what the upstream knows of it."""
+
+    def __init__(self, outbox: Outbox, *, import_ms: int, call_ms: int) -> None:
+        self.functions: dict[str, FunctionSpec] = {}
+        """The servers' tools by the names that the upstream knows."""
+        self.items: dict[str, Json] = {}
+        """Items that only the client knows, by id."""
+        self._outbox = outbox
+        self._import_ms = import_ms
+        self._call_ms = call_ms
+        self._tools: list[dict[str, Any]] | None = None
+        self._choice: object = None
+        self._definitions: Mapping[str, McpDefinition] = {}
+        self._imports: dict[str, _Import] = {}
+        self._updates: deque[_Update] = deque()
+        self._stale = False
+
+    @property
+    def active(self) -> bool:
+        """True once the client named an MCP server."""
+        return bool(self._imports)
+
+    @property
+    def importing(self) -> bool:
+        """True while a server is being asked, or will be as soon as an update is taken."""
+        return any(known.due_ms is not None for known in self._imports.values()) or any(
+            _is_mcp(tool) and tool["server_label"] not in self._imports
+            for update in self._updates
+            for tool in update.tools or ()
+        )
+
+    # --- what clients set ---
+
+    def update_up(self, event: Json) -> Json:
+        """Return a `session.update` as the upstream must read it.
+
+        Raises:
+            InvalidValue: a definition cannot be.
+        """
+        session = event["session"]
+        tools, choice = session.get("tools"), session.get("tool_choice")
+        update = _Update(event.get("event_id"), choice=choice)
+        if self._has_mcp(tools) or (self.active and isinstance(tools, list)):
+            update.tools, update.definitions = self._defined(tools, "session")
+            session = {**session, "tools": self._as_functions(update.tools)}
+        if _is_mcp(choice):
+            session = {**session, "tool_choice": self._choice_up(choice)}
+        self._updates.append(update)
+        return event if session is event["session"] else {**event, "session": session}
+
+    def response_up(self, event: Json) -> Json:
+        """Return a `response.create` as the upstream must read it."""
+        response = event.get("response")
+        if not isinstance(response, Mapping):
+            return event
+        tools, changed = response.get("tools"), {**response}
+        if self._has_mcp(tools):
+            shown, _ = self._defined(tools, "response")
+            changed["tools"] = self._as_functions(shown)
+        if _is_mcp(response.get("tool_choice")):
+            changed["tool_choice"] = self._choice_up(response["tool_choice"])
+        return event if changed == response else {**event, "response": changed}
+
+    def prepare(self, event: Json, now_ms: int) -> None:
+        """Ask the servers that a response names and nobody asked yet.
+
+        Raises:
+            InvalidValue: a definition cannot be.
+        """
+        response = event.get("response")
+        tools = response.get("tools") if isinstance(response, Mapping) else None
+        if self._has_mcp(tools):
+            shown, definitions = self._defined(tools, "response")
+            self._definitions = definitions
+            self._begin(shown, now_ms)
+
+    def adopt(self, session: Json) -> None:
+        """A client secret set these tools."""
+        tools = session.get("tools")
+        if self._has_mcp(tools):
+            self._tools, self._definitions = self._defined(tools, "session")
+            self._choice = session.get("tool_choice")
+
+    @staticmethod
+    def _has_mcp(tools: object) -> bool:
+        return isinstance(tools, list) and any(_is_mcp(tool) for tool in tools)
+
+    def _defined(
+        self, tools: Any, root: str
+    ) -> tuple[list[dict[str, Any]], Mapping[str, McpDefinition]]:
+        for place, tool in enumerate(tools):
+            label = tool.get("server_label", "") if isinstance(tool, Mapping) else None
+            if not isinstance(label, str) or (_is_mcp(tool) and not label):
+                raise InvalidValue("Invalid tool.", param=f"{root}.tools[{place}]")
+        return defined([{"type": None, **tool} for tool in tools], self._definitions, root=root)
+
+    # --- what the upstream answers ---
+
+    def updated(self) -> bool:
+        """The upstream took the oldest update; return whether the client sent it."""
+        update = self._updates.popleft() if self._updates else _Update(None)
+        if update.tools is not None and update.definitions is not None:
+            self._tools, self._definitions = update.tools, update.definitions
+        if update.choice is not None:
+            self._choice = update.choice
+        return not update.ours
+
+    def refused(self, event_id: object) -> None:
+        """The upstream refused an event, which may be an update."""
+        for update in self._updates:
+            if update.event_id == event_id:
+                self._updates.remove(update)
+                return
+
+    def begin(self, now_ms: int) -> None:
+        """Ask the servers of the session that nobody asked yet."""
+        if self._tools:
+            self._begin(self._tools, now_ms)
+
+    def shown(self, session: Json) -> Json:
+        """Return a session's echo with the tools as the client wrote them."""
+        if not self.active and not self._has_mcp(self._tools):
+            return session
+        changed = {**session}
+        if "tools" in session and self._tools is not None:
+            changed["tools"] = self._tools
+        if _is_mcp(self._choice) and "tool_choice" in session:
+            changed["tool_choice"] = self._choice
+        return changed
+
+    def lost(self) -> None:
+        """The connection is gone, and with it what was not answered."""
+        self._updates.clear()
+
+    def ready(self) -> None:
+        """There is a connection again."""
+        if self._stale:
+            self._offer()
+
+    # --- imports ---
+
+    def _begin(self, tools: list[dict[str, Any]], now_ms: int) -> None:
+        for tool in tools:
+            if not _is_mcp(tool):
+                continue
+            server = self._definitions[tool["server_label"]].server
+            known = self._imports.get(server.label)
+            failed = known is not None and known.tools is None and known.due_ms is None
+            if known is None or known.server != server or failed:
+                self._ask(server, now_ms)
+
+    def _ask(self, server: McpServer, now_ms: int) -> None:
+        asked = _Import(server, self._outbox.ids("item"), now_ms + self._import_ms)
+        self._imports[server.label] = asked
+        self._list(asked, "conversation.item.added", ())
+        self._tell("mcp_list_tools.in_progress", asked)
+        if server.url is None:  # connectors and tunnels are the service's own
+            self._fail(asked)
+        else:
+            self._outbox.do(ImportTools(asked.item_id, server))
+
+    def _list(self, known: _Import, kind: str, tools: tuple[McpListedTool, ...]) -> None:
+        item = {
+            "id": known.item_id,
+            "type": "mcp_list_tools",
+            "server_label": known.server.label,
+            "tools": [asdict(tool) for tool in tools],
+        }
+        self.items[known.item_id] = item
+        event_id = self._outbox.event_id()
+        event = {"type": kind, "event_id": event_id, "previous_item_id": None, "item": item}
+        self._outbox.do(SendRelayed(event))
+
+    def _tell(self, kind: str, known: _Import) -> None:
+        event = {"type": kind, "event_id": self._outbox.event_id(), "item_id": known.item_id}
+        self._outbox.do(SendRelayed(event))
+
+    def imported(self, given: ToolsImported, *, up: bool) -> None:
+        """A server told its tools."""
+        known = self._asked(given.item_id)
+        if known is None:
+            return
+        known.due_ms, known.tools = None, given.tools
+        self._tell("mcp_list_tools.completed", known)
+        self._list(known, "conversation.item.done", given.tools)
+        self._stale = True
+        if up:
+            self._offer()
+
+    def _asked(self, item_id: str) -> _Import | None:
+        for known in self._imports.values():
+            if known.item_id == item_id and known.due_ms is not None:
+                return known
+        return None
+
+    def not_imported(self, item_id: str) -> None:
+        """A server did not tell its tools."""
+        known = self._asked(item_id)
+        if known is not None:
+            self._fail(known)
+
+    def _fail(self, known: _Import) -> None:
+        known.due_ms = None
+        self._tell("mcp_list_tools.failed", known)
+
+    def advance(self, now_ms: int) -> None:
+        """Give up what takes too long."""
+        for known in self._imports.values():
+            if known.due_ms is not None and now_ms >= known.due_ms:
+                self._outbox.do(CancelImport(known.item_id))
+                self._fail(known)
+
+    def deadline(self) -> int | None:
+        """Return when `advance` has something to do."""
+        dues = [known.due_ms for known in self._imports.values() if known.due_ms is not None]
+        return min(dues, default=None)
+
+    # --- as functions ---
+
+    def _offer(self) -> None:
+        self._stale = False
+        if self._tools is None:
+            return
+        session: dict[str, Any] = {"type": "realtime", "tools": self._as_functions(self._tools)}
+        if _is_mcp(self._choice):
+            session["tool_choice"] = self._choice_up(self._choice)
+        self._updates.append(_Update(OFFER, ours=True))
+        update = {"type": "session.update", "event_id": OFFER, "session": session}
+        self._outbox.do(SendUpstream(update))
+
+    def _as_functions(self, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        own = [tool for tool in shown if not _is_mcp(tool)]
+        taken: dict[str, object] = {str(tool.get("name")): tool for tool in own}
+        for tool in shown:
+            known = self._imports.get(tool["server_label"]) if _is_mcp(tool) else None
+            if known is None or known.tools is None:
+                continue
+            for spec in mcp_functions(tool, known.tools, deadline_ms=self._call_ms):
+                name = brain_name(spec.name, known.server.label, taken)
+                taken[name] = self.functions[name] = spec
+                own.append(
+                    {
+                        "type": "function",
+                        "name": name,
+                        "description": spec.description,
+                        "parameters": spec.parameters,
+                    }
+                )
+        return own
+
+    def _choice_up(self, choice: Any) -> object:
+        """Return the choice as the upstream knows it; before the import it has none."""
+        label, wanted = choice.get("server_label"), choice.get("name")
+        names = [
+            name
+            for name, spec in self.functions.items()
+            if spec.route.server_label == label and wanted in (None, spec.route.tool_name)
+        ]
+        if not names:
+            return "auto"
+        return "required" if wanted is None else {"type": "function", "name": names[0]}
+
+
+def _is_mcp(value: object) -> bool:
+    return isinstance(value, Mapping) and value.get("type") == "mcp"
+
+
+def without_mcp(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session's configuration without the tools that the upstream must not run."""
+    found = dict(session)
+    if isinstance(found.get("tools"), list):
+        found["tools"] = [tool for tool in found["tools"] if not _is_mcp(tool)]
+    if _is_mcp(found.get("tool_choice")):
+        del found["tool_choice"]
+    return found

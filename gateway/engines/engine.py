@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from gateway.engines.relay.endpoint import RelayEndpoint
 from realtime.errors import InvalidValue
 from realtime.events.session import VOICES
-from realtime.ports import Brain, Recogniser, Synthesiser, VoiceActivityDetector
+from realtime.ports import (
+    Brain,
+    Recogniser,
+    SpeculativeBrain,
+    Synthesiser,
+    VoiceActivityDetector,
+)
 from realtime.session.inputs import EngineTraits
 from realtime.turns.models import MODELS
 
@@ -46,10 +52,12 @@ class Engine:
 
     def traits(self, language: str | None = None) -> EngineTraits:
         """Return what the protocol machine must know of it; `language` is the session's own."""
+        brain = self.brain
         return EngineTraits(
             needs_transcript=self.needs_transcript,
             listens=self.detector is not None,
             language=language or self.language,
             voices=VOICES if self.synthesiser is None else tuple(self.synthesiser.voices()),
             transcription_models=self.transcription_models,
+            speculations=brain.speculations if isinstance(brain, SpeculativeBrain) else 0,
         )

@@ -139,8 +139,20 @@ class SessionRunner(SessionDriver):
         self.controllers.send(frame(event), effect.controller)
 
     def _start_brain(self, effect: fx.StartBrain) -> None:
-        self._observer.brain_started(effect.request.response_id, self._loop.time())
+        if effect.speculative:
+            self._observer.speculated("started")
+        else:
+            self._observer.brain_started(effect.request.response_id, self._loop.time())
         self._speaking.start(effect.request, speculative=effect.speculative)
+
+    def _commit_brain(self, effect: fx.CommitBrain) -> None:
+        self._observer.speculated("used")
+        self._observer.brain_started(effect.response_id, self._loop.time())
+        self._speaking.commit(effect.response_id)
+
+    def _discard_brain(self, effect: fx.DiscardBrain) -> None:
+        self._observer.speculated("discarded")
+        self._observer.discarded(effect, self._speaking.discard(effect.response_id))
 
     def _speak(self, effect: fx.Speak) -> None:
         self._observer.speech_started(effect.request.response_id, self._loop.time())
@@ -187,7 +199,8 @@ SessionRunner._effects = {
     fx.RecogniseItem: lambda r, e: r._hearing.recognise(e.request, r._items.get(e.item_id)),
     fx.CloseRecognition: lambda r, e: r._hearing.close_utterance(e.utterance_id),
     fx.StartBrain: _Runner._start_brain,
-    fx.CommitBrain: lambda r, e: r._speaking.commit(e.response_id),
+    fx.CommitBrain: _Runner._commit_brain,
+    fx.DiscardBrain: _Runner._discard_brain,
     fx.CancelBrain: lambda r, e: r._speaking.cancel(e.response_id),
     fx.Speak: _Runner._speak,
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),

@@ -142,13 +142,21 @@ class LiveResponse:
         shown = self._object("in_progress", None, usage=None)
         self._outbox.send(ResponseCreated(event_id=self._outbox.event_id(), response=shown))
 
-    def think(self, request: BrainRequest, approved: tuple[ToolCall, ...], now_ms: int) -> None:
-        """Ask the brain, after the calls that the client agreed to."""
+    def think(
+        self,
+        request: BrainRequest,
+        approved: tuple[ToolCall, ...],
+        now_ms: int,
+        *,
+        begun: bool = False,
+    ) -> None:
+        """Ask the brain, after the calls that the client agreed to, unless it is at work already."""
         self.thinking_since = now_ms
         self.routes = {tool.name: tool.route for tool in request.tools}
         self._request = request
         if not approved:
-            self._outbox.do(StartBrain(request))
+            if not begun:
+                self._outbox.do(StartBrain(request))
             return
         self._thinking = False
         for call in approved:

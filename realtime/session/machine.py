@@ -77,6 +77,7 @@ from realtime.session.inputs import (
     Revoked,
     SessionLimits,
     Shutdown,
+    SpeculationRoom,
     TokensRefused,
     TokensReserved,
     ToolReturned,
@@ -84,6 +85,8 @@ from realtime.session.inputs import (
     ToolsNotImported,
 )
 from realtime.session.outbox import Outbox
+from realtime.session.prepared import Prepared
+from realtime.session.speculation import Speculation
 from realtime.session.state import SessionState
 from realtime.session.updates import updated
 from realtime.turns.endpointing import Began, Ended
@@ -134,13 +137,23 @@ class Session:
         self._transcripts = Transcripts(self._state)
         self._listening = Listening(self._state, self._transcripts)
         self._imports = Imports(self._state)
-        self._answers = Answers(self._state, self._transcripts, self._imports)
+        self._prepared = Prepared(outbox)
+        self._answers = Answers(self._state, self._transcripts, self._imports, self._prepared)
         self._commands = ItemCommands(self._state, self._transcripts)
         self._initiative = Initiative(
             self._state,
             self._listening,
             self._answers,
             ask=lambda: self._ask(AUTOMATIC_RESPONSE, None),
+        )
+        self._speculation = Speculation(
+            self._state,
+            self._listening,
+            self._transcripts,
+            self._imports,
+            self._answers,
+            self._prepared,
+            ask=lambda: self._ask(AUTOMATIC_RESPONSE, None, speculative=True),
         )
         self._expires_ms = opened_ms + self._state.limits.max_duration_ms
         self._now_ms = opened_ms
@@ -208,6 +221,7 @@ class Session:
             self._answers.imports_ended(now_ms)
         self._answers.advance(now_ms)
         self._initiative.advance(now_ms)
+        self._speculation.advance(turn_waits=self._initiative.turn_waits)
 
     def receive(self, given: Input, now_ms: int) -> None:
         """Apply one input."""
@@ -236,6 +250,7 @@ class Session:
 
     def _close(self, code: int, text: str, reason: EndReason) -> None:
         self._answers.end_all()
+        self._prepared.discard()
         self._outbox.do(Close(code, text, reason))
         self._closed = True
 
@@ -279,15 +294,17 @@ class Session:
             return
         self._asked = (self._ask(action, given.event), waiting)
 
-    def _ask(self, action: str, event: ClientEvent | None) -> int:
+    def _ask(self, action: str, event: ClientEvent | None, **more: Any) -> int:
         self._questions += 1
-        facts: dict[str, Any] = {"model": self._state.config.model}
+        facts: dict[str, Any] = {"model": self._state.config.model, **more}
         if event is not None:
             facts["event"] = event
         self._outbox.do(Ask(self._questions, action, facts))
         return self._questions
 
     def _allowed(self, given: Allowed) -> None:
+        if self._speculation.allowed(given.question):
+            return
         if self._initiative.allowed(given.question, self._now_ms):
             return
         if self._asked is not None and self._asked[0] == given.question:
@@ -297,6 +314,8 @@ class Session:
             self._resume()
 
     def _refused(self, given: Refused) -> None:
+        if self._speculation.refused(given.question):
+            return
         if self._initiative.refused(given.question, given.fault):
             return
         if self._asked is not None and self._asked[0] == given.question:
@@ -384,6 +403,8 @@ class Session:
     def _hypothesis(self, given: TurnHypothesis) -> None:
         if self._listening.hypothesis(given) is not None:
             self._initiative.turn_ended()
+        else:
+            self._speculation.hypothesis(given)
 
     def _detection_lost(self, _given: DetectionLost) -> None:
         if self._listening.lost():
@@ -396,6 +417,9 @@ class Session:
 
     def _not_reserved(self, given: TokensRefused) -> None:
         self._answers.not_reserved(given.response_id, given.fault)
+
+    def _speculation_room(self, given: SpeculationRoom) -> None:
+        self._speculation.room(given.response_id, given.room)
 
     # --- tools that the gateway runs ---
 
@@ -441,6 +465,7 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     Refused: Session._refused,
     TokensReserved: Session._reserved,
     TokensRefused: Session._not_reserved,
+    SpeculationRoom: Session._speculation_room,
     Revoked: Session._revoked,
     Narrowed: Session._narrowed,
     Heard: Session._heard,

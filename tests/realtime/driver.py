@@ -34,6 +34,7 @@ from realtime.session.inputs import (
     InvalidFromClient,
     Opened,
     SessionLimits,
+    SpeculationRoom,
     TokensRefused,
     TokensReserved,
 )
@@ -85,6 +86,8 @@ class Driver:
             limits=limits,
             traits=traits,
         )
+        self.begun: dict[str, BrainRequest] = {}
+        """Answers that the brain works on and nobody wants yet."""
         self._queue: list[Input] = []
         self._appended = 0
         self._heard = 0
@@ -155,6 +158,9 @@ class Driver:
                     self.sent.append(shown)
                 case fx.Ask() if self.admit:
                     self._queue.append(Allowed(effect.question))
+                case fx.ReserveTokens(speculative=True):
+                    room = self.refusal is None
+                    self._queue.append(SpeculationRoom(effect.response_id, room))
                 case fx.ReserveTokens() if self.allowance:
                     self._queue.append(self._allowance(effect.response_id))
                 case fx.SendRateLimits():
@@ -162,6 +168,12 @@ class Driver:
                     self.sent.append(orjson.loads(orjson.dumps(shown)))
                 case fx.CommitRecognition() if self.transcript is not None:
                     self._queue.append(TranscriptFinal(effect.utterance_id, self.transcript))
+                case fx.StartBrain(speculative=True):
+                    self.begun[effect.request.response_id] = effect.request
+                case fx.CommitBrain():
+                    self._queue.extend(self.brain(self.begun.pop(effect.response_id)))
+                case fx.DiscardBrain():
+                    self.begun.pop(effect.response_id)
                 case fx.StartBrain():
                     self._queue.extend(self.brain(effect.request))
                 case fx.Speak():

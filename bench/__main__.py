@@ -18,18 +18,19 @@ from pathlib import Path
 
 import websockets
 
-from bench import endings, listening, messages, turns
+from bench import cascade, endings, listening, messages, turns
 from tests.functional import server as servers
 from tests.functional.client import QUESTION
 from tests.functional.server import ROOT, Server
+from tests.servers import chat
 
 IDLE_SESSIONS = 200
 LISTENING_SESSIONS = (20, 60, 120)
 SPEECH_PYTHON = ROOT / "var" / "venv" / "speech" / "bin" / "python"
 
 
-def start(folder: str, *, voice: bool) -> Server:
-    env = {"VOICEENGINE_SPEECH_PYTHON": str(SPEECH_PYTHON)}
+def start(folder: str, *, voice: bool, more: dict[str, str] | None = None) -> Server:
+    env = {"VOICEENGINE_SPEECH_PYTHON": str(SPEECH_PYTHON), **(more or {})}
     if voice:
         env |= {"VOICEENGINE_SPEECH": "true", "VOICEENGINE_SKILLS": "true"}
     return servers.start(Path(folder), env=env)
@@ -196,12 +197,35 @@ def bench_endings(options: argparse.Namespace) -> dict[str, object]:
     return {**found, "first_audio_ms": audio}
 
 
+def bench_cascade(options: argparse.Namespace) -> dict[str, object]:
+    """A chat model of fixed token times: what early answers and speech by clause save."""
+    results: dict[str, object] = {}
+    with chat.running() as model:
+        for way in cascade.WAYS:
+            with tempfile.TemporaryDirectory() as folder:
+                server = start(folder, voice=False, more=cascade.settings(model.url, way))
+                try:
+                    server.wait_ready()
+                    measuring = cascade.measure(
+                        server.ws_url, server.key, QUESTION, times=options.turns
+                    )
+                    found = asyncio.run(measuring)
+                    fates = cascade.fates(server.url[:-3])
+                finally:
+                    server.stop()
+            results[way] = {"first_audio_ms": found, "speculations": fates}
+            medians = ", ".join(f"{name} {ms:.0f} ms" for name, ms in found.items())
+            print(f"cascade    {way:12} {medians}; {fates or 'nothing'} begun early")
+    return results
+
+
 BENCHES = {
     "messages": bench_messages,
     "idle": bench_idle,
     "turns": bench_turns,
     "listening": bench_listening,
     "endings": bench_endings,
+    "cascade": bench_cascade,
 }
 
 

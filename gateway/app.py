@@ -39,6 +39,7 @@ from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.telemetry import tracing
 from gateway.tools.session import Tools
+from gateway.tools.skills import SkillsTool
 from realtime.errors import WireFault
 from realtime.ids import ALPHABET, RandomIds
 
@@ -78,6 +79,13 @@ class RandomText:
         return self._stock[start : self._used]
 
 
+def _skills_tool(settings: Settings, embedded: Embedded) -> SkillsTool | None:
+    asked = settings.chat_skills_tool and embedded.chat is not None
+    if not asked or embedded.skills is None:
+        return None
+    return SkillsTool(embedded.skills, timeout_s=settings.answer_timeout_s)
+
+
 def build_services(settings: Settings) -> tuple[Services, Embedded]:
     """Build every service; nothing runs yet."""
     readiness = Readiness()
@@ -106,7 +114,11 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=Registry(default, echo=echo, relays=relays),
         directory=Directory(),
-        tools=Tools(settings.tools, allowed_origins=settings.tool_origins),
+        tools=Tools(
+            settings.tools,
+            allowed_origins=settings.tool_origins,
+            skills=_skills_tool(settings, embedded),
+        ),
         readiness=readiness,
     )
     return services, embedded

@@ -77,7 +77,8 @@ class Embedded:
         self._own_worker = self._has_speech and not elsewhere
         endpoint = chat_endpoint(settings)
         self.chat = None if endpoint is None else ChatBrain(endpoint, ids=ids)
-        skills = settings.skills and (self.chat is None or settings.chat_skills_first)
+        asked = settings.chat_skills_first or settings.chat_skills_tool
+        skills = settings.skills and (self.chat is None or asked)
         self._own_ovos = skills and settings.ovos_bus_url is None and _has_skills(self._python)
         self._ovos = OvosOptions(
             port=free_port(),
@@ -149,7 +150,7 @@ class Embedded:
     def _brain(self) -> Brain:
         builtin, skills = BuiltinBrain(self.status, now=datetime.now), self.skills
         if self.chat is not None:
-            if skills is None:
+            if skills is None or not self._settings.chat_skills_first:
                 return self.chat
             return FirstBrain(skills, self.chat, passing=PASSED_ON)
         if skills is None:

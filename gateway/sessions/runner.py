@@ -77,6 +77,9 @@ class SessionRunner(SessionDriver):
         self._hearing = Hearing(engine, self._ring, self.post, language=language)
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
         self._tools = SessionTools(tools, facts.session_id, self.post)
+        self._skills = tools.skills
+        if self._skills is not None:
+            self._skills.enter(facts, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
 
@@ -176,6 +179,8 @@ class SessionRunner(SessionDriver):
         self._hearing.close()
         self._speaking.close()
         self._tools.close()
+        if self._skills is not None:
+            self._skills.leave(self._facts.session_id)
 
 
 _Runner = SessionRunner

@@ -48,7 +48,7 @@ STAGE_SECONDS = Histogram(
 )
 SPECULATIONS = Counter(
     "voiceengine_speculations",
-    "Work begun before it was certainly wanted: of what (stt, brain), and started, used or discarded.",
+    "Work begun before it was certainly wanted: what (stt, brain); started, used, discarded.",
     ["part", "outcome"],
     registry=REGISTRY,
 )

@@ -13,6 +13,7 @@ from gateway.settings import WebhookTool
 from gateway.telemetry import metrics
 from gateway.tools.guard import Guard
 from gateway.tools.mcp import McpConnection
+from gateway.tools.skills import SkillsTool
 from gateway.tools.webhooks import Webhook
 from realtime.engine import FunctionSpec, ToolCall
 from realtime.events.mcp_items import McpError, McpExecutionError
@@ -29,13 +30,21 @@ _log = structlog.get_logger("tools")
 class Tools:
     """Of the whole process: what the operator configured."""
 
-    def __init__(self, webhooks: list[WebhookTool], *, allowed_origins: list[str]) -> None:
+    def __init__(
+        self,
+        webhooks: list[WebhookTool],
+        *,
+        allowed_origins: list[str],
+        skills: SkillsTool | None = None,
+    ) -> None:
         self.guard = Guard(allowed_origins)
+        self.skills = skills
         self.webhooks = {tool.name: Webhook(tool, self.guard) for tool in webhooks}
 
     def offered(self, *, project_id: str, model: str) -> tuple[FunctionSpec, ...]:
         """Return the tools that a project's sessions of a model have."""
-        return tuple(
+        skills = () if self.skills is None else (self.skills.function(),)
+        return skills + tuple(
             webhook.function()
             for webhook in self.webhooks.values()
             if (not webhook.tool.models or model in webhook.tool.models)
@@ -103,6 +112,9 @@ class SessionTools:
         if not isinstance(arguments, dict):
             return NO_OBJECT
         if call.route.executor == "gateway":
+            skills = self._tools.skills
+            if skills is not None and call.name == skills.function().name:
+                return await skills.call(call, arguments, session_id=self._session_id)
             webhook = self._tools.webhooks.get(call.name)
             if webhook is None:
                 return UNKNOWN

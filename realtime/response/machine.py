@@ -150,7 +150,7 @@ class LiveResponse:
         *,
         begun: bool = False,
     ) -> None:
-        """Ask the brain, after the calls that the client agreed to, unless it is at work already."""
+        """Ask the brain, unless it has `begun`, after the calls that the client agreed to."""
         self.thinking_since = now_ms
         self.routes = {tool.name: tool.route for tool in request.tools}
         self._request = request

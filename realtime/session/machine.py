@@ -148,11 +148,11 @@ class Session:
         )
         self._speculation = Speculation(
             self._state,
-            self._listening,
-            self._transcripts,
-            self._imports,
-            self._answers,
-            self._prepared,
+            listening=self._listening,
+            transcripts=self._transcripts,
+            imports=self._imports,
+            answers=self._answers,
+            prepared=self._prepared,
             ask=lambda: self._ask(AUTOMATIC_RESPONSE, None, speculative=True),
         )
         self._expires_ms = opened_ms + self._state.limits.max_duration_ms

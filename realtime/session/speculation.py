@@ -35,6 +35,7 @@ class Speculation:
     def __init__(
         self,
         state: SessionState,
+        *,
         listening: Listening,
         transcripts: Transcripts,
         imports: Imports,

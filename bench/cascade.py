@@ -1,0 +1,62 @@
+"""What early answers and speech by clause save: end of speech to first audio, in four ways.
+
+The chat model is the scripted server, in a process of its own: its first token comes
+300 ms after it was asked, the next ones 30 ms apart, 33 words in all. Voice activity, recogniser
+and voice are the real ones, of this machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import urllib.request
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.turns import turn
+
+WAYS = {
+    "neither": {"VOICEENGINE_CHAT_SPECULATIONS": "0", "VOICEENGINE_CHAT_CLAUSES": "false"},
+    "clauses": {"VOICEENGINE_CHAT_SPECULATIONS": "0", "VOICEENGINE_CHAT_CLAUSES": "true"},
+    "speculation": {"VOICEENGINE_CHAT_SPECULATIONS": "1", "VOICEENGINE_CHAT_CLAUSES": "false"},
+    "both": {"VOICEENGINE_CHAT_SPECULATIONS": "1", "VOICEENGINE_CHAT_CLAUSES": "true"},
+}
+DETECTIONS: dict[str, dict[str, object]] = {
+    "server_vad 200 ms": {"type": "server_vad", "silence_duration_ms": 200},
+    "server_vad 500 ms": {"type": "server_vad", "silence_duration_ms": 500},
+    "semantic_vad": {"type": "semantic_vad"},
+}
+MODEL = "paced"
+
+
+def settings(chat_url: str, way: str) -> dict[str, str]:
+    """Return what the gateway is started with."""
+    return {
+        "VOICEENGINE_SPEECH": "true",
+        "VOICEENGINE_CHAT_URL": chat_url,
+        "VOICEENGINE_CHAT_MODEL": MODEL,
+        **WAYS[way],
+    }
+
+
+async def measure(url: str, key: str, recording: Path, *, times: int) -> dict[str, float]:
+    """Return the median ms of each turn detection."""
+    with wave.open(str(recording)) as file:
+        audio = file.readframes(file.getnframes())
+    return {
+        name: statistics.median([await turn(url, key, audio, detection=d) for _ in range(times)])
+        for name, d in DETECTIONS.items()
+    }
+
+
+def fates(base: str) -> dict[str, int]:
+    """Return how many answers were begun early, used and discarded."""
+    with urllib.request.urlopen(base + "/metrics") as answer:
+        return dict(_fates(answer.read().decode()))
+
+
+def _fates(text: str) -> Iterator[tuple[str, int]]:
+    for line in text.splitlines():
+        if line.startswith("voiceengine_speculations_total{") and 'part="brain"' in line:
+            name = line.split('outcome="')[1].split('"')[0]
+            yield name, int(float(line.rsplit(" ", 1)[1]))

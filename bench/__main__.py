@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import websockets
@@ -199,24 +200,21 @@ def bench_endings(options: argparse.Namespace) -> dict[str, object]:
 
 def bench_cascade(options: argparse.Namespace) -> dict[str, object]:
     """A chat model of fixed token times: what early answers and speech by clause save."""
-    results: dict[str, object] = {}
-    with chat.running() as model:
+    with ExitStack() as stack:
+        model = stack.enter_context(chat.running())
+        running: dict[str, Server] = {}
         for way in cascade.WAYS:
-            with tempfile.TemporaryDirectory() as folder:
-                server = start(folder, voice=False, more=cascade.settings(model.url, way))
-                try:
-                    server.wait_ready()
-                    measuring = cascade.measure(
-                        server.ws_url, server.key, QUESTION, times=options.turns
-                    )
-                    found = asyncio.run(measuring)
-                    fates = cascade.fates(server.url[:-3])
-                finally:
-                    server.stop()
-            results[way] = {"first_audio_ms": found, "speculations": fates}
-            medians = ", ".join(f"{name} {ms:.0f} ms" for name, ms in found.items())
-            print(f"cascade    {way:12} {medians}; {fates or 'nothing'} begun early")
-    return results
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            server = start(folder, voice=False, more=cascade.settings(model.url, way))
+            stack.callback(server.stop)
+            server.wait_ready()
+            running[way] = server
+        found = asyncio.run(cascade.measure(running, QUESTION, times=options.turns))
+        fates = {way: cascade.fates(server.url[:-3]) for way, server in running.items()}
+    for way, each in found.items():
+        medians = ", ".join(f"{name} {ms:.0f} ms" for name, ms in each.items())
+        print(f"cascade    {way:12} {medians}; begun early: {fates[way] or 'none'}")
+    return {way: {"first_audio_ms": found[way], "speculations": fates[way]} for way in found}
 
 
 BENCHES = {

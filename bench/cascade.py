@@ -2,7 +2,8 @@
 
 The chat model is the scripted server, in a process of its own: its first token comes
 300 ms after it was asked, the next ones 30 ms apart, 33 words in all. Voice activity, recogniser
-and voice are the real ones, of this machine.
+and voice are the real ones, of this machine. The four gateways run at the same time and are asked
+in turns, since the machine is not equally fast at all times.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import statistics
 import urllib.request
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.turns import turn
+from tests.functional.server import Server
 
 WAYS = {
     "neither": {"VOICEENGINE_CHAT_SPECULATIONS": "0", "VOICEENGINE_CHAT_CLAUSES": "false"},
@@ -39,13 +41,23 @@ def settings(chat_url: str, way: str) -> dict[str, str]:
     }
 
 
-async def measure(url: str, key: str, recording: Path, *, times: int) -> dict[str, float]:
-    """Return the median ms of each turn detection."""
+async def measure(
+    servers: Mapping[str, Server], recording: Path, *, times: int
+) -> dict[str, dict[str, float]]:
+    """Return the median ms of each way and turn detection, taken in turns."""
     with wave.open(str(recording)) as file:
         audio = file.readframes(file.getnframes())
+    taken: dict[str, dict[str, list[float]]] = {
+        way: {name: [] for name in DETECTIONS} for way in servers
+    }
+    for _ in range(times):
+        for name, detection in DETECTIONS.items():
+            for way, server in servers.items():
+                ms = await turn(server.ws_url, server.key, audio, detection=detection)
+                taken[way][name].append(ms)
     return {
-        name: statistics.median([await turn(url, key, audio, detection=d) for _ in range(times)])
-        for name, d in DETECTIONS.items()
+        way: {name: statistics.median(each) for name, each in found.items()}
+        for way, found in taken.items()
     }
 
 

@@ -23,7 +23,7 @@ from bench import cascade, endings, listening, messages, turns
 from tests.functional import server as servers
 from tests.functional.client import QUESTION
 from tests.functional.server import ROOT, Server
-from tests.servers import chat
+from tests.servers import chat, speech
 
 IDLE_SESSIONS = 200
 LISTENING_SESSIONS = (20, 60, 120)
@@ -202,13 +202,15 @@ def bench_cascade(options: argparse.Namespace) -> dict[str, object]:
     """A chat model of fixed token times: what early answers and speech by clause save."""
     with ExitStack() as stack:
         model = stack.enter_context(chat.running())
+        voice = stack.enter_context(speech.running())
         running: dict[str, Server] = {}
         for way in cascade.WAYS:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            server = start(folder, voice=False, more=cascade.settings(model.url, way))
+            server = start(folder, voice=False, more=cascade.settings(model.url, voice.url, way))
             stack.callback(server.stop)
-            server.wait_ready()
             running[way] = server
+        for server in running.values():
+            server.wait_ready()
         found = asyncio.run(cascade.measure(running, QUESTION, times=options.turns))
         fates = {way: cascade.fates(server.url[:-3]) for way, server in running.items()}
     for way, each in found.items():

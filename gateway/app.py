@@ -31,6 +31,7 @@ from gateway.ingress.websocket import routes as websocket
 from gateway.limits.memory import MemoryRateLimits
 from gateway.readiness import PartState, Readiness
 from gateway.recording.recorder import Recorder
+from gateway.secrets.keyring import Keyring
 from gateway.services import Services
 from gateway.sessions.admission import LocalAdmission
 from gateway.sessions.directory import Directory
@@ -104,7 +105,11 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         settings=settings,
         ids=ids,
         database=database,
-        identity=Identity(database, Pepper.load(settings.data_dir / "pepper")),
+        identity=Identity(
+            database,
+            Pepper.load(settings.data_dir / "pepper"),
+            Keyring.load(settings.data_dir / "keyring"),
+        ),
         admission=LocalAdmission(),
         limits=MemoryRateLimits(
             requests_per_minute=settings.requests_per_minute,
@@ -117,6 +122,9 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         tools=Tools(
             settings.tools,
             allowed_origins=settings.tool_origins,
+            actions=settings.client_actions,
+            contexts=settings.context_updates,
+            actions_only=settings.client_actions_only,
             skills=_skills_tool(settings, embedded),
         ),
         readiness=readiness,

@@ -90,6 +90,10 @@ class ToolRoute:
     approval: Literal["not_needed", "client", "operator"] = "not_needed"
     deadline_ms: int | None = None
     """How long a call may take; None where the client takes its own time."""
+    most_ms: int | None = None
+    """How long one may take whose executor tells that it goes on; None for no longer."""
+    checked: bool = False
+    """The gateway checks a call before the client, whose turn it is, sees anything of it."""
     server_label: str = ""
     """Whose tool it is, where servers have names."""
     tool_name: str = ""

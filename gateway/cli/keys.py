@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import DEFAULT_PROJECT, Identity
+from gateway.secrets.keyring import Keyring
 from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.store.database import Database
@@ -39,7 +40,11 @@ def run(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace, settings: Settings) -> int:
     database = Database(settings.database)
-    identity = Identity(database, Pepper.load(settings.data_dir / "pepper"))
+    identity = Identity(
+        database,
+        Pepper.load(settings.data_dir / "pepper"),
+        Keyring.load(settings.data_dir / "keyring"),
+    )
     try:
         await identity.ensure_default_project()
         return await _act(options, identity)

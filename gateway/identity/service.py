@@ -13,9 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Any
 
+import structlog
 from sqlalchemy import select, update
 
 from gateway.identity.principal import Principal
+from gateway.identity.sealing import opened_session, sealed_session
 from gateway.identity.secrets import (
     SECRET_PREFIX,
     Pepper,
@@ -24,6 +26,7 @@ from gateway.identity.secrets import (
     new_key,
     parse_key,
 )
+from gateway.secrets.keyring import Keyring, Unreadable
 from gateway.store.database import Database
 from gateway.store.tables import ApiKey, ClientSecret, Organisation, Project
 from gateway.store.upsert import insert_ignore
@@ -37,15 +40,23 @@ DEFAULT_PROJECT = "proj_local"
 TEMPERATURE = "temperature"
 """A key beside a stored session's own; no GA session has one, so it cannot be mistaken."""
 
+_log = structlog.get_logger("identity")
+
 
 class Identity:
     """The one place that knows credentials."""
 
     def __init__(
-        self, database: Database, pepper: Pepper, *, unix_s: Callable[[], float] = time.time
+        self,
+        database: Database,
+        pepper: Pepper,
+        keyring: Keyring,
+        *,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._pepper = pepper
+        self._keyring = keyring
         self._unix_s = unix_s
         self._known: OrderedDict[str, tuple[float, bytes, Principal]] = OrderedDict()
 
@@ -139,14 +150,19 @@ class Identity:
         """Make a client secret bound to a session; return it and when it expires."""
         now = self._now()
         text = new_client_secret(now)
+        row_id = f"eks_{secrets.token_hex(8)}"
+        shown, sealed = sealed_session(
+            session, self._keyring, row_id=row_id, project_id=owner.project_id
+        )
         row = {
-            "id": f"eks_{secrets.token_hex(8)}",
+            "id": row_id,
             "organisation_id": owner.organisation_id,
             "project_id": owner.project_id,
             "secret_hash": self._pepper.hash(text),
             "key_id": owner.key_id,
             "request_id": request_id,
-            "session": session,
+            "session": shown,
+            "sealed": sealed,
             "created_at": now,
             "expires_at": now + ttl_s,
         }
@@ -219,14 +235,25 @@ class Identity:
         row = found.mappings().first()
         if row is None or row["revoked_at"] is not None or _over(row["expires_at"], self._now()):
             return None
+        try:
+            session = opened_session(
+                row["session"],
+                row["sealed"],
+                self._keyring,
+                row_id=row["id"],
+                project_id=row["project_id"],
+            )
+        except Unreadable:
+            _log.error("client_secret_unreadable", client_secret_id=row["id"])
+            return None
         return Principal(
             kind="client_secret",
             organisation_id=row["organisation_id"],
             project_id=row["project_id"],
             key_id=row["key_id"],
             client_secret_id=row["id"],
-            session={key: held for key, held in row["session"].items() if key != TEMPERATURE},
-            temperature=row["session"].get(TEMPERATURE),
+            session={key: held for key, held in session.items() if key != TEMPERATURE},
+            temperature=session.get(TEMPERATURE),
         )
 
 

@@ -28,8 +28,9 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
+from gateway.recording.recordable import recordable
 from gateway.store.database import Database
-from gateway.store.tables import Base, Event, Item, RealtimeSession, Usage
+from gateway.store.tables import Base, Event, Item, RealtimeSession, ToolCallRow, Usage
 from gateway.store.upsert import insert_ignore, upsert
 from gateway.telemetry import metrics
 from realtime.session.config import AnySessionConfig
@@ -39,8 +40,11 @@ from realtime.session.inputs import EndReason
 BATCH_ROWS = 100
 FLUSH_S = 0.2
 RETRY_S = 1.0
-LEFT_OUT = frozenset({"audio", "image_url"})
-"""Keys of client events whose values are not recorded."""
+UPSERTED: Mapping[type[Base], tuple[str, ...]] = {
+    Item: ("session_id", "item_id"),
+    ToolCallRow: ("session_id", "response_id", "call_id"),
+}
+"""Tables whose rows come again with newer values, and their keys."""
 
 _log = structlog.get_logger("recorder")
 
@@ -153,6 +157,15 @@ class SessionRecorder:
     def _change_item(self, item_id: str, **values: Any) -> None:
         self._queue.put(_Row(Item, {**self._owner, "item_id": item_id, **values}, change=True))
 
+    def tool_call(self, values: Mapping[str, Any], at_ms: int) -> None:
+        """Record what a tool did; the same call again takes the new values."""
+        row = {
+            **recordable(dict(values)),
+            **self._owner,
+            "at_ms": at_ms - (self._origin_ms or at_ms),
+        }
+        self._queue.put(_Row(ToolCallRow, row))
+
     def usage(self, effect: RecordUsage) -> None:
         """Record a response's tokens."""
         values = {
@@ -259,10 +272,10 @@ class Recorder:
         if first.change:
             for row in rows:
                 await _change(connection, row)
-        elif first.table is Item:
+        elif first.table in UPSERTED:
+            key = UPSERTED[first.table]
             for row in rows:
-                key = ("session_id", "item_id")
-                await upsert(connection, Item, [row.values], key=key)
+                await upsert(connection, first.table, [row.values], key=key)
         else:
             values = [_values(row) for row in rows]
             await insert_ignore(connection, first.table, values)
@@ -308,22 +321,3 @@ async def _change(connection: Any, row: _Row) -> None:
     where = [getattr(row.table, name) == row.values[name] for name in key]
     values = {name: value for name, value in row.values.items() if name not in key}
     await connection.execute(update(row.table).where(*where).values(**values))
-
-
-def recordable(value: Any) -> Any:
-    """Return a JSON value without media (only its length stays) and without NUL characters.
-
-    PostgreSQL takes no NUL, neither in text nor in JSON.
-    """
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, dict):
-        return {
-            recordable(key): f"<{len(part)} characters>"
-            if key in LEFT_OUT and isinstance(part, str)
-            else recordable(part)
-            for key, part in value.items()
-        }
-    if isinstance(value, list):
-        return [recordable(part) for part in value]
-    return value

@@ -169,6 +169,14 @@ class SessionDriver:
     async def _ask_and_wait(self, effect: fx.Ask, facts: dict[str, Any]) -> None:
         self._answer(effect.question, await self._admission.admit(effect.action, facts))
 
+    async def permit(self, action: str, facts: Mapping[str, Any]) -> str | None:
+        """Ask admission about a tool; return its refusal in words for the client."""
+        verdict = await self._admission.admit(action, {**self._principal_facts, **facts})
+        if not isinstance(verdict, Denied):
+            return None
+        self._observer.denied(verdict)
+        return verdict.fault().message
+
     def _answer(self, question: int, verdict: Verdict) -> None:
         if isinstance(verdict, Denied):
             self._observer.denied(verdict)

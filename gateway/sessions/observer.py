@@ -13,6 +13,7 @@ from typing import Any, Literal
 from gateway.recording.recorder import SessionRecorder
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics, tracing
+from gateway.tools.ports import LogEntry
 from realtime.engine import BrainSpent, ToolCall
 from realtime.events.server import (
     ErrorEvent,
@@ -119,8 +120,12 @@ class SessionObserver:
         )
 
     def tool_called(self, call: ToolCall) -> None:
-        """The brain made a call; so far every call is the client's to carry out."""
+        """The brain made a call, for whoever carries it out."""
         metrics.TOOL_CALLS.labels(call.route.executor).inc()
+
+    def tool_logged(self, entry: LogEntry) -> None:
+        """Something stands in the action log, or has changed there."""
+        self._recorder.tool_call(entry.row(), entry.at_ms)
 
     def denied(self, verdict: Denied) -> None:
         """Policy said no."""

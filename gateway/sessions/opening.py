@@ -115,17 +115,23 @@ class OpenedSession(AdmittedSession):
             context_tokens=context_tokens(self.config.model),
             import_ms=int(settings.mcp_import_timeout_s * 1000),
             tool_call_ms=int(settings.mcp_call_timeout_s * 1000),
+            tool_call_most_ms=int(settings.mcp_call_most_s * 1000),
+            offered_tools=settings.most_offered_tools,
             tool_rounds=settings.tool_rounds,
         )
-        offered = services.tools.offered(
-            project_id=self._principal.project_id, model=self.config.model
+        whose = {"project_id": self._principal.project_id, "model": self.config.model}
+        traits = replace(
+            self._engine.traits(self._locale.language),
+            tools=services.tools.offered(**whose),
+            actions=services.tools.actions.offered(**whose),
+            actions_only=services.tools.actions.only,
         )
         machine = Session(
             self.config,
             ids=services.ids,
             noise=noise,
             limits=limits,
-            traits=replace(self._engine.traits(self._locale.language), tools=offered),
+            traits=traits,
             opened_ms=int(loop.time() * 1000),
         )
         self.runner = SessionRunner(

@@ -21,6 +21,7 @@ from gateway.sessions.audio import InputDecoder, InputRing, ItemAudio, OutputAud
 from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.encoding import AudioFrames, frame
 from gateway.sessions.hearing import Hearing
+from gateway.sessions.interface import Interface
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
 from gateway.tools.session import SessionTools, Tools
@@ -28,15 +29,14 @@ from realtime.engine import SAMPLE_RATE, SessionFacts
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
 from realtime.events.server import (
+    ItemDone,
     ItemRetrieved,
     ResponseCreated,
     ResponseDone,
 )
 from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
-from realtime.session.inputs import (
-    AudioAppended,
-)
+from realtime.session.inputs import AudioAppended, Refused
 
 RETRIEVED_FORMAT = "pcm16"
 
@@ -76,7 +76,10 @@ class SessionRunner(SessionDriver):
         language = facts.language if facts.language != engine.language else None
         self._hearing = Hearing(engine, self._ring, self.post, language=language)
         self._speaking = Speaking(engine, facts, self._waiting, self.post)
-        self._tools = SessionTools(tools, facts.session_id, self.post)
+        self._tools = SessionTools(
+            tools, facts.session_id, self.post, permit=self.permit, log=observer.tool_logged
+        )
+        self._interface = Interface(tools.actions, observer.tool_logged, principal_facts)
         self._skills = tools.skills
         if self._skills is not None:
             self._skills.enter(facts, self.post)
@@ -115,6 +118,8 @@ class SessionRunner(SessionDriver):
         elif isinstance(effect.event, ResponseDone):
             self._frames.pop(effect.event.response.id, None)
             self._speaking.finished(effect.event.response.id)
+        elif isinstance(effect.event, ItemDone):
+            self._interface.shown(effect.event.item, self.now_ms())
 
     def _send_audio(self, effect: fx.SendAudio) -> None:
         lane = effect.lane
@@ -164,6 +169,15 @@ class SessionRunner(SessionDriver):
     def _call_tool(self, effect: fx.CallTool) -> None:
         self._observer.tool_called(effect.call)
         self._tools.call(effect.call)
+        if effect.call.route.executor == "client":
+            self._interface.handed_over(effect.call, self.now_ms())
+
+    def _ask(self, effect: fx.Ask) -> None:
+        fault = self._interface.told(effect, self.now_ms())
+        if fault is None:
+            super()._ask(effect)
+        else:
+            self.post(Refused(effect.question, fault))
 
     def _turn_ended(self) -> None:
         self._observer.turn_ended(self._loop.time())
@@ -186,6 +200,7 @@ class SessionRunner(SessionDriver):
 _Runner = SessionRunner
 SessionRunner._effects = {
     **SHARED_EFFECTS,
+    fx.Ask: _Runner._ask,
     fx.Send: _Runner._send,
     fx.SendAudio: _Runner._send_audio,
     fx.SendRetrieved: _Runner._send_retrieved,
@@ -211,7 +226,8 @@ SessionRunner._effects = {
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
     fx.CallTool: _Runner._call_tool,
-    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
+    fx.CheckCall: lambda r, e: r._tools.check(e.call),
+    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),
     fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),
     fx.RecordConfig: _Runner._configured,

@@ -10,12 +10,14 @@ from gateway.settings.engines import (
     RelaySetting,
 )
 from gateway.settings.settings import PREFIX, SECRETS_DIR, Settings
-from gateway.settings.tools import WebhookTool
+from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool
 
 __all__ = [
     "PREFIX",
     "SECRETS_DIR",
     "CartesiaSynthesiser",
+    "ClientAction",
+    "ContextUpdate",
     "DeepgramRecogniser",
     "OpenAIRecogniser",
     "OpenAISynthesiser",

@@ -15,7 +15,7 @@ from gateway.settings.engines import (
     RecogniserSetting,
     RelaySetting,
 )
-from gateway.settings.tools import WebhookTool
+from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool
 from ovos_bridge.speech.choices import WAKE_WORDS
 
 PREFIX = "VOICEENGINE_"
@@ -319,6 +319,28 @@ class Settings(BaseSettings):
     )
     mcp_call_timeout_s: float = Field(
         30.0, gt=0, description="Longest time a call of an MCP server's tool may take."
+    )
+    mcp_call_most_s: float = Field(
+        300.0, gt=0, description="The same for a call whose server tells that it goes on."
+    )
+    most_offered_tools: int = Field(
+        128, ge=1, description="Tools that a model is told of at most: the client's own first."
+    )
+    client_actions: list[ClientAction] = Field(
+        default_factory=list,
+        description="Commands that models may give to a client's own interface, a JSON list of "
+        "objects with `name` and optionally `description`, `parameters`, `confirm`, `most_bytes`, "
+        "`models`, `projects`; see docs/tools.md.",
+    )
+    context_updates: list[ContextUpdate] = Field(
+        default_factory=list,
+        description="What an interface may tell the agent unanswered, a JSON list of objects with "
+        "`name` and optionally `description`, `data`, `most_bytes`, `models`, `projects`.",
+    )
+    client_actions_only: bool = Field(
+        False,
+        description="Take no function of a client's besides these actions, and of holders of "
+        "client secrets no system message besides these updates.",
     )
     tool_rounds: int = Field(
         8, ge=1, le=64, description="How often calls may follow calls within one response."

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 from sqlalchemy import Select, select
 
 from gateway.store.database import Database
-from gateway.store.tables import Event, Item, RealtimeSession, Usage
+from gateway.store.tables import Event, Item, RealtimeSession, ToolCallRow, Usage
 
 Row: TypeAlias = dict[str, Any]
-Recorded: TypeAlias = RealtimeSession | Item | Event | Usage
+Recorded: TypeAlias = RealtimeSession | Item | Event | Usage | ToolCallRow
 MOST_ROWS = 1_000
 
 
@@ -55,6 +55,11 @@ class ProjectRepository:
         """Return the tokens of a session's responses."""
         chosen = self._of(Usage).where(Usage.session_id == session_id)
         return await self._rows(chosen.order_by(Usage.created_at), limit)
+
+    async def tool_calls(self, session_id: str, *, limit: int = MOST_ROWS) -> list[Row]:
+        """Return a session's action log in order."""
+        chosen = self._of(ToolCallRow).where(ToolCallRow.session_id == session_id)
+        return await self._rows(chosen.order_by(ToolCallRow.at_ms, ToolCallRow.call_id), limit)
 
     def _of(self, table: type[Recorded]) -> Select[Any]:
         return select(table).where(

@@ -94,6 +94,8 @@ class ClientSecret(_Owned, Base):
     key_id: Mapped[str] = mapped_column(Key)
     request_id: Mapped[str] = mapped_column(Key)
     session: Mapped[dict[str, Any]] = mapped_column(Json)
+    sealed: Mapped[str | None] = mapped_column(Text)
+    """The session's own secrets, encrypted."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int] = mapped_column(BigInteger)
     __table_args__ = (Index("ix_client_secrets_expires_at", "expires_at"),)
@@ -138,6 +140,28 @@ class Event(_Owned, Base):
     direction: Mapped[str] = mapped_column(String(8))
     type: Mapped[str] = mapped_column(String(128))
     body: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class ToolCallRow(_Owned, Base):
+    """The action log: what tools did and were refused, whoever carried it out."""
+
+    __tablename__ = "tool_calls"
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"), primary_key=True)
+    response_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    """Empty for what belongs to no response: an import, a context update."""
+    call_id: Mapped[str] = mapped_column(String(512), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    executor: Mapped[str] = mapped_column(String(16))
+    server_label: Mapped[str] = mapped_column(String(128))
+    name: Mapped[str] = mapped_column(String(256))
+    arguments: Mapped[str] = mapped_column(Text)
+    output: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    status: Mapped[str] = mapped_column(String(16))
+    approval: Mapped[str] = mapped_column(String(16))
+    approval_request_id: Mapped[str | None] = mapped_column(String(512))
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Usage(_Owned, Base):

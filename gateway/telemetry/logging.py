@@ -31,6 +31,9 @@ CHATTY = (
 )  # fmt: skip
 """Libraries that log too much; at debug even rows, bodies and headers: what was said, and keys."""
 
+SILENT = ("mcp.client", "mcp.shared", "client")
+"""A library's loggers that tell what servers sent, with the fault; we log that there was one."""
+
 _SECRETS = re.compile(r"(sk-|ek_|Bearer\s+|eyJ)[A-Za-z0-9._\-]{6,}")
 
 
@@ -95,3 +98,5 @@ def configure(*, level: str, form: Literal["json", "text"]) -> None:
     logging.getLogger("uvicorn.access").disabled = True
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for silent in SILENT:
+        logging.getLogger(silent).setLevel(logging.CRITICAL + 1)

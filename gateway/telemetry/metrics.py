@@ -30,8 +30,20 @@ TOOL_CALLS = Counter(
     registry=REGISTRY,
 )  # fmt: skip
 TOOL_RESULTS = Counter(
-    "voiceengine_tool_results", "Ended calls that the gateway carried out.",
+    "voiceengine_tool_results", "Ended calls that the gateway carried out or refused.",
     ["executor", "status"], registry=REGISTRY,
+)  # fmt: skip
+TOOL_SECONDS = Histogram(
+    "voiceengine_tool_seconds", "Time of a call that the gateway carried out.", ["executor"],
+    buckets=_SECONDS, registry=REGISTRY,
+)  # fmt: skip
+TOOL_IMPORTS = Counter(
+    "voiceengine_tool_imports", "Imports of the tools of MCP servers, by how they ended.",
+    ["status"], registry=REGISTRY,
+)  # fmt: skip
+CONTEXT_UPDATES = Counter(
+    "voiceengine_context_updates", "What interfaces told the agent: completed, refused.",
+    ["status"], registry=REGISTRY,
 )  # fmt: skip
 TURN_LATENCY_SECONDS = Histogram(
     "voiceengine_turn_latency_seconds",

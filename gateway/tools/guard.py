@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx2
@@ -17,10 +17,12 @@ import httpx2
 PORTS = frozenset({443, 8443})
 RESOLVE_TIMEOUT_S = 5.0
 MOST_BYTES = 5 * 1024 * 1024
-"""Of one answer that is not a stream of events."""
+"""Of one answer, or of one event of a stream of events."""
 
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _NAT64 = IPv6Network("64:ff9b::/96")
 Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
 
 class AddressRefused(httpx2.ConnectError):
@@ -54,7 +56,12 @@ def origin(url: httpx2.URL) -> str:
     return f"{url.scheme}://{url.host.lower()}:{port}"
 
 
-async def _resolve(host: str, port: int) -> list[Address]:
+async def resolved(host: str, port: int) -> list[Address]:
+    """Return the addresses of a name.
+
+    Raises:
+        httpx2.ConnectError: it has none.
+    """
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_TIMEOUT_S):
@@ -67,7 +74,8 @@ async def _resolve(host: str, port: int) -> list[Address]:
 class Guard:
     """Decides where a connection may go; `allowed` are origins such as `http://10.0.0.5:8000`."""
 
-    def __init__(self, allowed: Collection[str] = ()) -> None:
+    def __init__(self, allowed: Collection[str] = (), *, resolve: Resolve = resolved) -> None:
+        self._resolve = resolve
         self._allowed = frozenset(origin(httpx2.URL(one)) for one in allowed)
 
     async def address(self, url: httpx2.URL) -> Address:
@@ -81,22 +89,24 @@ class Guard:
         trusted = origin(url) in self._allowed
         if not trusted and (url.scheme != "https" or port not in PORTS):
             raise AddressRefused("Only HTTPS at its usual ports may be reached.")
-        found = await _resolve(url.host, port)
+        found = await self._resolve(url.host, port)
         if not found or not (trusted or all(is_public(address) for address in found)):
             raise AddressRefused("The address is not public.")
         return found[0]
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A body that ends with a fault beyond its bound."""
+    """A body that ends with a fault beyond its bound; an event's end begins the count anew."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, *, events: bool) -> None:
         self._stream = stream
+        self._events = events
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         read = 0
         async for piece in self._stream:
-            read += len(piece)
+            ended = max(piece.rfind(end) for end in EVENT_ENDS) if self._events else -1
+            read = len(piece) - ended if ended >= 0 else read + len(piece)
             if read > MOST_BYTES:
                 raise AnswerTooLong("The answer is too long.")
             yield piece
@@ -135,8 +145,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
         response = await self._inner.handle_async_request(sent)
         stream = response.stream
-        if isinstance(stream, httpx2.AsyncByteStream) and not _is_event_stream(response):
-            response.stream = _Bounded(stream)
+        if isinstance(stream, httpx2.AsyncByteStream):
+            response.stream = _Bounded(stream, events=_is_event_stream(response))
         return response
 
     async def aclose(self) -> None:

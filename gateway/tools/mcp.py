@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import structlog
 from mcp import Client, MCPError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, TextContent, Tool
+from mcp.types import CONNECTION_CLOSED, CallToolResult, TextContent, Tool
 
 from gateway.tools.guard import Guard, guarded_client
 from realtime.events.mcp_items import (
@@ -32,13 +33,24 @@ EVENTS_TIMEOUT_S = 300.0
 """Longest silence of a stream of events."""
 
 MOST_TOOLS = 1_000
+MOST_LIST_CHARS = 1_048_576
+"""Of all names, descriptions and schemas of a server's tools, as JSON."""
+
 MOST_PAGES = 50
 MOST_OUTPUT_CHARS = 65_536
 """Of a result, as the model reads it."""
 
+HTTP_FAULT = "Server returned an error response"
+FORGOTTEN = "Session terminated"
+"""The library's words for an HTTP status that is no success, and for 404 under a session."""
+
 GONE = McpExecutionError(message="The tool's server cannot be reached.")
 
 _log = structlog.get_logger("mcp")
+
+
+class TooManyTools(Exception):
+    """A server lists more than the client can be shown."""
 
 
 class McpConnection:
@@ -48,6 +60,8 @@ class McpConnection:
         self.server = server
         self._guard = guard
         self._closing = asyncio.Event()
+        self._refused_with: int | None = None
+        """The last HTTP status that was none of success; the library keeps it to itself."""
         loop = asyncio.get_running_loop()
         self._client: asyncio.Future[Client] = loop.create_future()
         # The library's scopes must be left in the task that entered them.
@@ -56,12 +70,13 @@ class McpConnection:
     @property
     def ended(self) -> bool:
         """The connection is over; another one must be opened."""
-        return self._task.done()
+        return self._task.done() or self._closing.is_set()
 
     async def tools(self) -> tuple[McpListedTool, ...]:
         """Return the server's tools.
 
         Raises:
+            TooManyTools: they are more, or longer, than anybody wants to read.
             Exception: whatever the library raises; the import failed.
         """
         client = await asyncio.shield(self._client)
@@ -71,23 +86,56 @@ class McpConnection:
             page = await client.list_tools(cursor=cursor)
             found += [_listed(tool) for tool in page.tools]
             cursor = page.next_cursor
-            if cursor is None or len(found) >= MOST_TOOLS:
+            if len(found) > MOST_TOOLS:
                 break
-        return tuple(found[:MOST_TOOLS])
+            if cursor is None:
+                return _bounded(found)
+        raise TooManyTools
 
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> str | McpError:
-        """Call a tool and return its output, or why there is none."""
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        progressed: Callable[[], None] = lambda: None,
+    ) -> str | McpError:
+        """Call a tool and return its output, or why there is none.
+
+        `progressed` is called whenever the server tells that it goes on.
+        """
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            del progress, total, message  # the wire has no word for them
+            progressed()
+
+        calling: asyncio.Future[Any] | None = None
         try:
             client = await asyncio.shield(self._client)
-            calling = asyncio.ensure_future(client.call_tool(name, dict(arguments)))
+            calling = asyncio.ensure_future(
+                client.call_tool(name, dict(arguments), progress_callback=on_progress)
+            )
             await asyncio.wait({calling, self._task}, return_when=asyncio.FIRST_COMPLETED)
-            if not calling.done():
-                calling.cancel()
-                return GONE
-            return _output(calling.result())
+            return _output(calling.result()) if calling.done() else GONE
         except Exception as error:  # noqa: BLE001 -- whatever a server does fails its call
             _log.info("mcp_call_failed", server=self.server.label, error=type(error).__name__)
-            return fault_of(error)
+            return self._fault(error)
+        finally:
+            if calling is not None:
+                calling.cancel()
+
+    def _fault(self, error: Exception) -> McpError:
+        """Tell what went wrong; a session that the server forgot is not used again."""
+        fault = fault_of(error)
+        if isinstance(fault, McpProtocolError):
+            status = self._refused_with
+            if fault.message == HTTP_FAULT and status is not None:
+                return http_fault(status)
+            if fault.code != CONNECTION_CLOSED and fault.message != FORGOTTEN:
+                return fault
+        if not isinstance(fault, McpHttpError):
+            self._closing.set()
+            return GONE
+        return fault
 
     async def close(self) -> None:
         """End the session with the server."""
@@ -135,7 +183,19 @@ class McpConnection:
     ) -> httpx2.AsyncClient:
         del auth  # we never give the library any
         limit = timeout or httpx2.Timeout(CONNECT_TIMEOUT_S)
-        return guarded_client(self._guard, headers=headers, timeout=limit)
+        client = guarded_client(self._guard, headers=headers, timeout=limit)
+        client.event_hooks = {"response": [self._answered]}
+        return client
+
+    async def _answered(self, response: httpx2.Response) -> None:
+        if not response.is_success:
+            self._refused_with = response.status_code
+
+
+def _bounded(tools: list[McpListedTool]) -> tuple[McpListedTool, ...]:
+    if sum(len(json.dumps(asdict(tool))) for tool in tools) > MOST_LIST_CHARS:
+        raise TooManyTools
+    return tuple(tools)
 
 
 def _listed(tool: Tool) -> McpListedTool:
@@ -167,9 +227,13 @@ def fault_of(error: BaseException) -> McpError:
     if isinstance(error, MCPError):
         return McpProtocolError(code=error.code, message=error.message)
     if isinstance(error, httpx2.HTTPStatusError):
-        code = error.response.status_code
-        return McpHttpError(code=code, message=f"The tool's server answered {code}.")
+        return http_fault(error.response.status_code)
     return GONE
+
+
+def http_fault(status: int) -> McpHttpError:
+    """Return the client's form of an HTTP status."""
+    return McpHttpError(code=status, message=f"The tool's server answered {status}.")
 
 
 def _words(error: BaseException) -> str:

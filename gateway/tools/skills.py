@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
+from gateway.tools.ports import Kind
 from realtime.engine import (
     BrainFailed,
     BrainFinished,
@@ -49,7 +50,7 @@ SILENT = "The skills had nothing to say."
 class SkillsTool:
     """One for all sessions; each is known from `enter` to `leave`."""
 
-    kind: Literal["skill"] = "skill"
+    kind: Kind = "skill"
 
     def __init__(self, brain: Brain, *, timeout_s: float) -> None:
         """`timeout_s` bounds one request."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx2
 import structlog
-from jsonschema import Draft202012Validator
 
 from gateway.settings import WebhookTool
 from gateway.tools.guard import AddressRefused, Guard, guarded_client
+from gateway.tools.ports import Kind
+from gateway.tools.schemas import finding, validator
 from realtime.engine import FunctionSpec, ToolCall, ToolRoute
 from realtime.events.mcp_items import McpError, McpExecutionError, McpHttpError
 
@@ -28,15 +29,20 @@ _log = structlog.get_logger("webhook")
 class Webhook:
     """One tool."""
 
+    kind: Kind = "webhook"
+
     def __init__(self, tool: WebhookTool, guard: Guard) -> None:
         self.tool = tool
-        self._arguments = Draft202012Validator(tool.parameters)
-        self._result = Draft202012Validator(tool.result) if tool.result is not None else None
+        self._arguments = validator(tool.parameters, of=f"parameters of {tool.name}")
+        self._result = (
+            None if tool.result is None else validator(tool.result, of=f"result of {tool.name}")
+        )
         self._client = guarded_client(guard, timeout=httpx2.Timeout(tool.timeout_s))
 
     def function(self) -> FunctionSpec:
         """Return the tool as a brain sees it."""
         attempts = self.tool.retries + 1
+        pauses_s = FIRST_PAUSE_S * (2**self.tool.retries - 1)
         return FunctionSpec(
             name=self.tool.name,
             description=self.tool.description,
@@ -44,17 +50,21 @@ class Webhook:
             route=ToolRoute(
                 executor="gateway",
                 shown_as="mcp_call" if self.tool.shown else "nothing",
-                deadline_ms=int(self.tool.timeout_s * 1000) * attempts + 2_000,
+                deadline_ms=int((self.tool.timeout_s * attempts + pauses_s) * 1000) + 2_000,
                 server_label=SERVER_LABEL,
                 tool_name=self.tool.name,
             ),
         )
 
+    def offered_to(self, *, project_id: str, model: str) -> bool:
+        """Say whether a project's sessions of a model have it."""
+        return self.tool.offered_to(project_id=project_id, model=model)
+
     async def call(
         self, call: ToolCall, arguments: dict[str, Any], *, session_id: str
     ) -> str | McpError:
         """Call the endpoint and return its output, or why there is none."""
-        wrong = _finding(self._arguments, arguments)
+        wrong = finding(self._arguments, arguments)
         if wrong is not None:
             return McpExecutionError(message=f"The arguments do not fit: {wrong}")
         body = {
@@ -99,7 +109,7 @@ class Webhook:
             result = answer.json()
         except ValueError:
             return McpExecutionError(message="The tool's result is no JSON.")
-        wrong = _finding(self._result, result)
+        wrong = finding(self._result, result)
         if wrong is not None:
             return McpExecutionError(message="The tool's result does not fit its schema.")
         return json.dumps(result, ensure_ascii=False)[:MOST_OUTPUT_CHARS]
@@ -107,8 +117,3 @@ class Webhook:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
-
-
-def _finding(validator: Draft202012Validator, value: object) -> str | None:
-    found = next(iter(validator.iter_errors(value)), None)
-    return None if found is None else f"{found.json_path}: {found.message}"[:300]

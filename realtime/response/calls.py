@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from realtime.conversation import call_context
-from realtime.engine import BrainUsage, ContextItem, ToolCall, ToolRoute
+from realtime.engine import ContextItem, ToolCall, ToolRoute
 from realtime.events.items import ItemStatus
 from realtime.events.mcp_events import (
     McpCallArgumentsDelta,
@@ -21,7 +21,8 @@ from realtime.events.mcp_items import (
     McpError,
     McpExecutionError,
 )
-from realtime.session.effects import CallTool, CancelTool
+from realtime.session.effects import CallTool, CancelTool, CheckCall
+from realtime.session.inputs import ToolProgressed, ToolReturned
 from realtime.session.outbox import Outbox
 
 CANCELLED = McpExecutionError(message="The call was cancelled.")
@@ -32,7 +33,7 @@ class ToolOutput:
     """A call that the gateway carries out; a hidden one never reaches the wire."""
 
     item_id: str
-    index: int
+    index: int = 0
     call_id: str
     name: str
     """The brain's word for the tool."""
@@ -46,6 +47,8 @@ class ToolOutput:
     told: bool = False
     """The client knows that it runs."""
     due_ms: int | None = None
+    most_ms: int | None = None
+    """No progress moves `due_ms` beyond this."""
     returned: bool = False
     output: str | None = None
     error: McpError | None = None
@@ -53,7 +56,7 @@ class ToolOutput:
     @property
     def hidden(self) -> bool:
         """The client sees nothing of it."""
-        return self.route.shown_as == "nothing"
+        return self.route.shown_as == "nothing" or self.route.checked
 
     @property
     def running(self) -> bool:
@@ -111,7 +114,7 @@ class ApprovalOutput:
     """A call that the client must agree to; it is shown when its arguments are whole."""
 
     item_id: str
-    index: int
+    index: int = 0
     call_id: str
     name: str
     route: ToolRoute
@@ -167,7 +170,26 @@ class ToolRunner:
                 output.started = True
                 if output.route.deadline_ms is not None:
                     output.due_ms = now_ms + output.route.deadline_ms
-                self._outbox.do(CallTool(output.call(self._response_id)))
+                    output.most_ms = now_ms + (output.route.most_ms or output.route.deadline_ms)
+                call = output.call(self._response_id)
+                self._outbox.do(CheckCall(call) if output.route.checked else CallTool(call))
+
+    def reported(
+        self, outputs: Sequence[object], report: ToolReturned | ToolProgressed, now_ms: int
+    ) -> None:
+        """Take the end of a call, or the word that it goes on."""
+        for output in outputs:
+            if not isinstance(output, ToolOutput) or not output.running:
+                continue
+            if output.call_id != report.call_id:
+                continue
+            if isinstance(report, ToolReturned):
+                output.returned = True
+                output.output, output.error = report.output, report.error
+            elif output.most_ms is not None:
+                wait_ms = output.route.deadline_ms or 0
+                output.due_ms = min(now_ms + wait_ms, output.most_ms)
+            return
 
     def arguments(self, output: ToolOutput, delta: str) -> None:
         """Send more arguments."""
@@ -221,7 +243,9 @@ class ToolRunner:
                 continue
             if output.due_ms is not None and now_ms >= output.due_ms:
                 seconds = (output.route.deadline_ms or 0) / 1000
-                self._cancel(output, f"The tool did not answer within {seconds:g} seconds.")
+                self._cancel(
+                    output, f"The tool did not answer within {seconds:g} seconds.", late=True
+                )
 
     def cancel(self, outputs: Sequence[object]) -> None:
         """Nobody waits for the calls any more."""
@@ -229,9 +253,9 @@ class ToolRunner:
             if isinstance(output, ToolOutput) and output.running:
                 self._cancel(output, CANCELLED.message)
 
-    def _cancel(self, output: ToolOutput, why: str) -> None:
+    def _cancel(self, output: ToolOutput, why: str, *, late: bool = False) -> None:
         output.returned, output.error = True, McpExecutionError(message=why)
-        self._outbox.do(CancelTool(self._response_id, output.call_id))
+        self._outbox.do(CancelTool(self._response_id, output.call_id, late))
 
 
 def due_ms(outputs: Sequence[object]) -> int | None:
@@ -242,15 +266,3 @@ def due_ms(outputs: Sequence[object]) -> int | None:
         if isinstance(output, ToolOutput) and output.running and output.due_ms is not None
     ]
     return min(dues, default=None)
-
-
-def summed(before: BrainUsage | None, more: BrainUsage | None) -> BrainUsage | None:
-    """Return what several rounds used; unknown if one is."""
-    if before is None or more is None:
-        return more
-    return replace(
-        more,
-        input_text_tokens=before.input_text_tokens + more.input_text_tokens,
-        output_text_tokens=before.output_text_tokens + more.output_text_tokens,
-        cached_text_tokens=before.cached_text_tokens + more.cached_text_tokens,
-    )

@@ -25,7 +25,8 @@ class MessageOutput:
     """A message being made; samples are canonical."""
 
     item_id: str
-    index: int
+    index: int = 0
+    """Its place among what is shown; known when it is opened."""
     spoken: bool
     opened: bool = False
     waiting_text: str = ""
@@ -76,7 +77,8 @@ class CallOutput:
     """A function call being made."""
 
     item_id: str
-    index: int
+    index: int = 0
+    """Its place among what is shown; known when it is opened."""
     call_id: str
     name: str
     route: ToolRoute
@@ -115,6 +117,20 @@ class CallOutput:
             call_id=self.call_id,
             arguments="" if status == "in_progress" else self.arguments,
         )
+
+
+def handed_over(output: ToolOutput) -> CallOutput | ApprovalOutput:
+    """Return what the client gets of a call that was found in order: the call, or a question."""
+    ask = output.route.approval == "client" and output.approval_request_id is None
+    kind: type[CallOutput | ApprovalOutput] = ApprovalOutput if ask else CallOutput
+    return kind(
+        item_id=output.item_id,
+        call_id=output.call_id,
+        name=output.name,
+        route=output.route,
+        waiting_arguments=output.arguments,
+        ended=True,
+    )
 
 
 Output: TypeAlias = MessageOutput | CallOutput | ToolOutput | ApprovalOutput

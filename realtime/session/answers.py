@@ -11,15 +11,8 @@ from dataclasses import replace
 
 from realtime.conversation import Entry, context_items
 from realtime.engine import (
-    SAMPLE_RATE,
-    BrainCallArguments,
-    BrainCallFinished,
-    BrainCallStarted,
-    BrainFailed,
-    BrainFinished,
     BrainReport,
     BrainRequest,
-    BrainText,
     ContextItem,
     EngineFault,
     SpeechReport,
@@ -39,16 +32,14 @@ from realtime.response.machine import CancelReason, LiveResponse
 from realtime.response.settings import ResponseSettings, response_settings
 from realtime.session.approvals import Approvals
 from realtime.session.commands import sent_context
-from realtime.session.effects import (
-    ReportPlayback,
-    ReserveTokens,
-    SendRateLimits,
-)
+from realtime.session.effects import ReserveTokens, SendRateLimits
 from realtime.session.imports import Imports
-from realtime.session.inputs import ToolReturned
+from realtime.session.inputs import ToolProgressed, ToolReturned
+from realtime.session.playback import Playback
 from realtime.session.prepared import Prepared
 from realtime.session.state import SessionState
 from realtime.tokens import entry_tokens, item_tokens
+from realtime.tools.offers import bounded
 from realtime.truncation import fit, truncation_rule
 from realtime.turns.transcripts import Transcripts
 from realtime.usage import (
@@ -81,7 +72,7 @@ class Answers:
         self._transcripts = transcripts
         self._default: LiveResponse | None = None
         self._others: dict[str, LiveResponse] = {}
-        self._playing_until_ms: int | None = None
+        self._playback = Playback(state.outbox)
         self.ended = 0
         """Responses of the conversation that are over."""
 
@@ -100,7 +91,7 @@ class Answers:
     @property
     def playing(self) -> bool:
         """The caller still hears an answer, as far as can be told from what was sent."""
-        return self._playing_until_ms is not None
+        return self._playback.until_ms is not None
 
     def check_free(self, params: ResponseParams | None) -> None:
         """Refuse a second response in the conversation.
@@ -167,9 +158,7 @@ class Answers:
         """Begin a response whose words are known already: nobody is asked to think."""
         response = self._new(self._settings(None, language=volunteered.language))
         response.announce()
-        response.thinking_since = now_ms
-        response.text_made(BrainText(response.id, volunteered.text))
-        response.brain_finished(BrainFinished(response.id))
+        response.say(volunteered.text, now_ms)
 
     def create_refused(self, fault: WireFault) -> None:
         """Begin an automatic response that policy refused: it fails at once (DECISIONS 2.2)."""
@@ -297,6 +286,7 @@ class Answers:
     ) -> BrainRequest:
         own = settings.function_specs(without=self._state.narrowed)
         choice, tools = settings.choice(self._imports.offered(settings.tools, own))
+        tools = bounded(tools, choice, most=self._state.limits.offered_tools)
         return BrainRequest(
             response_id=settings.response_id,
             items=context,
@@ -315,11 +305,11 @@ class Answers:
         for response in self.live():
             self._think(response, now_ms)
 
-    def tool_returned(self, report: ToolReturned) -> None:
-        """Hand a result to its response; a stale one is ignored."""
+    def tool_reported(self, report: ToolReturned | ToolProgressed, now_ms: int) -> None:
+        """Hand a report of a call to its response; a stale one is ignored."""
         response = self._by_id(report.response_id)
         if response is not None:
-            response.tool_returned(report)
+            response.tool_reported(report, now_ms)
 
     def transcribed(self, item_id: str, fault: EngineFault | None, now_ms: int) -> None:
         """A transcript that responses may wait for is known, or never will be."""
@@ -335,21 +325,8 @@ class Answers:
     def brain_reported(self, report: BrainReport) -> None:
         """Hand a report to its response; a stale one is ignored."""
         response = self._by_id(report.response_id)
-        if response is None or response.thinking_since is None:
-            return
-        match report:
-            case BrainText():
-                response.text_made(report)
-            case BrainCallStarted():
-                response.call_started(report)
-            case BrainCallArguments():
-                response.call_argued(report)
-            case BrainCallFinished():
-                response.call_finished(report)
-            case BrainFinished():
-                response.brain_finished(report)
-            case BrainFailed():
-                response.brain_failed(report)
+        if response is not None and response.thinking_since is not None:
+            response.brain_reported(report)
 
     def speech_reported(self, report: SpeechReport) -> None:
         """Hand a report to the response that owns the segment; a stale one is ignored."""
@@ -370,22 +347,14 @@ class Answers:
             before = response.sent_samples
             response.advance(now_ms)
             if response is self._default:
-                self._account_playback(response.sent_samples - before, now_ms)
+                if response.sent_samples > before:
+                    self._state.has_spoken = True
+                    self._playback.sent(response.sent_samples - before, now_ms)
                 self.approvals.requested(response.to_approve)
                 response.to_approve.clear()
             if response.done:
                 self._forget(response, now_ms)
-        if self._playing_until_ms is not None and now_ms >= self._playing_until_ms:
-            self._end_playback()
-
-    def _account_playback(self, samples: int, now_ms: int) -> None:
-        if samples == 0:
-            return
-        self._state.has_spoken = True
-        if self._playing_until_ms is None:
-            self._state.outbox.do(ReportPlayback(playing=True))
-        start = max(self._playing_until_ms or now_ms, now_ms)
-        self._playing_until_ms = start + samples * 1000 // SAMPLE_RATE
+        self._playback.advance(now_ms)
 
     def _forget(self, response: LiveResponse, now_ms: int) -> None:
         if response is self._default:
@@ -398,7 +367,7 @@ class Answers:
 
     def deadline(self) -> int | None:
         """Return when `advance` has something to do, if it depends on time alone."""
-        earliest = self._playing_until_ms
+        earliest = self._playback.until_ms
         for response in self.live():
             due = response.deadline()
             if due is not None and (earliest is None or due < earliest):
@@ -422,17 +391,12 @@ class Answers:
         """The caller speaks: stop the conversation's response, and playback with it."""
         if self._default is not None:
             self._stop(self._default, "turn_detected")
-        self._end_playback()
+        self._playback.end()
 
     def _stop(self, response: LiveResponse, reason: CancelReason) -> None:
         response.cancel(reason)
         if response is self._default:
-            self._end_playback()
-
-    def _end_playback(self) -> None:
-        if self._playing_until_ms is not None:
-            self._playing_until_ms = None
-            self._state.outbox.do(ReportPlayback(playing=False))
+            self._playback.end()
 
     def end_all(self) -> None:
         """The session is over: close out what is live."""

@@ -285,6 +285,15 @@ class CancelTool:
 
     response_id: str
     call_id: str
+    late: bool = False
+    """Its deadline has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCall:
+    """May this call be handed to the client? Answered by `ToolReturned`, an error being the no."""
+
+    call: ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +365,7 @@ Effect: TypeAlias = (
     | SendRateLimits
     | CallTool
     | CancelTool
+    | CheckCall
     | ImportTools
     | CancelImport
     | RecordUsage

@@ -21,7 +21,8 @@ from realtime.events.mcp_items import McpListedTool, McpListToolsItem
 from realtime.events.server import ItemAdded, ItemDone
 from realtime.session.effects import CancelImport, ImportTools
 from realtime.session.state import SessionState
-from realtime.tools.mcp import McpDefinition, McpServer, brain_name, mcp_functions
+from realtime.tools.mcp import McpDefinition, McpServer, mcp_functions
+from realtime.tools.offers import named, with_actions
 
 
 @dataclass(slots=True)
@@ -145,15 +146,18 @@ class Imports:
         The client's keep their names; another tool of the same name gets a longer one.
         """
         state = self._state
-        named = {function.name: function for function in own}
         more = list(state.traits.tools)
         for tool in tools:
             known = self._servers.get(tool["server_label"]) if tool["type"] == "mcp" else None
             if known is not None and known.tools is not None:
-                more += mcp_functions(tool, known.tools, deadline_ms=state.limits.tool_call_ms)
-        for function in more:
-            if function.name not in state.narrowed:
-                label = function.route.server_label or "gateway"
-                name = brain_name(function.name, label, named)
-                named[name] = replace(function, name=name)
-        return tuple(named.values())
+                more += mcp_functions(
+                    tool,
+                    known.tools,
+                    deadline_ms=state.limits.tool_call_ms,
+                    most_ms=state.limits.tool_call_most_ms,
+                )
+        traits = state.traits
+        return named(
+            with_actions(own, traits.actions, only=traits.actions_only),
+            (function for function in more if function.name not in state.narrowed),
+        )

@@ -144,6 +144,14 @@ class ToolReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolProgressed:
+    """A call of the gateway's goes on: its deadline moves, up to the route's `most_ms`."""
+
+    response_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """A media leg played the item up to `ms`; a WebSocket never says so."""
 
@@ -183,6 +191,10 @@ class SessionLimits:
     """How long an MCP server may take to tell its tools."""
     tool_call_ms: int = 30_000
     """How long a call of an MCP server's tool may take."""
+    tool_call_most_ms: int = 300_000
+    """How long it may take if the server tells that it goes on."""
+    offered_tools: int = 128
+    """How many tools a brain is told of at most."""
     tool_rounds: int = 8
     """How often a brain is asked again within a response after calls of the gateway's."""
     listening_ms: int = 15_000
@@ -207,6 +219,10 @@ class EngineTraits:
     """Tools that the gateway runs, whoever the client is."""
     speculations: int = 0
     """Answers that may be begun for one turn before it is certain that it has ended."""
+    actions: tuple[FunctionSpec, ...] = ()
+    """Commands that the client's interface may declare (ADR 0019)."""
+    actions_only: bool = False
+    """The client may declare no other function."""
 
 
 Input: TypeAlias = (
@@ -224,6 +240,7 @@ Input: TypeAlias = (
     | ToolsImported
     | ToolsNotImported
     | ToolReturned
+    | ToolProgressed
     | Heard
     | Drained
     | Shutdown

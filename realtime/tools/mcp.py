@@ -22,7 +22,7 @@ CONNECTORS: Final = tuple(
     )
 )  # fmt: skip
 _PLACES: Final = ("server_url", "connector_id", "tunnel_id")
-_SECRET: Final = ("authorization", "headers")
+SECRET_FIELDS: Final = ("authorization", "headers")
 """Never shown nor recorded."""
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
@@ -98,7 +98,7 @@ def _definition(tool: JsonObject, path: str) -> McpDefinition:
     server = McpServer(
         label=tool["server_label"], url=tool.get("server_url"), headers=_headers(tool, path)
     )
-    shown = {name: value for name, value in tool.items() if name not in _SECRET}
+    shown = {name: value for name, value in tool.items() if name not in SECRET_FIELDS}
     return McpDefinition(server=server, shown=shown)
 
 
@@ -170,6 +170,7 @@ def mcp_functions(
     tools: Iterable[McpListedTool],
     *,
     deadline_ms: int,
+    most_ms: int | None = None,
 ) -> Iterable[FunctionSpec]:
     """Yield the allowed tools of a server as functions; names may still collide."""
     for tool in tools:
@@ -183,6 +184,7 @@ def mcp_functions(
                     shown_as="mcp_call",
                     approval="client" if needs_approval(entry, tool) else "not_needed",
                     deadline_ms=deadline_ms,
+                    most_ms=most_ms,
                     server_label=entry["server_label"],
                     tool_name=tool.name,
                 ),

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import Identity
+from gateway.secrets.keyring import Keyring
 from gateway.store import migrate
 from gateway.store.database import Database
 from tests.conftest import missing
@@ -107,6 +108,6 @@ def clock() -> Clock:
 @pytest.fixture
 async def identity(database: Database, clock: Clock) -> Identity:
     """The identity service over the database, with the default project."""
-    service = Identity(database, Pepper(b"p" * 32), unix_s=clock)
+    service = Identity(database, Pepper(b"p" * 32), Keyring({1: b"k" * 32}), unix_s=clock)
     await service.ensure_default_project()
     return service

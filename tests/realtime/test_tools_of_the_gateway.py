@@ -14,14 +14,22 @@ from realtime.engine import (
     BrainReport,
     BrainRequest,
     BrainText,
+    BrainUsage,
     FunctionSpec,
     ToolRoute,
 )
 from realtime.events.mcp_items import McpListedTool
 from realtime.session import effects as fx
-from realtime.session.inputs import EngineTraits, SessionLimits, ToolReturned, ToolsImported
+from realtime.session.inputs import (
+    EngineTraits,
+    SessionLimits,
+    ToolProgressed,
+    ToolReturned,
+    ToolsImported,
+)
 from realtime.tools.mcp import brain_name, is_allowed, needs_approval
-from tests.realtime.driver import Driver, text_item
+from realtime.tools.offers import bounded
+from tests.realtime.driver import Driver, say, text_item
 
 HIDDEN = ToolRoute(executor="gateway", shown_as="nothing", deadline_ms=5_000)
 PRICE = FunctionSpec(name="price", route=HIDDEN)
@@ -183,3 +191,91 @@ def test_name_for_a_model_is_fit_and_unique() -> None:
     assert brain_name("read.file", "docs", {}) == "read_file"
     assert brain_name("read", "docs", {"read": 1}) == "docs_read"
     assert brain_name("read", "docs", {"read": 1, "docs_read": 1}) == "docs_read_2"
+
+
+SLOW = FunctionSpec(
+    name="price",
+    route=ToolRoute(executor="gateway", shown_as="nothing", deadline_ms=5_000, most_ms=12_000),
+)
+
+
+def test_progress_keeps_a_call_alive_up_to_its_cap() -> None:
+    """Each word moves the deadline; no word moves it beyond what a call may take at all."""
+    made = driver(caller("price"), SLOW)
+    made.client("response.create")
+    call = asked(made)[0].call
+    for now_ms in (4_000, 8_000, 11_000):
+        made.run(until_ms=now_ms)
+        made.now_ms = now_ms
+        made.give(ToolProgressed(call.response_id, call.call_id))
+        assert not [effect for effect in made.effects if isinstance(effect, fx.CancelTool)]
+    assert made.machine.deadline() == 12_000
+    made.run()
+    assert fx.CancelTool(call.response_id, call.call_id, late=True) in made.effects
+    assert made.last("response.done")["response"]["status"] == "completed"
+
+
+def test_progress_of_a_call_that_is_over_is_ignored() -> None:
+    """A late word changes nothing."""
+    made = driver(caller("price"), SLOW)
+    made.client("response.create")
+    call = asked(made)[0].call
+    made.give(ToolReturned(call.response_id, call.call_id, "3 euros"))
+    before = len(made.effects)
+    made.give(ToolProgressed(call.response_id, call.call_id))
+    assert len(made.effects) == before
+
+
+def used(given: int, made: int) -> BrainUsage:
+    """Return what a model counted."""
+    return BrainUsage(input_text_tokens=given, output_text_tokens=made)
+
+
+def counting(*counts: BrainUsage | None) -> Any:
+    """Return a brain that calls once, then answers, and counts each time."""
+    left = list(counts)
+
+    def think(request: BrainRequest) -> list[BrainReport]:
+        reports = caller("price")(request)
+        return [*reports[:-1], BrainFinished(request.response_id, usage=left.pop(0))]
+
+    return think
+
+
+def usage_of(made: Driver) -> dict[str, Any]:
+    """Call once, and return the response's usage."""
+    made.client("conversation.item.create", item=text_item("price?"))
+    made.client("response.create")
+    call = asked(made)[0].call
+    made.give(ToolReturned(call.response_id, call.call_id, "three euros and twenty cents"))
+    return dict(made.last("response.done")["response"]["usage"])
+
+
+def test_usage_of_every_round_is_counted() -> None:
+    """The model read twice and wrote twice."""
+    rounds = [used(100, 10), used(140, 20)]
+    usage = usage_of(driver(counting(*rounds), PRICE))
+    assert (usage["input_tokens"], usage["output_tokens"]) == (240, 30)
+
+
+@pytest.mark.parametrize("counts", [(None, used(140, 20)), (used(100, 10), None)])
+def test_usage_is_estimated_where_a_round_was_not_counted(
+    counts: tuple[BrainUsage | None, BrainUsage | None],
+) -> None:
+    """Half a count would be too little: all rounds are estimated, and marked so."""
+    plain = driver(say("Hello."), PRICE)
+    plain.client("conversation.item.create", item=text_item("price?"))
+    plain.client("response.create")
+    once = plain.last("response.done")["response"]["usage"]["input_tokens"]
+    made = driver(counting(*counts), PRICE)
+    assert usage_of(made)["input_tokens"] > 2 * once
+    recorded = [effect for effect in made.effects if isinstance(effect, fx.RecordUsage)]
+    assert recorded[-1].estimated
+
+
+def test_brain_is_told_of_no_more_tools_than_the_bound() -> None:
+    """The client's come first, and the one that must be called is among them."""
+    tools = tuple(FunctionSpec(name=f"t{number}") for number in range(500))
+    assert [tool.name for tool in bounded(tools, "auto", most=3)] == ["t0", "t1", "t2"]
+    assert [tool.name for tool in bounded(tools, "function:t400", most=3)] == ["t0", "t1", "t400"]
+    assert bounded(tools[:3], "auto", most=3) == tools[:3]

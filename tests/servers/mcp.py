@@ -15,8 +15,11 @@ from typing import Annotated
 
 import uvicorn
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 from pydantic import Field
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,6 +49,14 @@ def server(tools: int) -> MCPServer:
         """End the server in the middle of the call."""
         os._exit(1)
 
+    @made.tool()
+    async def steps(context: Context, every_ms: int, count: int) -> str:
+        """Take many steps, and say so at each."""
+        for step in range(count):
+            await asyncio.sleep(every_ms / 1000)
+            await context.report_progress(step + 1, count, f"Step {step + 1}.")
+        return "all done"
+
     for number in range(tools):
         made.add_tool(search, name=f"search_{number}")
     return made
@@ -56,14 +67,18 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[str], port: int, path: str) -> None:
         self.process = process
+        self.port = port
         self.origin = f"http://127.0.0.1:{port}"
         self.url = f"{self.origin}{path}"
 
 
 @contextmanager
-def running(*, tools: int = 0, sse: bool = False) -> Iterator[Running]:
-    """Start one on a free port."""
-    command = [sys.executable, "-m", "tests.servers.mcp", "--tools", str(tools)]
+def running(
+    *, tools: int = 0, sse: bool = False, token: str = "", port: int = 0
+) -> Iterator[Running]:
+    """Start one on a free port or that one; with a token it answers nobody else."""
+    command = [sys.executable, "-m", "tests.servers.mcp", "--tools", str(tools), "--token", token]
+    command += ["--port", str(port)]
     process = subprocess.Popen(
         [*command, *(["--sse"] if sse else [])], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -75,15 +90,37 @@ def running(*, tools: int = 0, sse: bool = False) -> Iterator[Running]:
         process.wait()
 
 
+class Guarded:
+    """Answers 401 to whoever does not bring the token."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if (
+            scope["type"] != "http"
+            or dict(scope["headers"]).get(b"authorization") == self._expected
+        ):
+            await self._app(scope, receive, send)
+        else:
+            await Response(status_code=401)(scope, receive, send)
+
+
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tools", type=int, default=0)
     parser.add_argument("--sse", action="store_true")
+    parser.add_argument("--token", default="")
+    parser.add_argument("--port", type=int, default=0)
     wanted = parser.parse_args()
     made = server(wanted.tools)
-    app = made.sse_app() if wanted.sse else made.streamable_http_app()
-    listening = socket.create_server(("127.0.0.1", 0))
+    app: ASGIApp = made.sse_app() if wanted.sse else made.streamable_http_app()
+    if wanted.token:
+        app = Guarded(app, wanted.token)
+    listening = socket.create_server(("127.0.0.1", wanted.port))
     print(listening.getsockname()[1], flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listening])
 

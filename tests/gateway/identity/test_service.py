@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import select
@@ -11,12 +11,14 @@ from gateway.identity import service as identities
 from gateway.identity.principal import Principal
 from gateway.identity.secrets import Pepper
 from gateway.identity.service import DEFAULT_ORGANISATION, DEFAULT_PROJECT, Identity
+from gateway.secrets.keyring import Keyring
 from gateway.store.database import Database
 from gateway.store.tables import ApiKey, ClientSecret, Project
 from gateway.store.upsert import insert_ignore
 from realtime.errors import InvalidApiKey, MissingCredential
 from tests.gateway.conftest import Clock
 
+KEYRING = Keyring({1: b"k" * 32})
 REQUEST = "req_" + "0" * 32
 
 
@@ -71,7 +73,7 @@ class TestProjectKeys:
         self, identity: Identity, database: Database, clock: Clock
     ) -> None:
         """Another instance remembers a check for at most `CACHE_S`."""
-        other = Identity(database, Pepper(b"p" * 32), unix_s=clock)
+        other = Identity(database, Pepper(b"p" * 32), KEYRING, unix_s=clock)
         text = await identity.create_key("a")
         who = await other.authenticate(text)
         await identity.revoke_key(who.key_id)
@@ -105,7 +107,7 @@ class TestProjectKeys:
         """A copied database is worth nothing without its pepper."""
         text = await identity.create_key("a")
         with pytest.raises(InvalidApiKey):
-            await Identity(database, Pepper(b"q" * 32)).authenticate(text)
+            await Identity(database, Pepper(b"q" * 32), KEYRING).authenticate(text)
 
     async def test_key_of_unknown_project_is_not_made(self, identity: Identity) -> None:
         """`keys create --project` says what is wrong."""
@@ -225,3 +227,37 @@ async def test_default_project_is_made_once(identity: Identity, database: Databa
     async with database.transaction() as connection:
         rows = (await connection.execute(select(Project.id))).all()
     assert [row[0] for row in rows] == [DEFAULT_PROJECT]
+
+
+class TestSecretsOfTools:
+    """What a minted session must know later and nobody may read meanwhile."""
+
+    TOOL: ClassVar[dict[str, Any]] = {
+        "type": "mcp", "server_label": "docs", "server_url": "https://x.example/mcp",
+        "authorization": "canary-token", "headers": {"X-Key": "canary-header"},
+    }  # fmt: skip
+
+    async def test_secrets_of_tools_are_not_stored_in_clear(
+        self, identity: Identity, database: Database
+    ) -> None:
+        """The row shows the server, neither its token nor its headers."""
+        await mint(identity, type="realtime", tools=[{"type": "function", "name": "f"}, self.TOOL])
+        async with database.reading() as connection:
+            row = (await connection.execute(select(ClientSecret))).mappings().one()
+        assert "canary" not in repr(dict(row))
+        assert row["session"]["tools"][1]["server_url"] == "https://x.example/mcp"
+
+    async def test_holder_gets_the_session_with_its_secrets(self, identity: Identity) -> None:
+        """The gateway connects with what was minted."""
+        who = await identity.authenticate(await mint(identity, tools=[self.TOOL]))
+        assert who.session is not None
+        assert who.session["tools"] == [self.TOOL]
+
+    async def test_session_whose_secrets_cannot_be_read_opens_nothing(
+        self, identity: Identity, database: Database
+    ) -> None:
+        """A server must not be called without the token that its owner gave."""
+        text = await mint(identity, tools=[self.TOOL])
+        other = Identity(database, Pepper(b"p" * 32), Keyring({1: b"x" * 32}))
+        with pytest.raises(InvalidApiKey):
+            await other.authenticate(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import orjson
@@ -17,6 +18,7 @@ from gateway.recording.recorder import Recorder, SessionOpened, SessionRecorder
 from gateway.store.database import Database
 from gateway.store.repository import ProjectRepository
 from gateway.telemetry import metrics
+from gateway.tools.ports import LogEntry
 from realtime.events.items import MessageItem
 from realtime.session.config import fresh_config
 from realtime.session.effects import RecordUsage
@@ -113,6 +115,41 @@ class TestSession:
         assert row["config"]["expires_at"] == 7
         assert row["end_reason"] == "expired"
         assert row["ended_at"] is not None
+
+
+class TestActionLog:
+    """What tools did."""
+
+    ENTRY = LogEntry(
+        kind="function", executor="client", name="f", status="handed_over", at_ms=5_100,
+        call_id="call_1", response_id="resp_1", arguments='{"a":"\\0"}',
+    )  # fmt: skip
+
+    async def test_call_takes_what_came_of_it(
+        self, recorder: Recorder, repository: ProjectRepository
+    ) -> None:
+        """A call that was handed over has one row, with its result once it came."""
+        session = begin(recorder)
+        session.event("server", 5_000, "session.created", '{"type":"session.created"}')
+        session.tool_call(self.ENTRY.row(), self.ENTRY.at_ms)
+        done = replace(self.ENTRY, status="completed", output="3\0", duration_ms=40)
+        session.tool_call(done.row(), done.at_ms)
+        await written(recorder)
+        rows = await repository.tool_calls(SESSION)
+        assert [
+            (row["status"], row["output"], row["at_ms"], row["duration_ms"]) for row in rows
+        ] == [("completed", "3\N{REPLACEMENT CHARACTER}", 100, 40)]
+
+    async def test_calls_of_two_responses_may_have_one_id(
+        self, recorder: Recorder, repository: ProjectRepository
+    ) -> None:
+        """Models choose the ids; they are unique within a response only."""
+        session = begin(recorder)
+        for response_id in ("resp_1", "resp_2"):
+            entry = replace(self.ENTRY, response_id=response_id)
+            session.tool_call(entry.row(), entry.at_ms)
+        await written(recorder)
+        assert len(await repository.tool_calls(SESSION)) == 2
 
 
 class TestEvents:

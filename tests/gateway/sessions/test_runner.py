@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
@@ -13,15 +13,16 @@ from gateway.engines.echo import EchoBrain, ToneSynthesiser
 from gateway.engines.engine import Engine
 from gateway.limits.memory import MemoryRateLimits
 from gateway.limits.port import Owner
-from gateway.sessions.admission import LocalAdmission
+from gateway.sessions.admission import Admission, Denied, LocalAdmission
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.deadline import Deadline
 from gateway.sessions.projection import PLAIN
 from gateway.sessions.runner import SessionRunner
 from gateway.tools.session import Tools
-from realtime.engine import SessionFacts, SpeechFinished
-from realtime.session.effects import Close, Effect
-from realtime.session.inputs import EndReason, Input, Shutdown
+from realtime.engine import SessionFacts, SpeechFinished, ToolCall, ToolRoute
+from realtime.events.mcp_items import McpExecutionError
+from realtime.session.effects import CallTool, Close, Effect
+from realtime.session.inputs import EndReason, Heard, Input, Shutdown, ToolReturned
 
 
 class Handler:
@@ -80,7 +81,23 @@ class Observer:
         return lambda *_: None
 
 
-def runner_of(handler: Handler) -> tuple[SessionRunner, Client]:
+class NoTools:
+    """An admission that denies whatever a tool does."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+
+    def admit_nowait(self, action: str, facts: Mapping[str, Any]) -> None:
+        """It must be waited for."""
+
+    async def admit(self, action: str, facts: Mapping[str, Any]) -> Denied:
+        self.asked.append((action, facts))
+        return Denied("tool_not_allowed", "Ask your administrator.", "dec_1")
+
+
+def runner_of(
+    handler: Handler, *, admission: Admission | None = None
+) -> tuple[SessionRunner, Client]:
     """Return a runner and its one client."""
     engine = Engine(name="echo", brain=EchoBrain(), synthesiser=ToneSynthesiser())
     limits = MemoryRateLimits(
@@ -90,9 +107,9 @@ def runner_of(handler: Handler) -> tuple[SessionRunner, Client]:
         handler,
         engine,
         facts=SessionFacts(session_id="sess_1"),
-        admission=LocalAdmission(),
+        admission=admission or LocalAdmission(),
         allowance=Allowance(limits, Owner("org-1", "proj_1", "echo")),
-        principal_facts={},
+        principal_facts={"project_id": "proj_1"},
         observer=Observer(),  # type: ignore[arg-type]
         spawn=lambda _: None,
         input_ring_bytes=1_000,
@@ -102,6 +119,32 @@ def runner_of(handler: Handler) -> tuple[SessionRunner, Client]:
     client = Client()
     runner.controllers.add(client)
     return runner, client
+
+
+class TestTools:
+    """Policy has a word in what tools do."""
+
+    async def test_denied_tool_ends_in_an_error_that_says_why(self) -> None:
+        """Admission knows whose session it is; the machine gets the call's end."""
+        policy, handler = NoTools(), Handler()
+        runner, _ = runner_of(handler, admission=policy)
+        route = ToolRoute(executor="gateway", shown_as="nothing")
+        call = ToolCall(
+            call_id="call_1", response_id="resp_1", item_id="i", name="price",
+            arguments="{}", route=route,
+        )  # fmt: skip
+        handler._effects.append(CallTool(call))
+        runner.post(Heard("item", 1))
+        async with asyncio.timeout(5):
+            while not isinstance(handler.received[-1], ToolReturned):
+                await asyncio.sleep(0.01)
+        returned = handler.received[-1]
+        assert isinstance(returned, ToolReturned)
+        assert returned.error == McpExecutionError(
+            message="Denied by policy (tool_not_allowed). Ask your administrator."
+        )
+        action, facts = policy.asked[0]
+        assert (action, facts["project_id"], facts["tool"]) == ("tool.execute", "proj_1", "price")
 
 
 class TestFaults:

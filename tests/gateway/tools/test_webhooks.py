@@ -25,6 +25,7 @@ class Endpoint:
         self.answers: list[Answer] = [(200, '{"price": 3}')]
         self.asked: list[tuple[dict[str, str], dict[str, Any]]] = []
         self.port = 0
+        self.silent = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
@@ -32,6 +33,8 @@ class Endpoint:
         headers = {name.lower(): value for name, _, value in (row.partition(": ") for row in head)}
         body = await reader.readexactly(int(headers["content-length"]))
         self.asked.append((headers, json.loads(body)))
+        if self.silent:
+            await reader.read()  # until the other side leaves
         status, text = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if status:
             reply = f"HTTP/1.1 {status} x\r\nContent-Length: {len(text)}\r\nConnection: close\r\n"
@@ -86,6 +89,21 @@ async def test_failure_is_repeated_under_the_same_idempotency_key(endpoint: Endp
     assert await called(endpoint, {"article": "tea"}) == "ok"
     keys = {headers["idempotency-key"] for headers, _ in endpoint.asked}
     assert (len(endpoint.asked), keys) == (3, {"resp_1.call_1"})
+
+
+def test_deadline_leaves_time_for_every_attempt_and_the_pauses_between() -> None:
+    """The machine gives a call up only when the webhook itself would have."""
+    tool = WebhookTool(name="slow", url="https://x.example", timeout_s=3, retries=5)
+    deadline_ms = Webhook(tool, Guard()).function().route.deadline_ms
+    assert deadline_ms == 6 * 3_000 + 7_750 + 2_000
+
+
+async def test_endpoint_that_never_answers_is_left_after_its_timeout(endpoint: Endpoint) -> None:
+    """Each attempt has its own; then the call fails in words that tell nothing internal."""
+    endpoint.silent = True
+    made = await called(endpoint, {"article": "tea"}, timeout_s=0.05, retries=1)
+    assert made == McpExecutionError(message="The tool cannot be reached.")
+    assert len(endpoint.asked) == 2
 
 
 async def test_refusal_of_the_endpoint_is_told_and_not_repeated(endpoint: Endpoint) -> None:

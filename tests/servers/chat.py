@@ -151,6 +151,14 @@ class Chat:
         async for chunk in self._calls(("weather", '{"place":"A"}'), ("weather", '{"place":"B"}')):
             yield chunk
 
+    async def _ask_skills(self, body: dict[str, Any]) -> AsyncIterator[Any]:
+        if body["messages"][-1]["role"] == "tool":
+            async for chunk in self._words(body):
+                yield chunk
+            return
+        async for chunk in self._calls(("ask_skills", '{"utterance":"what time is it"}')):
+            yield chunk
+
     async def _unknown_call(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
         async for chunk in self._calls(("no_such_thing", "{}")):
             yield chunk

@@ -14,22 +14,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import websockets
 
-from bench import endings, listening, messages, relay, turns
+from bench import cascade, endings, listening, messages, relay, turns
 from tests.functional import server as servers
 from tests.functional.client import QUESTION
 from tests.functional.server import ROOT, Server
+from tests.servers import chat, speech
 
 IDLE_SESSIONS = 200
 LISTENING_SESSIONS = (20, 60, 120)
 SPEECH_PYTHON = ROOT / "var" / "venv" / "speech" / "bin" / "python"
 
 
-def start(folder: str, *, voice: bool) -> Server:
-    env = {"VOICEENGINE_SPEECH_PYTHON": str(SPEECH_PYTHON)}
+def start(folder: str, *, voice: bool, more: dict[str, str] | None = None) -> Server:
+    env = {"VOICEENGINE_SPEECH_PYTHON": str(SPEECH_PYTHON), **(more or {})}
     if voice:
         env |= {"VOICEENGINE_SPEECH": "true", "VOICEENGINE_SKILLS": "true"}
     return servers.start(Path(folder), env=env)
@@ -204,6 +206,27 @@ def bench_relay(options: argparse.Namespace) -> dict[str, object]:
     return {**found}
 
 
+def bench_cascade(options: argparse.Namespace) -> dict[str, object]:
+    """A chat model of fixed token times: what early answers and speech by clause save."""
+    with ExitStack() as stack:
+        model = stack.enter_context(chat.running())
+        voice = stack.enter_context(speech.running())
+        running: dict[str, Server] = {}
+        for way in cascade.WAYS:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            server = start(folder, voice=False, more=cascade.settings(model.url, voice.url, way))
+            stack.callback(server.stop)
+            running[way] = server
+        for server in running.values():
+            server.wait_ready()
+        found = asyncio.run(cascade.measure(running, QUESTION, times=options.turns))
+        fates = {way: cascade.fates(server.url[:-3]) for way, server in running.items()}
+    for way, each in found.items():
+        medians = ", ".join(f"{name} {ms:.0f} ms" for name, ms in each.items())
+        print(f"cascade    {way:12} {medians}; begun early: {fates[way] or 'none'}")
+    return {way: {"first_audio_ms": found[way], "speculations": fates[way]} for way in found}
+
+
 BENCHES = {
     "messages": bench_messages,
     "idle": bench_idle,
@@ -211,6 +234,7 @@ BENCHES = {
     "listening": bench_listening,
     "endings": bench_endings,
     "relay": bench_relay,
+    "cascade": bench_cascade,
 }
 
 

@@ -49,6 +49,7 @@ from gateway.store.models import ModelStore
 from gateway.store.prompts import PromptStore
 from gateway.telemetry import tracing
 from gateway.tools.session import Tools
+from gateway.tools.skills import SkillsTool
 from realtime.errors import WireFault
 from realtime.ids import ALPHABET, RandomIds
 
@@ -86,6 +87,13 @@ class RandomText:
             self._stock = drawn.decode("latin-1").translate(_BYTE_TO_CHARACTER)
             start, self._used = 0, length
         return self._stock[start : self._used]
+
+
+def _skills_tool(settings: Settings, embedded: Embedded) -> SkillsTool | None:
+    asked = settings.chat_skills_tool and embedded.chat is not None
+    if not asked or embedded.skills is None:
+        return None
+    return SkillsTool(embedded.skills, timeout_s=settings.answer_timeout_s)
 
 
 def build_services(settings: Settings) -> tuple[Services, Embedded]:
@@ -136,6 +144,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
             actions=settings.client_actions,
             contexts=settings.context_updates,
             actions_only=settings.client_actions_only,
+            skills=_skills_tool(settings, embedded),
         ),
         prompts=PromptStore(database),
         warm=WarmPool(endpoints.values()),

@@ -310,6 +310,14 @@ class BrainUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class BrainSpent:
+    """What a run that was never wanted has cost: the model's own count, else what it wrote."""
+
+    usage: BrainUsage | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BrainFinished:
     """The answer is complete; the last report of a run."""
 

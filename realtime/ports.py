@@ -14,11 +14,12 @@ be prepared; nothing prepared has a side effect or reaches the client before
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from realtime.engine import (
     BrainReport,
     BrainRequest,
+    BrainSpent,
     DetectionReport,
     RecognitionReport,
     RecognitionRequest,
@@ -97,6 +98,14 @@ class BrainRun(Protocol):
         """
 
 
+@runtime_checkable
+class MeteredRun(Protocol):
+    """A run that costs something before `commit`."""
+
+    def spent(self) -> BrainSpent:
+        """Return what it has cost so far."""
+
+
 class BrainSession(Protocol):
     """The brain's side of one session; keeps what it must remember between turns."""
 
@@ -120,6 +129,14 @@ class Brain(Protocol):
 
         It is called as a sink is: never from inside `open`, not after `close`.
         """
+
+
+@runtime_checkable
+class SpeculativeBrain(Protocol):
+    """A brain that works before `commit`, so that preparing early saves time and may cost money."""
+
+    speculations: int
+    """Answers that may be prepared for one turn before it is certain."""
 
 
 SpeechSink = Callable[[str, bytes], None]

@@ -84,7 +84,8 @@ class Embedded:
         wanted = any(
             model.kind in ("skills", "skills_then_chat") for model in settings.declared.values()
         )
-        skills = settings.skills and (self.chat is None or settings.chat_skills_first or wanted)
+        asked = settings.chat_skills_first or settings.chat_skills_tool or wanted
+        skills = settings.skills and (self.chat is None or asked)
         self._own_ovos = skills and settings.ovos_bus_url is None and _has_skills(self._python)
         self._ovos = OvosOptions(
             port=free_port(),

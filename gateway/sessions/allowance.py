@@ -19,16 +19,23 @@ class Allowance:
         self._owner = owner
         self._held: dict[str, int] = {}
 
+    def has_room(self, asked: ReserveTokens) -> bool:
+        """Say whether a response could begin now; takes nothing."""
+        left = self._limits.standings(self._owner)
+        needed = self._needed(asked, left.tokens.limit)
+        return left.requests.remaining > 0 and left.tokens.remaining >= needed
+
+    def _needed(self, asked: ReserveTokens, limit: int) -> int:
+        tokens = asked.input_tokens + asked.output_tokens
+        return min(tokens, limit) if asked.input_tokens <= limit else tokens
+
     def reserve(self, asked: ReserveTokens) -> None:
         """Hold what a response may need; where the limit is less than that, all of it.
 
         Raises:
             RateLimited: there is no room.
         """
-        limit = self._limits.standings(self._owner).tokens.limit
-        tokens = asked.input_tokens + asked.output_tokens
-        if asked.input_tokens <= limit:
-            tokens = min(tokens, limit)
+        tokens = self._needed(asked, self._limits.standings(self._owner).tokens.limit)
         try:
             self._limits.take(self._owner, requests=1, tokens=tokens)
         except RateLimited as fault:

@@ -33,6 +33,7 @@ from realtime.session.inputs import (
     Input,
     Refused,
     Shutdown,
+    SpeculationRoom,
     TokensRefused,
     TokensReserved,
 )
@@ -184,6 +185,10 @@ class SessionDriver:
             self.post(Allowed(question))
 
     def _reserve(self, effect: fx.ReserveTokens) -> None:
+        if effect.speculative:
+            room = self._allowance.has_room(effect)
+            self.post(SpeculationRoom(effect.response_id, room))
+            return
         try:
             self._allowance.reserve(effect)
         except RateLimited as fault:

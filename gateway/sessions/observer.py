@@ -7,13 +7,14 @@ write-behind recorder, so that the audio path never waits for a database.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from gateway.recording.recorder import SessionRecorder
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics, tracing
 from gateway.tools.ports import LogEntry
-from realtime.engine import ToolCall
+from realtime.engine import BrainSpent, ToolCall
 from realtime.events.server import (
     ErrorEvent,
     ItemDeleted,
@@ -23,8 +24,9 @@ from realtime.events.server import (
 )
 from realtime.events.translation import AnyServerEvent
 from realtime.session.config import AnySessionConfig
-from realtime.session.effects import RecordUsage
+from realtime.session.effects import DiscardBrain, RecordUsage
 from realtime.translation.config import TranslationSessionConfig
+from realtime.usage import OutputDetails, Usage, text_tokens
 
 
 class SessionObserver:
@@ -92,6 +94,33 @@ class SessionObserver:
             tracing.RESPONSE_STATUS: effect.status,
         }
         self._spans.finish(about)
+
+    def speculated(self, outcome: Literal["started", "used", "discarded"]) -> None:
+        """An answer was begun early, or its fate is known."""
+        metrics.SPECULATIONS.labels("brain", outcome).inc()
+
+    def discarded(self, effect: DiscardBrain, spent: BrainSpent | None) -> None:
+        """An answer that was begun early is not wanted: what it cost stands in the record."""
+        given, made = effect.given, OutputDetails(text_tokens(spent.text) if spent else 0)
+        counted = spent.usage if spent else None
+        if counted is not None:
+            given = replace(
+                given,
+                text_tokens=counted.input_text_tokens,
+                cached_tokens=counted.cached_text_tokens,
+            )
+            made = OutputDetails(counted.output_text_tokens)
+        usage = Usage.of(replace(given, audio_tokens=0), made)
+        metrics.SPECULATED_TOKENS_DISCARDED.labels("input").inc(usage.input_tokens)
+        metrics.SPECULATED_TOKENS_DISCARDED.labels("output").inc(usage.output_tokens)
+        self._recorder.usage(
+            RecordUsage(
+                response_id=effect.recorded_as,
+                status="discarded",
+                usage=usage,
+                estimated=counted is None,
+            )
+        )
 
     def tool_called(self, call: ToolCall) -> None:
         """The brain made a call, for whoever carries it out."""

@@ -85,6 +85,9 @@ class SessionRunner(SessionDriver):
         )
         self._interface = Interface(tools.actions, observer.tool_logged, principal_facts)
         self._prompts = prompts
+        self._skills = tools.skills
+        if self._skills is not None:
+            self._skills.enter(facts, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
         self._leg = leg
@@ -170,8 +173,20 @@ class SessionRunner(SessionDriver):
         self.controllers.send(frame(event), effect.controller)
 
     def _start_brain(self, effect: fx.StartBrain) -> None:
-        self._observer.brain_started(effect.request.response_id, self._loop.time())
+        if effect.speculative:
+            self._observer.speculated("started")
+        else:
+            self._observer.brain_started(effect.request.response_id, self._loop.time())
         self._speaking.start(effect.request, speculative=effect.speculative)
+
+    def _commit_brain(self, effect: fx.CommitBrain) -> None:
+        self._observer.speculated("used")
+        self._observer.brain_started(effect.response_id, self._loop.time())
+        self._speaking.commit(effect.response_id)
+
+    def _discard_brain(self, effect: fx.DiscardBrain) -> None:
+        self._observer.speculated("discarded")
+        self._observer.discarded(effect, self._speaking.discard(effect.response_id))
 
     def _speak(self, effect: fx.Speak) -> None:
         self._observer.speech_started(effect.request.response_id, self._loop.time())
@@ -207,6 +222,8 @@ class SessionRunner(SessionDriver):
         self._hearing.close()
         self._speaking.close()
         self._tools.close()
+        if self._skills is not None:
+            self._skills.leave(self._facts.session_id)
 
 
 _Runner = SessionRunner
@@ -231,7 +248,8 @@ SessionRunner._effects = {
     fx.RecogniseItem: lambda r, e: r._hearing.recognise(e.request, r._items.get(e.item_id)),
     fx.CloseRecognition: lambda r, e: r._hearing.close_utterance(e.utterance_id),
     fx.StartBrain: _Runner._start_brain,
-    fx.CommitBrain: lambda r, e: r._speaking.commit(e.response_id),
+    fx.CommitBrain: _Runner._commit_brain,
+    fx.DiscardBrain: _Runner._discard_brain,
     fx.CancelBrain: lambda r, e: r._speaking.cancel(e.response_id),
     fx.Speak: _Runner._speak,
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),

@@ -8,6 +8,7 @@ from gateway.engines.engine import Engine
 from gateway.sessions.audio import OutputAudio
 from realtime.engine import (
     BrainRequest,
+    BrainSpent,
     EngineFault,
     SessionFacts,
     SpeechFailed,
@@ -15,7 +16,7 @@ from realtime.engine import (
     SpeechProduced,
     SpeechRequest,
 )
-from realtime.ports import BrainRun
+from realtime.ports import BrainRun, MeteredRun
 from realtime.session.inputs import Input
 
 
@@ -32,6 +33,8 @@ class Speaking:
         self._waiting = waiting
         self._post = post
         self._runs: dict[str, BrainRun] = {}
+        self._speculative: dict[str, BrainRun] = {}
+        """Runs that nobody is sure to want, by the id of the response that may use them."""
         self._segments: dict[str, str] = {}
         self._brain = engine.brain.open(facts, volunteer=post)
         self._voice = (
@@ -43,14 +46,23 @@ class Speaking:
     def start(self, request: BrainRequest, *, speculative: bool) -> None:
         """Begin an answer."""
         run = self._brain.prepare(request, self._post)
-        self._runs[request.response_id] = run
-        if not speculative:
+        if speculative:
+            self._speculative[request.response_id] = run
+        else:
+            self._runs[request.response_id] = run
             run.commit()
 
     def commit(self, response_id: str) -> None:
         """A speculative answer is wanted."""
-        if response_id in self._runs:
-            self._runs[response_id].commit()
+        run = self._runs[response_id] = self._speculative.pop(response_id)
+        run.commit()
+
+    def discard(self, response_id: str) -> BrainSpent | None:
+        """A speculative answer is not wanted; return what it cost, None where nobody counts."""
+        run = self._speculative.pop(response_id)
+        spent = run.spent() if isinstance(run, MeteredRun) else None
+        run.cancel()
+        return spent
 
     def cancel(self, response_id: str) -> None:
         """An answer is not wanted any more."""
@@ -95,9 +107,10 @@ class Speaking:
 
     def close(self) -> None:
         """The session is over."""
-        for run in self._runs.values():
+        for run in (*self._runs.values(), *self._speculative.values()):
             run.cancel()
         self._runs.clear()
+        self._speculative.clear()
         if self._voice is not None:
             self._voice.close()
         self._brain.close()

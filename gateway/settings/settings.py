@@ -202,6 +202,25 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Longest wait between two pieces of the chat model's answer."
     )
 
+    chat_speculations: int = Field(
+        1,
+        ge=0,
+        le=8,
+        description="Answers that the chat model may be asked for, for one turn, before it is "
+        "certain that the turn has ended. One that is not used is paid for all the same; 0 asks "
+        "when the turn has ended.",
+    )
+    chat_clauses: bool = Field(
+        True,
+        description="Speak the chat model's answer clause by clause as it comes; else when it "
+        "is whole.",
+    )
+    chat_skills_tool: bool = Field(
+        False,
+        description="Give the chat model a tool that hands what it likes to OVOS skills and "
+        "returns what they say.",
+    )
+
     # --- relayed models ---
     relays: dict[str, RelaySetting] = Field(
         default_factory=dict,

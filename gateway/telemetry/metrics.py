@@ -60,8 +60,14 @@ STAGE_SECONDS = Histogram(
 )
 SPECULATIONS = Counter(
     "voiceengine_speculations",
-    "Work begun before it was certainly wanted: of what (stt), and started, used or discarded.",
+    "Work begun before it was certainly wanted: what (stt, brain); started, used, discarded.",
     ["part", "outcome"],
+    registry=REGISTRY,
+)
+SPECULATED_TOKENS_DISCARDED = Counter(
+    "voiceengine_speculated_tokens_discarded",
+    "Text tokens of answers begun early that nobody wanted: input, output.",
+    ["direction"],
     registry=REGISTRY,
 )
 AUDIO_OUT_SAMPLES = Counter(

@@ -28,6 +28,7 @@ from gateway.tools.ports import (
     object_of,
     permit_all,
 )
+from gateway.tools.skills import SkillsTool
 from gateway.tools.webhooks import Webhook
 from realtime.engine import FunctionSpec, ToolCall
 from realtime.events.mcp_items import McpExecutionError
@@ -58,12 +59,16 @@ class Tools:
         actions: Sequence[ClientAction] = (),
         contexts: Sequence[ContextUpdate] = (),
         actions_only: bool = False,
+        skills: SkillsTool | None = None,
     ) -> None:
         self.guard = Guard(allowed_origins)
         self.actions = Actions(actions, contexts, only=actions_only)
         self._own: dict[str, ServerTool] = {}
         for tool in webhooks:
             self.add(Webhook(tool, self.guard))
+        self.skills = skills
+        if skills is not None:
+            self.add(skills)
 
     def add(self, tool: ServerTool) -> None:
         """Let the gateway run one more tool."""

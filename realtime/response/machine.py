@@ -123,13 +123,22 @@ class LiveResponse:
         shown = self._object("in_progress", None, usage=None)
         self._outbox.send(ResponseCreated(event_id=self._outbox.event_id(), response=shown))
 
-    def think(self, request: BrainRequest, approved: tuple[ToolCall, ...], now_ms: int) -> None:
-        """Ask the brain, after the calls that the client agreed to."""
+    def think(
+        self,
+        request: BrainRequest,
+        approved: tuple[ToolCall, ...],
+        now_ms: int,
+        *,
+        begun: bool = False,
+    ) -> None:
+        """Ask the brain, unless it has `begun`, after the calls that the client agreed to."""
         self.thinking_since = now_ms
         self._making.routes = {tool.name: tool.route for tool in request.tools}
         self._rounds = Rounds(request, self.input_usage, left=self._tool_rounds)
         if not approved:
-            self._outbox.do(StartBrain(self._rounds.first()))
+            first = self._rounds.first()
+            if not begun:
+                self._outbox.do(StartBrain(first))
             return
         self._thinking = False
         for call in approved:

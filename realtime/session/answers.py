@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from realtime.conversation import context_items
+from realtime.conversation import Entry, context_items
 from realtime.engine import (
     BrainReport,
     BrainRequest,
@@ -37,6 +37,7 @@ from realtime.session.estimated_playback import EstimatedPlayback
 from realtime.session.features import check_images
 from realtime.session.imports import Imports
 from realtime.session.inputs import ToolProgressed, ToolReturned
+from realtime.session.prepared import Prepared
 from realtime.session.state import SessionState
 from realtime.tokens import entry_tokens, item_tokens
 from realtime.tools.offers import bounded
@@ -56,8 +57,15 @@ RESERVED_OUTPUT_TOKENS = 4_096
 class Answers:
     """Creates, feeds, advances and ends responses."""
 
-    def __init__(self, state: SessionState, transcripts: Transcripts, imports: Imports) -> None:
+    def __init__(
+        self,
+        state: SessionState,
+        transcripts: Transcripts,
+        imports: Imports,
+        prepared: Prepared,
+    ) -> None:
         self._state = state
+        self._prepared = prepared
         self._imports = imports
         self.approvals = Approvals()
         self._joinable = ""
@@ -92,8 +100,7 @@ class Answers:
         Raises:
             ActiveResponse: one is live.
         """
-        beside = params is not None and params.has("conversation") and params.conversation == "none"
-        if self._default is not None and not beside:
+        if self._default is not None and not _beside(params):
             raise ActiveResponse(self._default.id)
 
     # --- beginnings ---
@@ -107,9 +114,21 @@ class Answers:
         if self._joins(params):
             return
         self.check_free(params)
-        settings = self._settings(params)
+        known = None if _beside(params) else self._prepared.response_id
+        settings = self._settings(params, response_id=known)
         response = self._new(settings)
         self._begin(response, now_ms)
+
+    def foreseen(self, said: Entry) -> tuple[BrainRequest, InputDetails]:
+        """Return what the brain would be asked after these words, and what it would read.
+
+        Raises:
+            WireFault: nothing; the response would fail.
+        """
+        settings = self._settings(None)
+        entries = [replace(entry) for entry in self._state.conversation.entries()]
+        context, given = self._readable(settings, [*entries, said])
+        return self._request(settings, context), given
 
     def _begin(self, response: LiveResponse, now_ms: int) -> None:
         settings, state = response.settings, self._state
@@ -124,8 +143,7 @@ class Answers:
 
     def _joins(self, params: ResponseParams | None) -> bool:
         """Say whether a client asks for what an approval has begun already (CONTRACT 8.5)."""
-        beside = params is not None and params.has("conversation") and params.conversation == "none"
-        if beside or self._default is None or self._default.id != self._joinable:
+        if _beside(params) or self._default is None or self._default.id != self._joinable:
             return False
         self._joinable = ""
         return True
@@ -150,14 +168,18 @@ class Answers:
         response.refuse(kind=fault.type, code=fault.code, message=fault.message)
 
     def _settings(
-        self, params: ResponseParams | None, *, language: str | None = None
+        self,
+        params: ResponseParams | None,
+        *,
+        language: str | None = None,
+        response_id: str | None = None,
     ) -> ResponseSettings:
         state = self._state
         context = None if params is None or params.input is None else self._own_context(params)
         return response_settings(
             state.talk,
             params,
-            response_id=state.outbox.ids("resp"),
+            response_id=response_id or state.outbox.ids("resp"),
             context=context,
             language=language or state.spoken_language,
             voices=state.traits.voices,
@@ -224,18 +246,21 @@ class Answers:
         Raises:
             ContextTooLong: the conversation does not fit and may not be truncated.
         """
-        settings, state = response.settings, self._state
-        fixed = _fixed_tokens(settings)
+        entries = self._state.conversation.entries()
+        response.context, response.input_usage = self._readable(response.settings, entries)
+
+    def _readable(
+        self, settings: ResponseSettings, entries: list[Entry]
+    ) -> tuple[tuple[ContextItem, ...], InputDetails]:
+        state, fixed = self._state, _fixed_tokens(settings)
         if settings.context is not None:
-            response.context = settings.context
-            response.input_usage = _count(fixed, [item_tokens(i) for i in settings.context])
-            return
+            return settings.context, _count(fixed, [item_tokens(i) for i in settings.context])
         rule = truncation_rule(
             state.talk.truncation, context_tokens=state.limits.context_tokens, fixed_tokens=fixed
         )
-        entries = fit(state.conversation.entries(), rule, tokens=lambda e: sum(entry_tokens(e)))
-        response.context = tuple(item for entry in entries for item in context_items(entry))
-        response.input_usage = _count(fixed, [entry_tokens(entry) for entry in entries])
+        read = fit(entries, rule, tokens=lambda entry: sum(entry_tokens(entry)))
+        context = tuple(item for entry in read for item in context_items(entry))
+        return context, _count(fixed, [entry_tokens(entry) for entry in read])
 
     def not_reserved(self, response_id: str, fault: WireFault) -> None:
         """The allowance is used up: the response fails, and used nothing."""
@@ -249,17 +274,27 @@ class Answers:
         if response is None or not response.reserving:
             return
         response.reserving = False
-        settings, state = response.settings, self._state
-        own = settings.function_specs(without=state.narrowed)
         try:
-            choice, tools = settings.choice(self._imports.offered(settings.tools, own))
-            tools = bounded(tools, choice, most=state.limits.offered_tools)
+            request = self._request(response.settings, response.context)
         except WireFault as fault:
             response.refuse(kind=fault.type, code=fault.code, message=fault.message)
             return
-        request = BrainRequest(
-            response_id=response.id,
-            items=response.context,
+        ours = response is self._default
+        approved = self.approvals.take() if ours else ()
+        if approved:  # it was begun without what these calls will tell
+            self._prepared.discard()
+        begun = ours and self._prepared.use(request)
+        response.think(request, approved, now_ms, begun=begun)
+
+    def _request(
+        self, settings: ResponseSettings, context: tuple[ContextItem, ...]
+    ) -> BrainRequest:
+        own = settings.function_specs(without=self._state.narrowed)
+        choice, tools = settings.choice(self._imports.offered(settings.tools, own))
+        tools = bounded(tools, choice, most=self._state.limits.offered_tools)
+        return BrainRequest(
+            response_id=settings.response_id,
+            items=context,
             instructions=settings.instructions,
             tools=tools,
             tool_choice=choice,
@@ -269,8 +304,6 @@ class Answers:
             metadata=settings.metadata or {},
             language=settings.language,
         )
-        approved = self.approvals.take() if settings.in_conversation else ()
-        response.think(request, approved, now_ms)
 
     def imports_ended(self, now_ms: int) -> None:
         """Responses may have waited for the tools of a server."""
@@ -377,6 +410,11 @@ class Answers:
             response.cancel("client_cancelled")
         self._default = None
         self._others.clear()
+
+
+def _beside(params: ResponseParams | None) -> bool:
+    """Say whether a response is asked for that is none of the conversation's."""
+    return params is not None and params.has("conversation") and params.conversation == "none"
 
 
 def _fixed_tokens(settings: ResponseSettings) -> int:

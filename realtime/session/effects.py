@@ -17,7 +17,7 @@ from realtime.session.config import AnySessionConfig, AudioFormat
 from realtime.session.inputs import ControllerId, EndReason
 from realtime.tools.mcp import McpServer
 from realtime.translation.effects import TranslationEffect
-from realtime.usage import Usage
+from realtime.usage import InputDetails, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,18 @@ class CancelBrain:
     response_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardBrain:
+    """The speculative answer will not be used; what it cost is recorded under an id of its own.
+
+    `given` is what it read, where the model does not say.
+    """
+
+    response_id: str
+    recorded_as: str
+    given: InputDetails
+
+
 @dataclass(frozen=True, slots=True)
 class Speak:
     """Synthesise one segment."""
@@ -254,12 +266,14 @@ class ReserveTokens:
     """Hold tokens for a response that begins; answered by `TokensReserved` or `TokensRefused`.
 
     `input_tokens` are known, `output_tokens` are the most it may make. What is
-    held is settled by the response's `RecordUsage`.
+    held is settled by the response's `RecordUsage`. For a `speculative` answer
+    nothing is held, and `SpeculationRoom` says whether there is room.
     """
 
     response_id: str
     input_tokens: int
     output_tokens: int
+    speculative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +380,7 @@ Effect: TypeAlias = (
     | StartBrain
     | CommitBrain
     | CancelBrain
+    | DiscardBrain
     | Speak
     | CancelSpeech
     | ReportPlayback

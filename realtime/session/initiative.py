@@ -55,6 +55,11 @@ class Initiative:
             return
         self._asked[self._ask()] = None
 
+    @property
+    def turn_waits(self) -> bool:
+        """A turn has ended, and admission was asked whether it may be answered."""
+        return None in self._asked.values()
+
     def volunteered(self, report: Volunteered) -> None:
         """The engine has something to say."""
         if self._state.converses and report.text.strip():

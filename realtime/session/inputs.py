@@ -117,6 +117,14 @@ class TokensReserved:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeculationRoom:
+    """Whether the allowance has room for an answer that is begun early; nothing is held."""
+
+    response_id: str
+    room: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TokensRefused:
     """The allowance has no room; the response fails with `fault` (CONTRACT 8.13)."""
 
@@ -240,6 +248,8 @@ class EngineTraits:
     """Transcription models by name."""
     tools: tuple[FunctionSpec, ...] = ()
     """Tools that the gateway runs, whoever the client is."""
+    speculations: int = 0
+    """Answers that may be begun for one turn before it is certain that it has ended."""
     actions: tuple[FunctionSpec, ...] = ()
     """Commands that the client's interface may declare (ADR 0019)."""
     actions_only: bool = False
@@ -261,6 +271,7 @@ Input: TypeAlias = (
     | PromptFound
     | PromptUnavailable
     | TokensReserved
+    | SpeculationRoom
     | TokensRefused
     | Revoked
     | Narrowed

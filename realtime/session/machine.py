@@ -77,6 +77,7 @@ from realtime.session.inputs import (
     Revoked,
     SessionLimits,
     Shutdown,
+    SpeculationRoom,
     TokensRefused,
     TokensReserved,
     ToolProgressed,
@@ -86,7 +87,9 @@ from realtime.session.inputs import (
 )
 from realtime.session.outbox import Outbox
 from realtime.session.playback import Playback
+from realtime.session.prepared import Prepared
 from realtime.session.queue import ClientQueue
+from realtime.session.speculation import Speculation
 from realtime.session.state import SessionState
 from realtime.session.updates import updated
 from realtime.turns.endpointing import Began, Ended
@@ -124,13 +127,23 @@ class Session:
         self._transcripts = Transcripts(self._state)
         self._listening = Listening(self._state, self._transcripts)
         self._imports = Imports(self._state)
-        self._answers = Answers(self._state, self._transcripts, self._imports)
+        self._prepared = Prepared(outbox)
+        self._answers = Answers(self._state, self._transcripts, self._imports, self._prepared)
         self._commands = ItemCommands(self._state, self._transcripts)
         self._initiative = Initiative(
             self._state,
             self._listening,
             self._answers,
             ask=lambda: self._ask(AUTOMATIC_RESPONSE, None),
+        )
+        self._speculation = Speculation(
+            self._state,
+            listening=self._listening,
+            transcripts=self._transcripts,
+            imports=self._imports,
+            answers=self._answers,
+            prepared=self._prepared,
+            ask=lambda: self._ask(AUTOMATIC_RESPONSE, None, speculative=True),
         )
         self._expires_ms = opened_ms + self._state.limits.max_duration_ms
         self._now_ms = opened_ms
@@ -201,6 +214,7 @@ class Session:
             self._answers.imports_ended(now_ms)
         self._answers.advance(now_ms)
         self._initiative.advance(now_ms)
+        self._speculation.advance(turn_waits=self._initiative.turn_waits)
 
     def receive(self, given: Input, now_ms: int) -> None:
         """Apply one input."""
@@ -233,6 +247,7 @@ class Session:
 
     def _close(self, code: int, text: str, reason: EndReason) -> None:
         self._answers.end_all()
+        self._prepared.discard()
         self._outbox.do(Close(code, text, reason))
         self._closed = True
 
@@ -273,15 +288,17 @@ class Session:
     def _from_client(self, given: FromClient | InvalidFromClient) -> None:
         self._queue.take(given, self._listening.appended)
 
-    def _ask(self, action: str, event: ClientEvent | None) -> int:
+    def _ask(self, action: str, event: ClientEvent | None, **more: Any) -> int:
         self._questions += 1
-        facts: dict[str, Any] = {"model": self._state.config.model}
+        facts: dict[str, Any] = {"model": self._state.config.model, **more}
         if event is not None:
             facts["event"] = event
         self._outbox.do(Ask(self._questions, action, facts))
         return self._questions
 
     def _allowed(self, given: Allowed) -> None:
+        if self._speculation.allowed(given.question):
+            return
         if self._initiative.allowed(given.question, self._now_ms):
             return
         self._queue.answered(given.question, None)
@@ -300,6 +317,8 @@ class Session:
         self._queue.found(given.question, given.template)
 
     def _refused(self, given: Refused | PromptUnavailable) -> None:
+        if isinstance(given, Refused) and self._speculation.refused(given.question):
+            return
         if isinstance(given, Refused) and self._initiative.refused(given.question, given.fault):
             return
         self._queue.answered(given.question, given.fault)
@@ -394,6 +413,8 @@ class Session:
     def _hypothesis(self, given: TurnHypothesis) -> None:
         if self._listening.hypothesis(given) is not None:
             self._initiative.turn_ended()
+        else:
+            self._speculation.hypothesis(given)
 
     def _detection_lost(self, _given: DetectionLost) -> None:
         if self._listening.lost():
@@ -406,6 +427,9 @@ class Session:
 
     def _not_reserved(self, given: TokensRefused) -> None:
         self._answers.not_reserved(given.response_id, given.fault)
+
+    def _speculation_room(self, given: SpeculationRoom) -> None:
+        self._speculation.room(given.response_id, given.room)
 
     # --- tools that the gateway runs ---
 
@@ -442,6 +466,7 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     PromptUnavailable: Session._refused,
     TokensReserved: Session._reserved,
     TokensRefused: Session._not_reserved,
+    SpeculationRoom: Session._speculation_room,
     Revoked: Session._revoked,
     Narrowed: Session._narrowed,
     PlaybackCleared: Session._playback_cleared,

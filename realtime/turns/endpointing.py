@@ -78,6 +78,11 @@ class Endpointer:
         """A turn is open."""
         return self._speaking
 
+    @property
+    def pausing(self) -> bool:
+        """The open turn has maybe ended."""
+        return self._maybe
+
     def change_rule(self, rule: Rule) -> None:
         """Use another rule from now on; speech in progress goes on (CONTRACT 6.9)."""
         if rule != self._rule:  # what was judged by the old one no longer holds this pause open

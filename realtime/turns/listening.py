@@ -80,6 +80,17 @@ class Listening:
         return self._endpointer is not None and self._turn is not None
 
     @property
+    def pausing(self) -> str:
+        """The item of the turn that has maybe ended, "" while there is none."""
+        paused = self._endpointer is not None and self._endpointer.pausing
+        return self._turn_id() if paused else ""
+
+    @property
+    def spoken(self) -> int:
+        """Samples of the open turn so far."""
+        return self._heard - self._turn.start if self._turn is not None else 0
+
+    @property
     def pending(self) -> int:
         """Samples in the buffer."""
         return self.appended - self._start

@@ -79,6 +79,15 @@ class Transcripts:
         return self._state.converses and self._state.traits.needs_transcript
 
     @property
+    def _foresees(self) -> bool:
+        """What is understood at a pause is wanted: to judge it, or to think about it already."""
+        detection = self._state.config.audio.input.turn_detection
+        if isinstance(detection, ByMeaning):
+            return True
+        thinks = self._brain_reads and self._state.traits.speculations > 0
+        return thinks and detection is not None and detection.create_response
+
+    @property
     def streams(self) -> bool:
         """The configured model gives words while they are spoken."""
         chosen = self._state.config.audio.input.transcription
@@ -104,7 +113,7 @@ class Transcripts:
             keywords=heard.wishes.keywords,
             delay=heard.wishes.delay,
             partials=self.streams,
-            hypotheses=isinstance(heard.turn_detection, ByMeaning),
+            hypotheses=self._foresees,
             logprobs=self._with_logprobs,
         )
 

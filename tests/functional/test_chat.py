@@ -118,6 +118,27 @@ async def test_spoken_question_gets_a_spoken_answer(
 
 
 @pytest.mark.real
+async def test_model_asks_skills_and_tells_what_they_say(
+    model: ChatServer, tmp_path: Path, skills_python: Path
+) -> None:
+    """The call runs inside the response, out of the client's sight; its result is the model's."""
+    env = servers.voice(skills_python) | settings(model, "ask-skills")
+    env |= {"VOICEENGINE_CHAT_SKILLS_TOOL": "true", "VOICEENGINE_SPEECH": "false"}
+    server = servers.start(tmp_path, env=env)
+    server.wait_ready()
+    try:
+        async with connected(server, model="gpt-realtime") as client:
+            told = await answer(client, "Is it late?")
+    finally:
+        assert server.stop() == 0
+    assert [item["type"] for item in told["output"]] == ["message"]
+    result = model.asked()[-1]["messages"][-1]
+    assert result["role"] == "tool"
+    assert "error" not in result["content"]
+    assert result["content"] in told["output"][0]["content"][0]["text"]
+
+
+@pytest.mark.real
 async def test_skills_answer_first_and_the_model_what_they_do_not_understand(
     model: ChatServer, tmp_path: Path, skills_python: Path
 ) -> None:

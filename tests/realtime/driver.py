@@ -37,6 +37,7 @@ from realtime.session.inputs import (
     PlaybackCleared,
     PromptFound,
     SessionLimits,
+    SpeculationRoom,
     TokensRefused,
     TokensReserved,
 )
@@ -93,6 +94,8 @@ class Driver:
             traits=traits,
             has_leg=has_leg,
         )
+        self.begun: dict[str, BrainRequest] = {}
+        """Answers that the brain works on and nobody wants yet."""
         self._queue: list[Input] = []
         self._appended = 0
         self._heard = 0
@@ -166,6 +169,9 @@ class Driver:
                 case fx.FindPrompt():
                     template = self.prompts.get((effect.prompt_id, effect.version))
                     self._queue.append(PromptFound(effect.question, template))
+                case fx.ReserveTokens(speculative=True):
+                    room = self.refusal is None
+                    self._queue.append(SpeculationRoom(effect.response_id, room))
                 case fx.ReserveTokens() if self.allowance:
                     self._queue.append(self._allowance(effect.response_id))
                 case fx.ClearPlayback():
@@ -178,6 +184,12 @@ class Driver:
                     self.sent.append(orjson.loads(orjson.dumps(shown)))
                 case fx.CommitRecognition() if self.transcript is not None:
                     self._queue.append(TranscriptFinal(effect.utterance_id, self.transcript))
+                case fx.StartBrain(speculative=True):
+                    self.begun[effect.request.response_id] = effect.request
+                case fx.CommitBrain():
+                    self._queue.extend(self.brain(self.begun.pop(effect.response_id)))
+                case fx.DiscardBrain():
+                    self.begun.pop(effect.response_id)
                 case fx.StartBrain():
                     self._queue.extend(self.brain(effect.request))
                 case fx.Speak():

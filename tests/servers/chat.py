@@ -1,7 +1,8 @@
 """A chat-completions server that does what its model's name says: `python -m tests.servers.chat`.
 
 Prints its port. Streams as OpenAI's endpoint does: `data: {chunk}` lines, the usage in a last
-chunk without choices, then `data: [DONE]`. `GET /asked` returns the bodies it was sent.
+chunk without choices, then `data: [DONE]`. `GET /asked` returns the bodies it was sent, `GET /left`
+how many answers were not read to their end. The model `by-text` does what the user's text says.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ ROOT = Path(__file__).parents[2]
 WORDS = "The time is ten past nine. It is a fine morning, I think."
 WEATHER = '{"place":"Paris","days":2,"unit":"celsius"}'
 TOKEN_S = 0.002
+FIRST_TOKEN_S, PACED_TOKEN_S = 0.3, 0.03
+PACED_WORDS = (
+    "Once upon a time, there was a lighthouse on a small island. Its keeper read every book that "
+    "the sea brought him. One day a letter came with his own name on it."
+)
+HUGE_BYTES = 15 * 1024 * 1024
 USAGE = {
     "prompt_tokens": 42, "completion_tokens": 13, "total_tokens": 55,
     "prompt_tokens_details": {"cached_tokens": 32},
@@ -40,12 +47,14 @@ class Chat:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.refusals = 0
+        self.left = 0
+        """Answers whose reader went away."""
 
     async def complete(self, request: Request) -> Response:
         """Answer by the model's name."""
         body = await request.json()
         self.asked.append(body)
-        scenario = body["model"]
+        scenario = self._scenario(body)
         if scenario == "busy-once" and self.refusals == 0:
             self.refusals += 1
             return JSONResponse(
@@ -53,13 +62,37 @@ class Chat:
                 status_code=429,
                 headers={"retry-after-ms": "50"},
             )
+        if scenario == "fails-once" and self.refusals == 0:
+            self.refusals += 1
+            return JSONResponse({"error": {"message": "secret"}}, status_code=400)
         if scenario.isdigit():
             status = int(scenario)
             return JSONResponse({"error": {"message": "secret"}}, status_code=status)
+        if scenario == "hangs-up":
+            raise ConnectionResetError
+        if scenario == "no-headers":
+            await asyncio.sleep(3_600)
         chunks = getattr(self, f"_{scenario.replace('-', '_')}", self._words)(body)
         return StreamingResponse(self._events(chunks, body), media_type="text/event-stream")
 
+    def _scenario(self, body: dict[str, Any]) -> str:
+        """The model `by-text` does what the last message's first word says."""
+        if body["model"] != "by-text":
+            return str(body["model"])
+        last = body["messages"][-1]
+        words = str(last["content"]).split() if last["role"] == "user" else []
+        return words[0] if words else "words"
+
     async def _events(self, chunks: AsyncIterator[Any], body: dict[str, Any]) -> AsyncIterator[str]:
+        whole = False
+        try:
+            async for event in self._stream(chunks, body):
+                yield event
+            whole = True
+        finally:
+            self.left += not whole
+
+    async def _stream(self, chunks: AsyncIterator[Any], body: dict[str, Any]) -> AsyncIterator[str]:
         async for chunk in chunks:
             if isinstance(chunk, str):
                 yield chunk
@@ -118,6 +151,14 @@ class Chat:
         async for chunk in self._calls(("weather", '{"place":"A"}'), ("weather", '{"place":"B"}')):
             yield chunk
 
+    async def _ask_skills(self, body: dict[str, Any]) -> AsyncIterator[Any]:
+        if body["messages"][-1]["role"] == "tool":
+            async for chunk in self._words(body):
+                yield chunk
+            return
+        async for chunk in self._calls(("ask_skills", '{"utterance":"what time is it"}')):
+            yield chunk
+
     async def _unknown_call(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
         async for chunk in self._calls(("no_such_thing", "{}")):
             yield chunk
@@ -154,6 +195,36 @@ class Chat:
     async def _garbage(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
         yield "data: {nonsense\n\n"
 
+    async def _one_huge_token(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield {"delta": {"content": "far " * (HUGE_BYTES // 4)}, "finish_reason": None}
+        yield {"delta": {}, "finish_reason": "stop"}
+
+    async def _one_long_token(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield {"delta": {"content": "Dr. " * 50_000}, "finish_reason": None}
+        yield {"delta": {}, "finish_reason": "stop"}
+
+    async def _huge_line(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        for _ in range(HUGE_BYTES // 65_536):
+            yield "x" * 65_536
+
+    async def _endless(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        while True:
+            await asyncio.sleep(0)
+            yield {"delta": {"content": "and so on " * 100}, "finish_reason": None}
+
+    async def _huge_call(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        function = {"name": "weather", "arguments": "9" * 300_000}
+        yield self._tool({"index": 0, "id": "call_0", "type": "function", "function": function})
+        yield {"delta": {}, "finish_reason": "tool_calls"}
+
+    async def _paced(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
+        yield {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+        await asyncio.sleep(FIRST_TOKEN_S - PACED_TOKEN_S)
+        for token in PACED_WORDS.split():
+            await asyncio.sleep(PACED_TOKEN_S)
+            yield {"delta": {"content": token + " "}, "finish_reason": None}
+        yield {"delta": {}, "finish_reason": "stop"}
+
     async def _slow(self, _body: dict[str, Any]) -> AsyncIterator[Any]:
         for token in ["One moment, ", "please. ", "Here ", "it ", "is."]:
             await asyncio.sleep(0.2)
@@ -189,6 +260,9 @@ def app() -> Starlette:
     async def asked(_: Request) -> Response:
         return JSONResponse(chat.asked)
 
+    async def left(_: Request) -> Response:
+        return JSONResponse(chat.left)
+
     async def listed(_: Request) -> Response:
         return JSONResponse(models)
 
@@ -197,6 +271,7 @@ def app() -> Starlette:
             Route("/v1/chat/completions", chat.complete, methods=["POST"]),
             Route("/v1/models", listed),
             Route("/asked", asked),
+            Route("/left", left),
         ]
     )
 
@@ -213,6 +288,11 @@ class ChatServer:
         with urlopen(f"{self.origin}/asked", timeout=5) as answer:
             found: list[dict[str, Any]] = json.load(answer)
         return found
+
+    def left(self) -> int:
+        """Return how many answers nobody read to the end."""
+        with urlopen(f"{self.origin}/left", timeout=5) as answer:
+            return int(json.load(answer))
 
 
 @contextmanager

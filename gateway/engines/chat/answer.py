@@ -7,10 +7,10 @@ from typing import Literal
 
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
+from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
 
 from gateway.engines.chat.clauses import Clauses
-from gateway.engines.chat.faults import UNKNOWN_TOOL
+from gateway.engines.chat.faults import UNKNOWN_TOOL, AnswerTooLongError
 from realtime.engine import (
     BrainCallArguments,
     BrainCallFinished,
@@ -23,6 +23,12 @@ from realtime.engine import (
 )
 from realtime.ports import IdSource
 
+MOST_CHARS = 262_144
+"""Of an answer, arguments of its calls included: hours of speech."""
+
+PIECE_CHARS = 512
+"""Looked at in one go; servers that do not stream send all of it at once."""
+
 Cut = Literal["max_output_tokens", "content_filter"]
 _CUTS: dict[str, Cut] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -30,11 +36,14 @@ _CUTS: dict[str, Cut] = {"length": "max_output_tokens", "content_filter": "conte
 class Answer:
     """One answer being read."""
 
-    def __init__(self, response_id: str, tools: frozenset[str], ids: IdSource) -> None:
+    def __init__(
+        self, response_id: str, tools: frozenset[str], ids: IdSource, *, clauses: bool = True
+    ) -> None:
         self._response_id = response_id
         self._tools = tools
         self._ids = ids
-        self._clauses = Clauses()
+        self._clauses = Clauses() if clauses else None
+        self._written = 0
         self._calls: dict[int, str] = {}
         self._open: str | None = None
         self._usage: BrainUsage | None = None
@@ -52,6 +61,7 @@ class Answer:
             self._usage = _usage(chunk.usage)
         for choice in chunk.choices[:1]:
             self.begun = True
+            self._count(choice.delta)
             if choice.delta.content:
                 yield from self._text(choice.delta.content)
             for call in choice.delta.tool_calls or ():
@@ -62,9 +72,21 @@ class Answer:
                 self.finished = True
                 self._cut = _CUTS.get(choice.finish_reason)
 
+    def _count(self, delta: ChoiceDelta) -> None:
+        self._written += len(delta.content or "")
+        for call in delta.tool_calls or ():
+            if call.function is not None:
+                self._written += len(call.function.arguments or "")
+        if self._written > MOST_CHARS:
+            raise AnswerTooLongError
+
     def _text(self, text: str) -> Iterator[BrainReport]:
-        for piece, complete in self._clauses.feed(text):
-            yield BrainText(self._response_id, piece, complete)
+        if self._clauses is None:
+            yield BrainText(self._response_id, text, complete=False)
+            return
+        for place in range(0, len(text), PIECE_CHARS):
+            for piece, complete in self._clauses.feed(text[place : place + PIECE_CHARS]):
+                yield BrainText(self._response_id, piece, complete)
 
     def _call(self, call: ChoiceDeltaToolCall) -> Iterator[BrainReport]:
         function = call.function

@@ -1,8 +1,9 @@
 """A chat model as a brain: streamed words, function calls, usage.
 
 An answer is asked for as soon as it is prepared and told once it is wanted, so
-that a speculation that is abandoned costs tokens and nothing else. Every wait
-on the endpoint has a limit; whatever it does wrong fails this answer only.
+that a speculation that is abandoned costs tokens and nothing else: its connection
+is closed, which ends the model's work. Every wait on the endpoint has a limit, and
+so has what it may send; whatever it does wrong fails this answer only.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ import openai
 import structlog
 
 from gateway.engines.chat.answer import Answer
-from gateway.engines.chat.faults import BROKE_OFF, fault_of
+from gateway.engines.chat.bounded import bounded
+from gateway.engines.chat.faults import BROKE_OFF, AnswerTooLongError, fault_of
 from gateway.engines.chat.messages import chat_choice, chat_messages, chat_tools
 from realtime.engine import (
+    BrainCallArguments,
     BrainFailed,
+    BrainFinished,
     BrainReport,
     BrainRequest,
+    BrainSpent,
+    BrainText,
     EngineFault,
     SessionFacts,
     Volunteered,
@@ -33,6 +39,12 @@ RETRIES = 2
 """Of the SDK, before the first word: 429 by `retry-after`, 5xx, refused connections."""
 
 CLOSE_TIMEOUT_S = 2.0
+
+REPORTS_AT_A_TIME = 32
+"""Of one chunk; others have their turn in between."""
+
+MOST_ANSWER_BYTES = 8 * 1024 * 1024
+"""Of one HTTP answer; the longest of today's models, token by token, take half of it."""
 
 _log = structlog.get_logger("chat")
 Sink = Callable[[BrainReport], None]
@@ -55,6 +67,10 @@ class ChatEndpoint:
     """What the endpoint calls the most tokens of an answer."""
     asks_usage: bool = True
     """`stream_options` is sent; a few servers refuse it."""
+    clauses: bool = True
+    """What makes a clause may be spoken at once; else an answer is spoken when it is whole."""
+    speculations: int = 0
+    """Answers that may be asked for, for one turn, before it is certain that it has ended."""
 
 
 class ChatRun:
@@ -70,9 +86,22 @@ class ChatRun:
         self._task = session.brain.start(self._ask())
 
     def commit(self) -> None:
-        """Tell what is known, and whatever comes."""
+        """Tell what is known, and whatever comes; what failed while nobody asked is tried again."""
         self._wanted = True
+        if self._held and isinstance(self._held[-1], BrainFailed):
+            self._held.clear()
+            self._task = self._session.asks(self, self._ask())
         asyncio.get_running_loop().call_soon(self._tell_held)
+
+    def spent(self) -> BrainSpent:
+        """Return what was told by nobody yet and cost something all the same."""
+        end = self._held[-1] if self._held else None
+        text = "".join(
+            report.text if isinstance(report, BrainText) else report.delta
+            for report in self._held
+            if isinstance(report, BrainText | BrainCallArguments)
+        )
+        return BrainSpent(end.usage if isinstance(end, BrainFinished) else None, text)
 
     def cancel(self) -> None:
         """Ask no more."""
@@ -101,13 +130,15 @@ class ChatRun:
             self._request.response_id,
             frozenset(tool.name for tool in self._request.tools),
             self._session.brain.ids,
+            clauses=self._session.brain.endpoint.clauses,
         )
         try:
             async with asyncio.timeout(self._session.brain.endpoint.answer_s):
                 await self._read(answer)
         except Exception as error:  # noqa: BLE001 -- whatever an endpoint does fails its answer
             _log.warning("chat_failed", error=type(error).__name__, model=self._model)
-            self._fail(BROKE_OFF if answer.begun else fault_of(error))
+            broke_off = answer.begun and not isinstance(error, AnswerTooLongError)
+            self._fail(BROKE_OFF if broke_off else fault_of(error))
         finally:
             self._session.done(self)
 
@@ -124,8 +155,10 @@ class ChatRun:
             stream = await client.chat.completions.create(**self._arguments(endpoint))
             async with stream:
                 async for chunk in stream:
-                    for report in answer.take(chunk):
+                    for count, report in enumerate(answer.take(chunk), 1):
                         self._report(report)
+                        if count % REPORTS_AT_A_TIME == 0:
+                            await asyncio.sleep(0)
                     if answer.ended:
                         return
                     limit.reschedule(asyncio.get_running_loop().time() + endpoint.next_token_s)
@@ -165,6 +198,11 @@ class ChatSession:
         self._runs.add(run)
         return run
 
+    def asks(self, run: ChatRun, asking: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A run asks once more."""
+        self._runs.add(run)
+        return self.brain.start(asking)
+
     def done(self, run: ChatRun) -> None:
         """A run asks no more."""
         self._runs.discard(run)
@@ -183,6 +221,7 @@ class ChatBrain:
 
     def __init__(self, endpoint: ChatEndpoint, *, ids: IdSource) -> None:
         self.endpoint = endpoint
+        self.speculations = endpoint.speculations
         self.ids = ids
         self._tasks: set[asyncio.Task[None]] = set()
         self.client = openai.AsyncOpenAI(
@@ -190,6 +229,9 @@ class ChatBrain:
             api_key=endpoint.api_key,
             max_retries=RETRIES,
             timeout=endpoint.first_token_s,
+            http_client=openai.DefaultAsyncHttpxClient(
+                event_hooks={"response": [bounded(MOST_ANSWER_BYTES)]}
+            ),
         )
 
     def open(

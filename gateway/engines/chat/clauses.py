@@ -19,12 +19,17 @@ LONG_CHARS = 100
 MOST_CHARS = 240
 """Without any mark a stretch ends at the first space behind this."""
 
+HARDEST_CHARS = 480
+"""Without any space, as in some languages, it ends here."""
+
 _SENTENCE = re.compile(r"[.!?…。！？][\"')\]]*\s|\n")  # noqa: RUF001 -- full-width marks are meant
 _CLAUSE = re.compile(r"[,;:–—][\"')\]]*\s|" + _SENTENCE.pattern)  # noqa: RUF001 -- dashes are meant
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Z]|Dr|Mr|Mrs|Ms|St|Prof|Nr|vs|etc|approx|[a-z]\.[a-z])\.\s$"
 )
 """What ends in a full stop and goes on."""
+
+LONGEST_ABBREVIATION_CHARS = 12
 
 
 class Clauses:
@@ -59,10 +64,16 @@ class Clauses:
             if cut is not None:
                 return cut
         space = self._held.find(" ", max(MOST_CHARS, told))
-        return space + 1 if space >= 0 else None
+        if space >= 0:
+            return space + 1
+        return max(HARDEST_CHARS, told + 1) if len(self._held) > HARDEST_CHARS else None
 
     def _mark(self, mark: re.Pattern[str], least: int) -> int | None:
         for found in mark.finditer(self._held):
-            if found.end() >= least and not _ABBREVIATION.search(self._held[: found.end()]):
-                return found.end()
+            end = found.end()
+            if end < least:
+                continue
+            before = self._held[max(end - LONGEST_ABBREVIATION_CHARS, 0) : end]
+            if not _ABBREVIATION.search(before):
+                return end
         return None

@@ -27,6 +27,9 @@ def chat_endpoint(settings: Settings) -> ChatEndpoint | None:
         api_key=key or NO_KEY,
         first_token_s=settings.chat_first_token_s,
         next_token_s=settings.chat_next_token_s,
+        clauses=settings.chat_clauses,
+        # Skills that are asked first cannot be asked early: they act.
+        speculations=0 if settings.chat_skills_first else settings.chat_speculations,
         limit_field="max_completion_tokens" if hosted else "max_tokens",
     )
 
@@ -46,6 +49,8 @@ def declared_endpoint(declared: ChatDeclared, settings: Settings) -> ChatEndpoin
         first_token_s=declared.first_token_s or settings.chat_first_token_s,
         next_token_s=declared.next_token_s or settings.chat_next_token_s,
         limit_field="max_completion_tokens" if hosted else "max_tokens",
+        clauses=settings.chat_clauses,
+        speculations=settings.chat_speculations,
     )
 
 

@@ -15,6 +15,12 @@ UNREADABLE: Final = EngineFault("model_answer_invalid", "The model's answer cann
 UNKNOWN_TOOL: Final = EngineFault(
     "model_called_unknown_tool", "The model called a function that it was not given."
 )
+TOO_LONG: Final = EngineFault("model_answer_too_long", "The model's answer has no end.")
+
+
+class AnswerTooLongError(Exception):
+    """More came than any answer needs."""
+
 
 _BY_STATUS: Final = {
     400: EngineFault("model_refused_request", "The model does not take this request."),
@@ -28,6 +34,8 @@ _BY_STATUS: Final = {
 
 def fault_of(error: Exception) -> EngineFault:
     """Return the fault of whatever calling the endpoint raised."""
+    if isinstance(error, AnswerTooLongError) or isinstance(error.__cause__, AnswerTooLongError):
+        return TOO_LONG
     if isinstance(error, openai.APIStatusError):
         return _BY_STATUS.get(error.status_code, UNREACHABLE)
     if isinstance(error, TimeoutError | openai.APITimeoutError):

@@ -220,6 +220,81 @@ async def test_answer_is_asked_for_before_it_is_wanted(brains: Any, server: Chat
     session.close()
 
 
+async def test_speculation_that_is_abandoned_closes_its_connection(
+    brains: Any, server: ChatServer
+) -> None:
+    """The endpoint is told by the closed stream that nobody reads; the words so far are known."""
+    before = server.left()
+    session = opened(brains("slow"))
+    answer = Answer(session, asked("hello"))
+    await asyncio.sleep(0.5)
+    spent = answer.run.spent()  # type: ignore[attr-defined]
+    assert spent.usage is None
+    assert spent.text.startswith("One moment")
+    answer.run.cancel()
+    async with asyncio.timeout(5):
+        while server.left() == before:
+            await asyncio.sleep(0.05)
+    assert answer.reports == []
+    session.close()
+
+
+async def test_speculation_that_was_read_whole_knows_its_usage(brains: Any) -> None:
+    """What it cost is the model's own count, though nobody hears the answer."""
+    session = opened(brains("words"))
+    answer = Answer(session, asked("hello"))
+    async with asyncio.timeout(5):
+        while answer.run.spent().usage is None:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.02)
+    usage = answer.run.spent().usage  # type: ignore[attr-defined]
+    assert (usage.input_text_tokens, usage.output_text_tokens) == (42, 13)
+    session.close()
+
+
+async def test_speculation_that_failed_is_asked_again(brains: Any) -> None:
+    """A fault while nobody waited is nobody's: the commit asks anew."""
+    session = opened(brains("fails-once"))
+    answer = Answer(session, asked("hello"))
+    await asyncio.sleep(0.3)
+    reports = await answer.whole()
+    assert answer.text.strip() == WORDS
+    assert isinstance(reports[-1], BrainFinished)
+    session.close()
+
+
+async def test_speculation_makes_no_call(brains: Any) -> None:
+    """A call of a tool is told at the commit and not before, so nobody can run it."""
+    session = opened(brains("two-calls"))
+    answer = Answer(session, asked("hello", tools=(WEATHER,)))
+    await asyncio.sleep(0.3)
+    assert answer.reports == []
+    assert any(isinstance(report, BrainCallStarted) for report in await answer.whole())
+    session.close()
+
+
+async def test_whole_answer_is_spoken_at_once_where_clauses_are_off(brains: Any) -> None:
+    """Without clauses nothing is told to be speakable before the end."""
+    reports = await answered(brains("words", clauses=False))
+    assert not any(report.complete for report in reports if isinstance(report, BrainText))
+
+
+@pytest.mark.parametrize("scenario", ["one-huge-token", "huge-line", "endless", "huge-call"])
+async def test_answer_beyond_all_measure_is_given_up(brains: Any, scenario: str) -> None:
+    """15 MiB in a token, in a line, or in words without end: the answer fails, nothing more."""
+    end = (await answered(brains(scenario), tools=(WEATHER,)))[-1]
+    assert isinstance(end, BrainFailed)
+    assert end.fault.code == "model_answer_too_long"
+
+
+async def test_answer_that_comes_in_one_piece_is_cut_in_time(brains: Any) -> None:
+    """A server that does not stream, and text that looks like abbreviations, hold nobody up."""
+    began = asyncio.get_running_loop().time()
+    reports = await answered(brains("one-long-token"))
+    assert isinstance(reports[-1], BrainFinished)
+    assert asyncio.get_running_loop().time() - began < 5.0
+    assert sum(len(report.text) for report in reports if isinstance(report, BrainText)) == 200_000
+
+
 # --- messages ---
 
 
@@ -299,6 +374,13 @@ def test_clauses_are_cut_where_they_may_be_spoken(
 ) -> None:
     """The first stretch is a clause, later ones sentences, whatever pieces the text comes in."""
     assert stretches(text, size=size) == expected
+
+
+def test_clauses_without_any_space_are_cut_all_the_same() -> None:
+    """Languages without spaces are spoken before the answer ends."""
+    found = stretches("語" * 2_000)
+    assert "".join(found) == "語" * 2_000
+    assert max(len(stretch) for stretch in found) <= 481
 
 
 def test_clauses_lose_nothing() -> None:

@@ -52,14 +52,6 @@ UNCHANGED: Final = frozenset({
     "response.content_part.done",
     "response.function_call_arguments.delta",
     "response.function_call_arguments.done",
-    "response.mcp_call_arguments.delta",
-    "response.mcp_call_arguments.done",
-    "response.mcp_call.in_progress",
-    "response.mcp_call.completed",
-    "response.mcp_call.failed",
-    "mcp_list_tools.in_progress",
-    "mcp_list_tools.completed",
-    "mcp_list_tools.failed",
 })  # fmt: skip
 """Server events that are the same in both."""
 

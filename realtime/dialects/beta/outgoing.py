@@ -22,6 +22,8 @@ def beta_event(event: JsonObject, *, temperature: float) -> JsonObject | None:
     `temperature` is that of the session, or of the response where one is shown.
     """
     kind = event["type"]
+    if _is_remote(event.get("item", {})):
+        return None
     if kind in UNCHANGED:
         return event
     if kind in RENAMED:
@@ -45,7 +47,7 @@ def beta_session(
         "instructions": session["instructions"],
         "voice": spoken["voice"],
         "output_audio_format": FORMAT_NAMES[spoken["format"]["type"]],
-        "tools": session["tools"],
+        "tools": [tool for tool in session["tools"] if tool.get("type") == "function"],
         "tool_choice": session["tool_choice"],
         "temperature": temperature,
         "max_response_output_tokens": session["max_output_tokens"],
@@ -100,6 +102,11 @@ def _with_item(event: JsonObject, _temperature: float) -> JsonObject:
     return {**event, "item": _item(event["item"])}
 
 
+def _is_remote(item: Mapping[str, Any]) -> bool:
+    """Say whether an item is of MCP, which the beta does not have (CONTRACT 18)."""
+    return str(item.get("type", "")).startswith("mcp_")
+
+
 def _item(item: Mapping[str, Any]) -> JsonObject:
     """Another client's picture is left out: the beta has no word for it."""
     shown = {"id": item["id"], "object": "realtime.item", **item}
@@ -120,7 +127,7 @@ def _response_event(event: JsonObject, temperature: float) -> JsonObject:
         "id": response["id"],
         "status": response["status"],
         "status_details": response["status_details"],
-        "output": [_item(item) for item in response["output"]],
+        "output": [_item(item) for item in response["output"] if not _is_remote(item)],
         "conversation_id": response["conversation_id"],
         "modalities": _modalities(response["output_modalities"]),
         "voice": spoken["voice"],

@@ -19,7 +19,11 @@ from realtime.ids import SequentialIds
 from realtime.session.config import fresh_config
 
 ALLOWANCE = [{"name": "tokens", "limit": 100, "remaining": 60, "reset_seconds": 0.5}]
-NOT_SENT = {"conversation.item.done", "input_audio_buffer.timeout_triggered"}
+NOT_SENT = {
+    *(event_type(event) for event in SERVER_EVENTS if "mcp" in event_type(event)),  # CONTRACT 18
+    "conversation.item.done",
+    "input_audio_buffer.timeout_triggered",
+}
 TRANSLATED = {
     "session.created", "session.updated", "conversation.item.added", "conversation.item.retrieved",
     "response.created", "response.done", "response.output_item.added",

@@ -23,7 +23,7 @@ from gateway.tools.session import Tools
 from realtime.engine import SessionFacts, SpeechFinished, ToolCall, ToolRoute
 from realtime.events.mcp_items import McpExecutionError
 from realtime.session.effects import CallTool, Close, Effect
-from realtime.session.inputs import EndReason, Heard, Input, Shutdown, ToolReturned
+from realtime.session.inputs import EndReason, Input, PlaybackCleared, Shutdown, ToolReturned
 
 
 class Handler:
@@ -136,7 +136,7 @@ class TestTools:
             arguments="{}", route=route,
         )  # fmt: skip
         handler._effects.append(CallTool(call))
-        runner.post(Heard("item", 1))
+        runner.post(PlaybackCleared("resp_0", {}))
         async with asyncio.timeout(5):
             while not isinstance(handler.received[-1], ToolReturned):
                 await asyncio.sleep(0.01)

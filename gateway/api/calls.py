@@ -21,13 +21,14 @@ from gateway.ingress.webrtc.offer import MOST_SDP_BYTES
 from gateway.ingress.webrtc.opening import CallOpening
 from gateway.services import Services
 from gateway.sessions.calls import CallNotRinging, ReferNotSupported
-from realtime.errors import MissingParameter, WireFault
+from realtime.errors import KeyForTranslations, MissingParameter, SessionKindMismatch, WireFault
 from realtime.events.base import Incoming
 from realtime.events.client import session_in
 from realtime.events.faults import fault_of
 
 SDP: Final = "application/sdp"
 FORM: Final = "multipart/form-data"
+TRANSLATION: Final = "translation"
 MOST_SESSION_BYTES: Final = 1024 * 1024
 
 
@@ -55,7 +56,7 @@ class CallsEndpoint:
         principal = await self._caller(request)
         offer, session = await _offer(request)
         if session is not None:
-            principal = replace(principal, session=_merged(principal.session or {}, session))
+            principal = replace(principal, session=_session_of(principal.session, session))
         answered = await self._opening.answer(principal, dict(request.query_params), offer)
         return Response(
             answered.sdp,
@@ -143,8 +144,6 @@ def _session(text: str) -> dict[str, Any]:
         raise WireFault("The part 'session' is not valid JSON.", param="session") from None
     if not isinstance(sent, dict):
         raise WireFault("The part 'session' must be a JSON object.", param="session")
-    sent.setdefault("type", "realtime")
-    session_in(sent)
     return sent
 
 
@@ -155,6 +154,26 @@ def _text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError:
         raise WireFault("The body is not UTF-8 text.") from None
+
+
+def _session_of(bound: Mapping[str, Any] | None, sent: dict[str, Any]) -> dict[str, Any]:
+    """Return the session that a form asks for; what a client secret is bound to stays bound.
+
+    Raises:
+        WireFault: it is no session, or of another kind than the secret's.
+    """
+    bound = bound or {}
+    if bound.get("type") == TRANSLATION:
+        raise KeyForTranslations
+    kind = str(bound.get("type", "realtime"))
+    sent.setdefault("type", kind)
+    if bound and sent["type"] != kind:
+        raise SessionKindMismatch(sent=str(sent["type"]), session=kind)
+    session_in(sent)
+    merged = _merged(bound, sent)
+    if "model" in bound:
+        merged["model"] = bound["model"]  # kept silently, as an update's (CONTRACT 6)
+    return merged
 
 
 def _merged(bound: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:

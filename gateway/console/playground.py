@@ -46,6 +46,8 @@ class Playground:
 
     async def enter(self, request: Request) -> Response:
         """Turn a one-time link into a session."""
+        if request.method == "HEAD":  # a preview must not use the link up
+            return Response(headers=HEADERS)
         session = self._services.operators.enter(request.path_params["link"])
         if session is None:
             raise NotAnOperator

@@ -42,6 +42,7 @@ class AdmittedSession:
         self._recorder = recorder
         self._session_id = session_id
         self._transport = "websocket"
+        self._begun = False
         self.observer = SessionObserver(recorder)
         self.log = structlog.get_logger("session").bind(
             session_id=session_id, project_id=principal.project_id, model=model
@@ -53,7 +54,7 @@ class AdmittedSession:
         """The runner is there: let it be found, counted and seen."""
         self._services.directory.add(self._session_id, self._principal, self.runner)
         self.projection = self._view(dialect, conversation_id)
-        self._transport = transport
+        self._begun, self._transport = True, transport
         metrics.SESSIONS.labels(transport).inc()
         metrics.SESSIONS_STARTED.labels(dialect).inc()
         self.log.info("session_started", dialect=dialect)
@@ -71,11 +72,13 @@ class AdmittedSession:
 
     async def finish(self) -> None:
         """Write the end down; end what a fault of ours has left running."""
-        self.runner.shutdown(EndReason.SERVER_FAULT, code=BROKEN_CODE)
-        reason = self.runner.end_reason or EndReason.SERVER_FAULT
+        reason = EndReason.SERVER_FAULT
+        if self._begun:
+            self.runner.shutdown(reason, code=BROKEN_CODE)
+            reason = self.runner.end_reason or reason
+            metrics.SESSIONS.labels(self._transport).dec()
         self._services.directory.remove(self._session_id)
         self._services.directory.leave(self._principal.project_id, self._recorder.model)
         self._recorder.close(reason)
-        metrics.SESSIONS.labels(self._transport).dec()
         metrics.SESSIONS_ENDED.labels(reason.value).inc()
         self.log.info("session_ended", reason=reason.value)

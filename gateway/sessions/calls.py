@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,11 @@ class Call:
             self.begun = True
             self.opened.runner.post(Opened(0))
 
+    @property
+    def over(self) -> bool:
+        """The session has ended."""
+        return self.opened.runner.closed
+
     def hang_up(self) -> None:
         """End the call."""
         self.opened.runner.shutdown(EndReason.HUNG_UP, code=1000)
@@ -96,6 +102,7 @@ class Calls:
     def __init__(self, *, most: int) -> None:
         self._most = most
         self._calls: dict[str, Call] = {}
+        self._preparing = 0
         self._tasks: asyncio.TaskGroup | None = None
 
     def live_in(self, tasks: asyncio.TaskGroup) -> None:
@@ -105,14 +112,20 @@ class Calls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def check_room(self) -> None:
-        """Refuse a call before anything is made for it.
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Hold a place while a call is prepared; refuse it before anything is made for it.
 
         Raises:
             TooManyCalls: there is no room.
         """
-        if self._tasks is None or len(self._calls) >= self._most:
+        if self._tasks is None or len(self._calls) + self._preparing >= self._most:
             raise TooManyCalls
+        self._preparing += 1
+        try:
+            yield
+        finally:
+            self._preparing -= 1
 
     def add(self, call: Call, serving: Coroutine[Any, Any, None]) -> None:
         """A call begins; `serving` removes it at its end and never raises.
@@ -137,6 +150,6 @@ class Calls:
             UnknownCall: there is none that the caller may control.
         """
         call = self._calls.get(call_id)
-        if call is None or not call.reachable_by(principal):
+        if call is None or call.over or not call.reachable_by(principal):
             raise UnknownCall(call_id)
         return call

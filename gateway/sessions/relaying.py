@@ -86,7 +86,13 @@ class RelayRunner(SessionDriver):
         self._endpoint = endpoint
         self._start_task = spawn
         self._link: Link | None = upstream.link
-        self._tools = SessionTools(company.tools, session_id, self.post)
+        self._tools = SessionTools(
+            company.tools,
+            session_id,
+            self.post,
+            permit=self.permit,
+            log=company.observer.tool_logged,
+        )
         self._dialling: asyncio.Task[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._bytes_per_sample: float = PCM_BYTES
@@ -250,7 +256,7 @@ RelayRunner._effects = {
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
     fx.CallTool: RelayRunner._call_tool,
-    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id),
+    fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),
     fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),
 }

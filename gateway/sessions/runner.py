@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from pybase64 import b64encode_as_string
 
 from gateway.engines.engine import Engine
@@ -41,6 +42,8 @@ from realtime.session.handler import SessionHandler
 from realtime.session.inputs import AudioAppended, PlaybackCleared, Refused
 
 RETRIEVED_FORMAT = "pcm16"
+
+_log = structlog.get_logger("session")
 
 
 class SessionRunner(SessionDriver):
@@ -98,17 +101,29 @@ class SessionRunner(SessionDriver):
         """Say whether the socket should not be read for now (DECISIONS 1.11)."""
         return self._handler.congested or self._hearing.lag_samples > lag_ms * SAMPLE_RATE // 1000
 
+    @property
+    def flooded(self) -> bool:
+        """Say whether more client events wait than may, though nobody could be stopped."""
+        return self._handler.congested
+
     # --- inputs ---
 
     def append(self, wire_audio: bytes) -> None:
         """Take decoded input audio: into the ring, counted by the machine, to the ears."""
         if self._decoder is not None:
-            self.hear(self._decoder.decode(wire_audio))
+            self._take(self._decoder.decode(wire_audio))
 
     def hear(self, audio: bytes) -> None:
-        """Take canonical audio, an append's or a media leg's."""
+        """Take canonical audio of a media leg; a fault of ours ends this session alone."""
         if self._decoder is None or self.closed:
             return
+        try:
+            self._take(audio)
+        except Exception:
+            _log.exception("session_failed", session_id=self._session_id)
+            self._break_off()
+
+    def _take(self, audio: bytes) -> None:
         samples = self._ring.append(audio)
         if self._handling:
             self._inbox.append(AudioAppended(samples))

@@ -15,6 +15,7 @@ from gateway.store.database import Database
 from gateway.store.tables import Project, Prompt, PromptVersion
 from gateway.store.upsert import insert_ignore
 from realtime.prompts import PromptTemplate
+from realtime.tools.mcp import SECRET_FIELDS
 
 Row: TypeAlias = dict[str, Any]
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -40,8 +41,12 @@ class PromptStore:
 
         Raises:
             LookupError: there is no such project.
-            ValueError: the id is none.
+            ValueError: the id is none, or the body holds a secret.
         """
+        if any(name in tool for tool in body.get("tools") or [] for name in SECRET_FIELDS):
+            raise ValueError(
+                "a prompt is kept in clear: its tools may hold no authorization and no headers"
+            )
         if not PROMPT_ID.fullmatch(prompt_id):
             raise ValueError(f"{prompt_id!r} is no id: letters, digits, `_.-`, 64 at most")
         now = int(self._unix_s())

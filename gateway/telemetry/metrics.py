@@ -103,6 +103,10 @@ RTP_DROPPED = Counter(
 RTP_INVALID = Counter(
     "voiceengine_rtp_invalid", "RTP packets that are none of their codec's.", registry=REGISTRY
 )
+PLAYOUT_DROPPED = Counter(
+    "voiceengine_playout_dropped", "Pieces of answers dropped because too much waits to be played.",
+    registry=REGISTRY,
+)  # fmt: skip
 TASKS = Gauge(
     "voiceengine_tasks", "Tasks of the event loop: one for each connection, a few besides.",
     registry=REGISTRY,

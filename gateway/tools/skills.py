@@ -74,7 +74,9 @@ class SkillsTool:
     def function(self) -> FunctionSpec:
         """Return the tool as a model sees it; its user sees nothing of it."""
         deadline_ms = int(self._timeout_s * 1000)
-        route = ToolRoute(executor="gateway", shown_as="nothing", deadline_ms=deadline_ms)
+        route = ToolRoute(
+            executor="gateway", shown_as="nothing", deadline_ms=deadline_ms, tool_name=NAME
+        )
         return FunctionSpec(name=NAME, description=DESCRIPTION, parameters=PARAMETERS, route=route)
 
     def offered_to(self, *, project_id: str, model: str) -> bool:

@@ -22,6 +22,8 @@ MOST_CONCEALED: Final = 3
 """Packets in a row that are concealed; beyond them loss is silence."""
 RESYNC_PACKETS: Final = 1_000
 """A jump this far is another stream, or an outage that nobody can fill."""
+MOST_GAP_MS: Final = 2_000
+"""Media time without packets that is made up; beyond it the stream is taken to begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ Released: TypeAlias = Audio | Lost | Silence
 class _Packet:
     timestamp: int
     payload: bytes
+    ticks: int
     came_ms: int
 
 
@@ -81,15 +84,18 @@ class JitterBuffer:
         self._timestamp = 0
         """The media time that is due, by the stream's own clock."""
         self._ticks = clock_hz // 50
-        """How long a packet is, as far as the last two told."""
+        """How long the last packet was."""
+        self._most_gap = clock_hz * MOST_GAP_MS // 1000
         self._filled = 0
         """Ticks of silence made up since the last packet."""
         self._quiet_since_ms: int | None = None
         self.lost = 0
         self.late = 0
 
-    def put(self, sequence: int, timestamp: int, payload: bytes, now_ms: int) -> list[Released]:
-        """Take a packet; return what is due now, in order."""
+    def put(
+        self, sequence: int, timestamp: int, payload: bytes, ticks: int, now_ms: int
+    ) -> list[Released]:
+        """Take a packet that is `ticks` long; return what is due now, in order."""
         if self._next is None:
             self._begin(sequence, timestamp)
         ahead = (sequence - (self._next or 0)) % MODULO
@@ -100,7 +106,7 @@ class JitterBuffer:
             self._begin(sequence, timestamp)
         elif ahead > RESYNC_PACKETS:
             self._begin(sequence, timestamp)
-        self._held[sequence] = _Packet(timestamp, payload, now_ms)
+        self._held[sequence] = _Packet(timestamp, payload, ticks, now_ms)
         self._quiet_since_ms = now_ms
         return self._release(now_ms)
 
@@ -151,17 +157,13 @@ class JitterBuffer:
         self._filled = 0
         released.append(Audio(packet.payload))
         self._next = ((self._next or 0) + 1) % MODULO
-        following = self._held.get(self._next)
-        if following is not None:
-            ticks = (following.timestamp - packet.timestamp) % TIMESTAMPS
-            if 0 < ticks <= self._hz * 120 // 1000:
-                self._ticks = ticks
+        self._ticks = packet.ticks
         self._timestamp = (self._timestamp + self._ticks) % TIMESTAMPS
 
     def _pause(self, ticks: int, released: list[Released]) -> None:
         """Add silence for media time that no packet holds and that was not filled yet."""
         rest = ticks - self._filled
-        if rest > 0:
+        if 0 < rest <= self._most_gap:
             released.append(Silence(rest))
 
     def _waited(self, now_ms: int) -> bool:
@@ -182,7 +184,7 @@ class JitterBuffer:
         concealed = min(concealed, unfilled // self._ticks)
         silent = unfilled - concealed * self._ticks
         if silent > 0:
-            released.append(Silence(silent))
+            released.append(Silence(min(silent, self._most_gap)))
         released.extend(
             Lost(self._ticks, after if place == concealed - 1 else None)
             for place in range(concealed)

@@ -18,7 +18,7 @@ from realtime.relay.effects import SendRelayed
 from realtime.relay.inputs import Json
 from realtime.relay.offers import Offers
 from realtime.session.effects import CallTool, CancelTool, Effect
-from realtime.session.inputs import ToolReturned
+from realtime.session.inputs import ToolProgressed, ToolReturned
 from realtime.session.outbox import Outbox
 
 LATE: Final = McpExecutionError(message="The tool did not answer in time.")
@@ -39,6 +39,8 @@ class _Call:
     request_id: str | None = None
     due_ms: int | None = None
     """None unless it runs."""
+    most_ms: int = 0
+    """When it is given up, however it goes on."""
     output: str | None = None
     error: McpError | None = None
     held: list[Json] = field(default_factory=list)
@@ -167,6 +169,7 @@ class Calls:
     def _run(self, call: _Call) -> None:
         route = call.spec.route
         call.due_ms = self._now_ms + (route.deadline_ms or 0)
+        call.most_ms = self._now_ms + (route.most_ms or route.deadline_ms or 0)
         self._tell("in_progress", call)
         made = ToolCall(
             call_id=call.call_id,
@@ -231,6 +234,14 @@ class Calls:
             if same and call.due_ms is not None:
                 return self._over(call, given.output, given.error)
         return None
+
+    def progressed(self, given: ToolProgressed, now_ms: int) -> None:
+        """A call goes on: its deadline moves, up to a cap."""
+        for call in self._calls.values():
+            same = (call.response_id, call.call_id) == (given.response_id, given.call_id)
+            if same and call.due_ms is not None:
+                wait_ms = call.spec.route.deadline_ms or 0
+                call.due_ms = min(now_ms + wait_ms, call.most_ms)
 
     def _over(self, call: _Call, output: str | None, error: McpError | None) -> Answer:
         self._close(call, output, error)
@@ -344,7 +355,7 @@ class Calls:
         found = []
         for call in [*self._calls.values()]:
             if call.due_ms is not None and now_ms >= call.due_ms:
-                self._outbox.do(CancelTool(call.response_id, call.call_id))
+                self._outbox.do(CancelTool(call.response_id, call.call_id, late=True))
                 found.append(self._over(call, None, LATE))
         return found
 

@@ -43,6 +43,7 @@ from realtime.session.inputs import (
     Revoked,
     Shutdown,
     TokensRefused,
+    ToolProgressed,
     ToolReturned,
     ToolsImported,
     ToolsNotImported,
@@ -314,6 +315,9 @@ class RelaySession:
             return True
         return False
 
+    def _progressed(self, given: ToolProgressed, now_ms: int) -> None:
+        self._calls.progressed(given, now_ms)
+
     def _returned(self, given: ToolReturned, now_ms: int) -> None:
         answer = self._calls.returned(given)
         asked = any(
@@ -473,6 +477,7 @@ _HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
     Revoked: RelaySession._revoked,
     Shutdown: RelaySession._shutdown,
     FromUpstream: RelaySession._from_upstream,
+    ToolProgressed: RelaySession._progressed,
     ToolReturned: RelaySession._returned,
     ToolsImported: RelaySession._imported,
     ToolsNotImported: RelaySession._not_imported,

@@ -363,6 +363,8 @@ class Answers:
         self._playback.advance(now_ms)
 
     def _forget(self, response: LiveResponse, now_ms: int) -> None:
+        if response.id == self._prepared.response_id:
+            self._prepared.discard()  # its id is used up
         if response is self._default:
             self._default = None
             self.ended += 1

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+import orjson
 from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
 
@@ -23,6 +24,18 @@ MOST_MESSAGE_BYTES: Final = 256 * 1024
 
 MEDIA: Final = Projection(audio=False)
 """Audio goes by RTP."""
+
+
+def without_audio(text: str) -> str | None:
+    """Return a retrieved item without its audio, None for any other event."""
+    if not text.startswith('{"type":"conversation.item.retrieved"'):
+        return None
+    event = orjson.loads(text)
+    for part in event["item"].get("content", ()):
+        for name in ("audio", "format"):
+            part.pop(name, None)
+    shorter = orjson.dumps(event).decode()
+    return shorter if len(shorter.encode()) <= MOST_MESSAGE_BYTES else None
 
 
 class Channel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from gateway.ingress.webrtc.opus import FRAME_SAMPLES, OpusDecoder, OpusEncoder
+from gateway.ingress.webrtc.opus import FRAME_SAMPLES, OpusDecoder, OpusEncoder, packet_ms
 from realtime.engine import BYTES_PER_SAMPLE, SAMPLE_RATE
 from realtime.media.g711 import alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
 from realtime.media.level import quieter
@@ -21,6 +21,9 @@ class Decoder(Protocol):
     """Decodes one stream."""
 
     clock_hz: int
+
+    def ticks(self, payload: bytes) -> int:
+        """Return how long a packet is, by the codec's clock."""
 
     def decode(self, payload: bytes) -> bytes:
         """Return a packet's canonical audio.
@@ -55,6 +58,10 @@ class OpusStream:
 
     def __init__(self) -> None:
         self._decoder = OpusDecoder()
+
+    def ticks(self, payload: bytes) -> int:
+        """See `Decoder`."""
+        return packet_ms(payload) * OPUS_CLOCK_HZ // 1000
 
     def decode(self, payload: bytes) -> bytes:
         """See `Decoder`."""
@@ -95,6 +102,10 @@ class G711Stream:
         self._expand = ulaw_to_pcm if mime_type == PCMU else alaw_to_pcm
         self._up = Resampler(G711_HZ, SAMPLE_RATE)
         self._last = b""
+
+    def ticks(self, payload: bytes) -> int:
+        """See `Decoder`."""
+        return len(payload)
 
     def decode(self, payload: bytes) -> bytes:
         """See `Decoder`."""

@@ -24,6 +24,9 @@ from realtime.session.inputs import Drained
 LAG_MS: Final = 2_000
 """Recognition may be this far behind before incoming audio is dropped (DECISIONS 3.6)."""
 
+MOST_AHEAD_MS: Final = 10 * 60 * 1_000
+"""Audio that may wait to be played; who asks on and on hears no more."""
+
 
 class VoiceTrack(MediaStreamTrack):
     """What the caller hears: packets on time while there is something to say, else nothing."""
@@ -105,6 +108,8 @@ class WebRtcLeg:
         self._jitter: JitterBuffer | None = None
         self._deadline = Deadline(self._loop, self._expire)
         self._armed = False
+        self.plays = False
+        """The caller takes our audio."""
 
     def attach(self, session: LegSession) -> None:
         """Serve this session."""
@@ -116,11 +121,14 @@ class WebRtcLeg:
         """Take an RTP packet."""
         if mime_type != self._mime_type:
             self._switch(mime_type)
-        if self._jitter is None:
+        if self._jitter is None or self._decoder is None:
             return
         lost, late = self._jitter.lost, self._jitter.late
+        ticks = self._decoder.ticks(packet.payload)
         self._hear(
-            self._jitter.put(packet.sequence_number, packet.timestamp, packet.payload, self._now())
+            self._jitter.put(
+                packet.sequence_number, packet.timestamp, packet.payload, ticks, self._now()
+            )
         )
         if self._jitter.lost > lost:
             metrics.RTP_LOST.inc(self._jitter.lost - lost)
@@ -172,18 +180,26 @@ class WebRtcLeg:
                     return spoken.conceal(ticks, following)
         except ValueError:  # no packet of this codec
             metrics.RTP_INVALID.inc()
-        ticks = packet_ticks(spoken.clock_hz) if isinstance(one, Audio) else one.ticks
+        ticks = spoken.ticks(one.payload) if isinstance(one, Audio) else one.ticks
         return bytes(ticks * SAMPLE_RATE // spoken.clock_hz * BYTES_PER_SAMPLE)
 
     # --- what the caller hears ---
 
     def play(self, response_id: str, item_id: str, audio: bytes) -> None:
-        """Queue audio."""
+        """Queue audio; what nobody hears, or what is too far ahead, is dropped."""
+        if not self.plays:
+            return
+        if self._playout.waiting_ms > MOST_AHEAD_MS:
+            metrics.PLAYOUT_DROPPED.inc()
+            return
         self._playout.add(response_id, item_id, audio)
         self.track.wake()
 
     def finish(self, response_id: str) -> None:
         """No more audio of the response comes."""
+        if not self.plays and self._session is not None:
+            self._session.post(Drained(response_id))
+            return
         self._playout.finish(response_id)
         self.track.wake()
 

@@ -51,6 +51,14 @@ def checked_offer(text: str) -> str:
     return normal
 
 
+def offers_channel(offer: str) -> bool:
+    """Say whether a checked offer has a data channel that is not refused (port 0)."""
+    return any(
+        line.startswith("m=application ") and line.split(" ")[1] != "0"
+        for line in offer.splitlines()
+    )
+
+
 def _check(parsed: sdp.SessionDescription) -> None:
     if not parsed.media:
         raise InvalidOffer("it has no media sections.")

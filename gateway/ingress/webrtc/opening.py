@@ -13,7 +13,7 @@ from aiortc import RTCDataChannel
 from gateway.identity.principal import Principal
 from gateway.ingress.frames import FrameTaker
 from gateway.ingress.wanted import wanted_session
-from gateway.ingress.webrtc.channel import Channel
+from gateway.ingress.webrtc.channel import MOST_MESSAGE_BYTES, Channel, without_audio
 from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.ingress.webrtc.offer import checked_offer
 from gateway.ingress.webrtc.peer import Peer
@@ -23,7 +23,7 @@ from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
 from gateway.sessions.opening import OpenedSession, open_session
 from gateway.telemetry import metrics
-from realtime.errors import WireFault
+from realtime.errors import ServerFault, WireFault
 from realtime.events.server import ErrorBody, ErrorEvent
 from realtime.session.inputs import EndReason
 
@@ -64,17 +64,23 @@ class CallOpening:
             WireFault: it cannot be, or may not; nothing was begun.
         """
         services = self._services
-        services.calls.check_room()
         offer = checked_offer(offer)
-        opened = await self._session(principal, query)
-        call = Call(call_id=services.ids("rtc"), principal=principal, opened=opened)
-        leg = WebRtcLeg()
-        serving = _Serving(services, call, Peer(leg), leg)
-        services.calls.add(call, serving.run())
+        with services.calls.room():
+            opened = await self._session(principal, query)
+            call = Call(call_id=services.ids("rtc"), principal=principal, opened=opened)
+            try:
+                leg = WebRtcLeg()
+                serving = _Serving(services, call, Peer(leg), leg)
+                services.calls.add(call, serving.run())
+            except BaseException:
+                await opened.finish()
+                raise
         await serving.started.wait()
+        if not serving.serves:
+            raise ServerFault
         try:
             answer = await serving.peer.answer(offer)
-        except WireFault:
+        except BaseException:
             opened.runner.shutdown(EndReason.REFUSED)
             raise
         return Answered(call_id=call.call_id, sdp=answer)
@@ -104,6 +110,8 @@ class _Serving:
     def __init__(self, services: Services, call: Call, peer: Peer, leg: WebRtcLeg) -> None:
         self.peer = peer
         self.started = asyncio.Event()
+        self.serves = False
+        """The session could begin."""
         self._services = services
         self._call = call
         self._leg = leg
@@ -124,12 +132,15 @@ class _Serving:
                 runner = opened.start(
                     tasks.create_task, dialect="ga", leg=self._leg, transport="webrtc"
                 )
+                self.serves = True
                 self.started.set()
                 await runner.ended.wait()
+                self._services.calls.remove(self._call.call_id)
         except Exception:  # noqa: BLE001 -- it is told and logged; a call's fault is its own
             # A fault of one call is its own: the group that it lives in is all calls'.
             _log.exception("call_failed", call_id=self._call.call_id)
         finally:
+            self.started.set()
             self._half_open.cancel()
             self._services.calls.remove(self._call.call_id)
             await self._flush()
@@ -148,8 +159,8 @@ class _Serving:
             await asyncio.sleep(0.02)
 
     def _connected(self) -> None:
-        self._half_open.cancel()
         if not self.peer.expects_channel:
+            self._half_open.cancel()
             self._call.begin()
 
     def _gone(self, vanished: bool) -> None:
@@ -159,6 +170,7 @@ class _Serving:
     def _joined(self, channel: RTCDataChannel) -> None:
         if self._channel is not None:
             return
+        self._half_open.cancel()
         self._channel = channel
         runner = self._call.opened.runner
         controller = Channel(
@@ -168,8 +180,15 @@ class _Serving:
             too_large=self._too_large,
         )
         taker = FrameTaker(self._call.opened, self._call.join(controller))
-        channel.on("message", taker.take)
+        channel.on("message", lambda message: self._take(taker, message))
         channel.on("close", lambda: None if runner.closed else self._gone(False))
+
+    def _take(self, taker: FrameTaker, message: str | bytes) -> None:
+        """Take an event; a channel cannot be paused, so who floods it has the call ended."""
+        if len(message) > MOST_MESSAGE_BYTES or self._call.opened.runner.flooded:
+            self._too_slow()
+            return
+        taker.take(message)
 
     def _too_slow(self) -> None:
         metrics.SLOW_READERS.inc()
@@ -177,7 +196,11 @@ class _Serving:
             lambda: self._call.opened.runner.shutdown(EndReason.CLIENT_TOO_SLOW, code=1008)
         )
 
-    def _too_large(self, _text: str) -> str:
+    def _too_large(self, text: str) -> str:
+        """Return what is sent instead: an item without its audio, or an error (DECISIONS 2.6)."""
+        shorter = without_audio(text)
+        if shorter is not None:
+            return shorter
         body = ErrorBody(
             type="server_error",
             code="event_too_large",

@@ -18,6 +18,7 @@ HZ: Final = 24_000
 FRAME_SAMPLES: Final = HZ // 50
 MOST_PACKET_MS: Final = 120
 """RFC 6716: the longest packet."""
+MS_OF_EMPTY: Final = 20
 MOST_PACKET_BYTES: Final = 1_500
 
 _VOIP: Final = 2048
@@ -34,6 +35,24 @@ class OpusMissing(RuntimeError):
 
 class OpusFault(ValueError):
     """A packet is no Opus, or the encoder refused."""
+
+
+def packet_ms(payload: bytes) -> int:
+    """Return how long a packet is by its first bytes (RFC 6716, section 3.1), at most 120 ms.
+
+    Frames of 2.5 ms are counted as 3.
+    """
+    if not payload:
+        return MS_OF_EMPTY
+    config, code = payload[0] >> 3, payload[0] & 3
+    if config < 12:
+        frame_ms = (10, 20, 40, 60)[config & 3]
+    elif config < 16:
+        frame_ms = (10, 20)[config & 1]
+    else:
+        frame_ms = (3, 5, 10, 20)[config & 3]
+    frames = (1, 2, 2, payload[1] & 63 if len(payload) > 1 else 1)[code]
+    return min(frame_ms * max(frames, 1), MOST_PACKET_MS)
 
 
 @cache

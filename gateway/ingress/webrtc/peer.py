@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -19,8 +18,8 @@ from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationEr
 
 from gateway.ingress.webrtc.channel import LABEL
 from gateway.ingress.webrtc.leg import WebRtcLeg
-from gateway.ingress.webrtc.offer import SPOKEN, InvalidOffer
-from gateway.ingress.webrtc.tuned import keep_codecs, spoken_codec, tap
+from gateway.ingress.webrtc.offer import SPOKEN, InvalidOffer, offers_channel
+from gateway.ingress.webrtc.tuned import keep_codecs, sends, spoken_codec, tap
 
 CLOSE_S: Final = 5.0
 ANSWER_S: Final = 10.0
@@ -50,7 +49,7 @@ class Peer:
             InvalidOffer: the library cannot answer it.
         """
         connection = self._connection
-        self.expects_channel = "m=application" in offer
+        self.expects_channel = offers_channel(offer)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
@@ -65,8 +64,9 @@ class Peer:
             _log.warning("offer_failed", error=repr(error))
             raise InvalidOffer("it cannot be answered.") from None
         for transceiver in connection.getTransceivers():
-            if transceiver.kind == "audio":
+            if transceiver.kind == "audio" and sends(transceiver):
                 self._leg.track.use(spoken_codec(transceiver))
+                self._leg.plays = True
         return str(connection.localDescription.sdp)
 
     def _use(self, transceiver: RTCRtpTransceiver) -> None:
@@ -93,10 +93,11 @@ class Peer:
         """Leave; never raises."""
         self._leg.close()
         self.on_gone = _gone
-        with suppress(TimeoutError, ConnectionError, AttributeError):
-            # AttributeError: the library's own, after an offer that was half applied.
+        try:
             async with asyncio.timeout(CLOSE_S):
                 await self._connection.close()
+        except Exception as error:  # noqa: BLE001 -- its own faults, after an offer half applied
+            _log.warning("close_failed", error=repr(error))
 
 
 def _none() -> None:

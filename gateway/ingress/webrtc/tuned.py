@@ -52,6 +52,11 @@ def keep_codecs(transceiver: RTCRtpTransceiver, names: Collection[str]) -> None:
     transceiver._codecs = kept
 
 
+def sends(transceiver: RTCRtpTransceiver) -> bool:
+    """Say whether the other side takes our audio."""
+    return transceiver.currentDirection in {"sendrecv", "sendonly"}
+
+
 def spoken_codec(transceiver: RTCRtpTransceiver) -> str:
     """Return the codec that was agreed on first."""
     return str(transceiver._codecs[0].mimeType)

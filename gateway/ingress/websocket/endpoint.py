@@ -145,8 +145,8 @@ class RealtimeSocket:
         send: Send,
     ) -> None:
         async with asyncio.TaskGroup() as tasks:
-            runner = opened.start(tasks.create_task, dialect=dialect)
             try:
+                runner = opened.start(tasks.create_task, dialect=dialect)
                 await self._converse(opened, runner, connection, send)
             finally:
                 await opened.finish()

@@ -74,6 +74,8 @@ async def serve_sideband(
         projection=BESIDE,
     )
     number = call.join(socket)
+    if call.over:
+        leave()
     reading = Reading(call.opened, number, connection, lag_ms=settings.detection_lag_ms)
     connection.listen(reading.take, leave)
     try:

@@ -27,6 +27,7 @@ class Stream:
             (self.first + n) % 65_536,
             (self.origin + n * TICKS) % 2**32,
             bytes([n % 256]),
+            TICKS,
             n * FRAME_MS if at_ms is None else at_ms,
         )
 
@@ -121,7 +122,7 @@ def test_silence_that_was_filled_is_not_filled_again() -> None:
     stream.packet(0)
     stream.wait(1_000)
     stream.released += stream.buffer.put(
-        (stream.first + 1) % 65_536, (stream.origin + 50 * TICKS) % 2**32, b"\x01", 1_000
+        (stream.first + 1) % 65_536, (stream.origin + 50 * TICKS) % 2**32, b"\x01", TICKS, 1_000
     )
     assert stream.ticks() == 51 * TICKS
 
@@ -143,8 +144,32 @@ def test_another_stream_is_taken_up() -> None:
     stream = Stream()
     stream.packet(0)
     for jump in (5_000, -20_000):
-        stream.released += stream.buffer.put((stream.first + jump) % 65_536, 77, b"\xff", 1_000)
+        stream.released += stream.buffer.put(
+            (stream.first + jump) % 65_536, 77, b"\xff", TICKS, 1_000
+        )
     assert stream.heard() == [0, 255, 255]
+
+
+@pytest.mark.parametrize("length_ms", [10, 20, 40, 60])
+def test_packets_of_any_length_follow_without_a_gap(length_ms: int) -> None:
+    """How long a packet is, it says itself."""
+    buffer, ticks = JitterBuffer(clock_hz=48_000), length_ms * 48
+    released = [
+        one for n in range(10) for one in buffer.put(n, n * ticks, bytes([n]), ticks, n * length_ms)
+    ]
+    assert released == [Audio(bytes([n])) for n in range(10)]
+
+
+@pytest.mark.parametrize("jump", [3 * 48_000, 2**31 - 1, 2**31 + 5])
+def test_jump_in_time_makes_no_endless_silence(jump: int) -> None:
+    """A timestamp may be anything; what is made up is bounded."""
+    stream = Stream()
+    stream.packet(0)
+    stream.released += stream.buffer.put(
+        (stream.first + 1) % 65_536, (stream.origin + jump) % 2**32, b"\x01", TICKS, 20
+    )
+    assert stream.heard() == [0, 1]
+    assert stream.ticks() <= 2 * TICKS + 2 * 48_000
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -5,6 +5,7 @@ import { EventLog, Transcript, Turns, Wave, element } from './views.js';
 import { WebRtcTransport } from './webrtc.js';
 
 const TRIES = 3;
+const MOST_IMAGE_BYTES = 180000; // a data channel bears 256 KiB, an image grows by a third
 const by = (id) => document.getElementById(id);
 const form = by('settings');
 const compose = by('compose');
@@ -50,7 +51,7 @@ function session() {
     tools,
     audio: {
       input: { transcription: { model: 'gpt-4o-mini-transcribe' } },
-      output: { voice: form.elements.voice.value },
+      ...(form.elements.voice.value ? { output: { voice: form.elements.voice.value } } : {}),
     },
   };
 }
@@ -76,8 +77,13 @@ async function connect() {
   const Transport = form.elements.transport.value === 'webrtc' ? WebRtcTransport : SocketTransport;
   transport = new Transport(by('voice'));
   transport.onevent = take;
-  await transport.open(await secret(), stream, context);
-  transport.onlost = (problem) => lost(problem);
+  const opening = transport;
+  await opening.open(await secret(), stream, context);
+  if (stopping) {
+    opening.close();
+    throw new Problem('ended');
+  }
+  opening.onlost = (problem) => lost(problem);
 }
 
 async function start() {
@@ -88,9 +94,10 @@ async function start() {
     session();
     stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } })
       .catch((error) => { throw Problem.ofMicrophone(error); });
-    context = new AudioContext({ sampleRate: 24000 });
+    context = new AudioContext();
     microphone = context.createAnalyser();
     context.createMediaStreamSource(stream).connect(microphone);
+    if (stopping) throw new Problem('ended');
     await connect();
     show('live', 'Connected');
   } catch (problem) {
@@ -177,6 +184,10 @@ async function written(event) {
   const text = compose.elements.text.value.trim();
   const [file] = compose.elements.image.files;
   if (!text && !file) return;
+  if (file && file.size > MOST_IMAGE_BYTES && form.elements.transport.value === 'webrtc') {
+    explain(new Problem('image'));
+    return;
+  }
   const content = text ? [{ type: 'input_text', text }] : [];
   const id = `item_${crypto.randomUUID().replaceAll('-', '').slice(0, 21)}`;
   if (file) {
@@ -208,6 +219,7 @@ async function options() {
   }
   const { models, voices } = await answer.json();
   form.elements.model.append(...models.map((name) => element('option', { value: name, textContent: name })));
+  form.elements.voice.append(element('option', { value: '', textContent: 'the model’s own' }));
   form.elements.voice.append(...voices.map((name) => element('option', { value: name, textContent: name })));
 }
 

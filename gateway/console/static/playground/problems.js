@@ -6,6 +6,7 @@ const TEXTS = {
   socket: 'The connection to the server was lost.',
   ended: 'The server ended the session.',
   operator: 'This page is no longer open to you. Ask for a new link: the server prints one when it starts.',
+  image: 'The image is too large for a call: 180 kB at most, or use WebSocket.',
   tools: 'The tools are no JSON list.',
 };
 

@@ -74,6 +74,20 @@ class TestAnswer:
             created = await caller.until("session.created")
             assert created["session"]["instructions"] == "Bound."
 
+    async def test_form_cannot_change_what_a_key_is_bound_to(self, plain_server: Server) -> None:
+        """The model stays, silently, as in an update; another kind of session is refused."""
+        async with calling(plain_server) as minter:
+            key = await secret(minter, ECHO)
+            deaf = await secret(minter, {"type": "transcription"})
+        asked = {"type": "realtime", "model": "gpt-realtime", "instructions": "Mine."}
+        async with calling(plain_server, key) as caller:
+            assert (await caller.dial(asked)).status_code == 201
+            created = await caller.until("session.created")
+            assert created["session"]["model"] == "echo"
+            assert created["session"]["instructions"] == "Mine."
+        async with calling(plain_server, deaf) as caller:
+            assert (await caller.dial(asked)).status_code == 400
+
     async def test_model_of_the_query_serves_raw_sdp(self, plain_server: Server) -> None:
         """A habit of the beta that is still met (CONTRACT 3.3)."""
         async with calling(plain_server) as caller:
@@ -267,6 +281,36 @@ class TestVoice:
                 "output_audio_buffer.cleared",
                 "conversation.item.truncated",
             ]
+
+
+class TestOddOffers:
+    async def test_caller_who_takes_no_audio_gets_words_and_an_end(
+        self, plain_server: Server
+    ) -> None:
+        """Nothing is played to nobody, and nothing waits for it."""
+        async with calling(plain_server) as caller:
+            for transceiver in caller.connection.getTransceivers():
+                transceiver.direction = "sendonly"
+            await connected(caller)
+            caller.ask("tone:3000")
+            await caller.until("response.done")
+            await caller.until("output_audio_buffer.stopped")
+            assert caller.loud_s() == []
+
+    async def test_item_too_large_for_a_channel_comes_without_its_audio(
+        self, plain_server: Server
+    ) -> None:
+        """The item is whole but for its audio (DECISIONS 2.6); no error is told."""
+        async with calling(plain_server) as caller:
+            await connected(caller)
+            caller.ask("tone:8000")
+            done = await caller.until("response.done")
+            item_id = done["response"]["output"][0]["id"]
+            caller.send("conversation.item.retrieve", item_id=item_id)
+            shown = await caller.until("conversation.item.retrieved")
+            assert "audio" not in shown["item"]["content"][0]
+            assert shown["item"]["content"][0]["transcript"]
+            assert "error" not in caller.types()
 
 
 class TestEnd:

@@ -287,3 +287,15 @@ def test_speculation_leaves_truncation_as_it_was() -> None:
     pause(driver, WORDS)
     assert len(begun(driver)[0].request.items) == 2
     assert not any(entry.left_out for entry in driver.machine.conversation.entries())
+
+
+def test_speculation_id_of_a_response_that_failed_is_not_used_again() -> None:
+    """A client's response that is refused takes the prepared id with it."""
+    driver = paused()
+    driver.client("response.create", response={"tool_choice": {"type": "function", "name": "no"}})
+    driver.audio(480, voiced=False)
+    driver.run()
+    created = [e["response"]["id"] for e in driver.sent if e["type"] == "response.created"]
+    assert len(created) == 2
+    assert len(set(created)) == 2
+    assert fates(driver) == ["discarded"]

@@ -73,3 +73,12 @@ async def test_made_up_ids_can_be_used(store: PromptStore) -> None:
     prompt_id = new_prompt_id()
     assert len(prompt_id.removeprefix("pmpt_")) == 21
     assert await store.add(DEFAULT_PROJECT, prompt_id, {"instructions": "x"}) == 1
+
+
+@pytest.mark.parametrize("name", ["authorization", "headers"])
+async def test_secret_in_a_tool_is_refused(store: PromptStore, name: str) -> None:
+    """A version lies in clear and for good: nothing secret goes into one."""
+    tool = {"type": "mcp", "server_label": "l", "server_url": "https://example.com", name: "x"}
+    with pytest.raises(ValueError, match="in clear"):
+        await store.add(DEFAULT_PROJECT, "pirate", {"tools": [tool]})
+    assert await store.every(DEFAULT_PROJECT) == []

@@ -96,6 +96,17 @@ class Server:
         return self.process.wait(timeout=30)
 
 
+def command(server: Server, *arguments: str, code: int = 0) -> str:
+    """Run the command line beside the server; return what it printed."""
+    env = {**os.environ, "VOICEENGINE_DATA_DIR": str(server.data_dir), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments],
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr[-2_000:]
+    return done.stdout
+
+
 def voice(python: Path) -> dict[str, str]:
     """Return the settings that add the real speech worker and OVOS skills."""
     return {

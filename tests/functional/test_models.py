@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,7 +16,7 @@ import websockets
 
 from tests.functional import server as servers
 from tests.functional.client import Client, connected, until, user_text
-from tests.functional.server import ROOT, Server
+from tests.functional.server import Server
 from tests.servers import chat
 from tests.servers.chat import WORDS, ChatServer
 
@@ -75,17 +72,6 @@ def server(model: ChatServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     running.wait_ready()
     yield running
     assert running.stop() == 0
-
-
-def command(server: Server, *arguments: str, code: int = 0) -> str:
-    """Run the command line beside the server; return what it printed."""
-    env = {**os.environ, "VOICEENGINE_DATA_DIR": str(server.data_dir), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments],
-        env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr[-2_000:]
-    return done.stdout
 
 
 def rest(server: Server, path: str, *, key: str, body: Any = None) -> tuple[int, dict[str, Any]]:
@@ -219,7 +205,7 @@ async def test_project_has_so_many_sessions_of_a_model(server: Server) -> None:
 
 async def test_key_is_held_to_its_models(server: Server) -> None:
     """Every way in answers a name that the key may not use as it answers an unknown one."""
-    key = command(server, "keys", "create", "--models", "line,echo").strip()
+    key = servers.command(server, "keys", "create", "--models", "line,echo").strip()
     listed = {entry["id"] for entry in rest(server, "/models", key=key)[1]["data"]}
     assert {"line", "echo"} <= listed
     assert not listed & {"broken", "gpt-realtime"}
@@ -240,11 +226,11 @@ async def test_project_s_declaration_is_taken_over(server: Server, tmp_path: Pat
     """A running server serves it soon, and forgets it as soon."""
     (tmp_path / "own.json").write_text('{"models": {"own": {"kind": "echo"}}}')
     assert await refusal(server, "own", server.key) == ("invalid_model", 4000)
-    command(server, "models", "put", str(tmp_path / "own.json"))
-    assert "own" in command(server, "models", "list")
+    servers.command(server, "models", "put", str(tmp_path / "own.json"))
+    assert "own" in servers.command(server, "models", "list")
     await until(lambda: rest(server, "/models/own", key=server.key)[0] == 200)
     async with connected(server, model="own") as client:
-        command(server, "models", "remove", "own")
+        servers.command(server, "models", "remove", "own")
         await until(lambda: rest(server, "/models/own", key=server.key)[0] == 404)
         assert said(await answer(client, "still here")) == "still here"
 
@@ -255,7 +241,7 @@ async def test_prompt_is_a_persona_on_the_wire(
     """Added while the server runs; in an update, a response, and swapped in mid-session."""
     (tmp_path / "seller.txt").write_text("You are {{name}}, who sells bicycles.")
     (tmp_path / "thief.toml").write_text('instructions = "You steal them."\nvoice = "cedar"\n')
-    command(server, "prompts", "add", str(tmp_path))
+    servers.command(server, "prompts", "add", str(tmp_path))
     ada = {"id": "seller", "variables": {"name": "Ada"}}
 
     async def heard(client: Client, **response: Any) -> str:
@@ -278,12 +264,12 @@ async def test_prompt_is_a_persona_on_the_wire(
 async def test_client_secret_carries_a_prompt(server: Server, tmp_path: Path) -> None:
     """It is looked up when the secret is made, and again when the session begins."""
     (tmp_path / "clerk.txt").write_text("You are a clerk.")
-    command(server, "prompts", "add", str(tmp_path / "clerk.txt"))
+    servers.command(server, "prompts", "add", str(tmp_path / "clerk.txt"))
     body = {"session": {"type": "realtime", "model": "echo", "prompt": {"id": "clerk"}}}
     status, minted = rest(server, "/realtime/client_secrets", key=server.key, body=body)
     assert (status, minted["session"]["instructions"]) == (200, "You are a clerk.")
     (tmp_path / "clerk.txt").write_text("You are another clerk.")
-    command(server, "prompts", "add", str(tmp_path / "clerk.txt"))
+    servers.command(server, "prompts", "add", str(tmp_path / "clerk.txt"))
     headers = {"Authorization": f"Bearer {minted['value']}"}
     async with websockets.connect(server.ws_url, additional_headers=headers) as socket:
         session = json.loads(await socket.recv())["session"]
@@ -298,8 +284,8 @@ def test_commands_tell_what_is_wrong(server: Server, tmp_path: Path) -> None:
     """An operator's mistake is a line and an exit code."""
     (tmp_path / "bad.json").write_text('{"models": {"x": {"kind": "guess"}}}')
     (tmp_path / "bad.toml").write_text("tools = 7\n")
-    command(server, "models", "put", str(tmp_path / "bad.json"), code=1)
-    command(server, "models", "remove", "nobody", code=1)
-    command(server, "prompts", "add", str(tmp_path / "bad.toml"), code=1)
-    command(server, "prompts", "show", "nobody", code=1)
-    command(server, "keys", "allow", "nobody", "line", code=1)
+    servers.command(server, "models", "put", str(tmp_path / "bad.json"), code=1)
+    servers.command(server, "models", "remove", "nobody", code=1)
+    servers.command(server, "prompts", "add", str(tmp_path / "bad.toml"), code=1)
+    servers.command(server, "prompts", "show", "nobody", code=1)
+    servers.command(server, "keys", "allow", "nobody", "line", code=1)

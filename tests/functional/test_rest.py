@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +15,7 @@ import websockets
 
 from tests.functional import server as servers
 from tests.functional.client import connected
-from tests.functional.server import ROOT, Server
+from tests.functional.server import Server
 
 
 def request(
@@ -207,14 +204,14 @@ class TestRevocation:
 
     async def test_revoked_key_ends_its_live_session(self, plain_server: Server) -> None:
         """An `error`, then CLOSE 3000; the key opens nothing any more."""
-        key = keys(plain_server, "create", "--name", "guest")
+        key = servers.command(plain_server, "keys", "create", "--name", "guest").strip()
         (key_id,) = [
             shown["id"]
-            for shown in json.loads(keys(plain_server, "list", "--json"))
+            for shown in json.loads(servers.command(plain_server, "keys", "list", "--json"))
             if shown["name"] == "guest"
         ]
         async with connected(plain_server, key=key) as client:
-            keys(plain_server, "revoke", key_id)
+            servers.command(plain_server, "keys", "revoke", key_id)
             error = (await client.until("error"))[-1]["error"]
             assert error["code"] == "invalid_api_key"
             with pytest.raises(websockets.ConnectionClosed) as closed:
@@ -222,13 +219,3 @@ class TestRevocation:
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 3000
         assert request(plain_server, "/v1/models", key=key)[0] == 401
-
-
-def keys(server: Server, *arguments: str) -> str:
-    """Run `voiceengine keys` on the server's data; return what it prints."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "VOICEENGINE_DATA_DIR": str(server.data_dir)}
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "keys", *arguments],
-        env=env, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout.strip()

@@ -65,11 +65,12 @@ class TestHandshake:
         server = servers.start(tmp_path)
         try:
             server.wait_ready()
+            key = servers.command(server, "keys", "create").strip()  # the server knows its own
             with closing(sqlite3.connect(tmp_path / "voiceengine.db")) as database:
                 database.execute("DROP TABLE api_keys")
             error, code, reason = await first_and_close(
                 f"{server.ws_url}?model=echo",
-                additional_headers={"Authorization": f"Bearer {server.key}"},
+                additional_headers={"Authorization": f"Bearer {key}"},
             )
         finally:
             server.stop()
@@ -98,9 +99,16 @@ class TestHandshake:
 
     async def test_unknown_call_is_404(self, plain_server: Server) -> None:
         """A sideband to a call that is not there is refused before the upgrade."""
+        headers = {"Authorization": f"Bearer {plain_server.key}"}
+        url = f"{plain_server.ws_url}?call_id=rtc_none"
         with pytest.raises(websockets.InvalidStatus) as refused:
-            await websockets.connect(f"{plain_server.ws_url}?call_id=rtc_none")
+            await websockets.connect(url, additional_headers=headers)
         assert refused.value.response.status_code == 404
+
+    async def test_sideband_without_a_key_closes_3000(self, plain_server: Server) -> None:
+        """Who is nobody learns of no call."""
+        _, code, _ = await first_and_close(f"{plain_server.ws_url}?call_id=rtc_none")
+        assert code == 3000
 
     async def test_browser_subprotocols_select_realtime(self, plain_server: Server) -> None:
         """A browser's key rides in a subprotocol, which is never echoed."""

@@ -347,8 +347,17 @@ class TestRealSpeech:
         self, client: Client, speaking: asyncio.Task[None]
     ) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
+        # Frames follow what is heard: after the last append none may come any more.
+        receiving = asyncio.ensure_future(client.receive())
         while not speaking.done():
-            events.append(await client.receive())
+            await asyncio.wait({receiving, speaking}, return_when=asyncio.FIRST_COMPLETED)
+            if receiving.done():
+                events.append(receiving.result())
+                receiving = asyncio.ensure_future(client.receive())
+        receiving.cancel()
+        await asyncio.wait({receiving})
+        if not receiving.cancelled():
+            events.append(receiving.result())
         await speaking
         heard_first = [event["type"] for event in events].index(TARGET)
         assert any(any(frame) for frame in audio(events[heard_first:]))

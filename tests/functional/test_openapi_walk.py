@@ -16,6 +16,13 @@ from schemathesis.specs.openapi.checks import (
 from gateway.api.documents import OPENAPI
 from tests.functional.server import Server
 
+
+@schemathesis.serializer("application/sdp")
+def as_text(_context: schemathesis.SerializationContext, value: object) -> bytes:
+    """Send an SDP body as it is."""
+    return str(value).encode(errors="replace")
+
+
 schema = schemathesis.openapi.from_path(OPENAPI)
 CHECKS = [
     not_a_server_error,

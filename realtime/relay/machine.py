@@ -305,6 +305,10 @@ class RelaySession:
             for output in self._calls.break_off():
                 self._down.answer(Answer([output], respond=False))
             return True
+        if kind == "response.cancel" and self._calls.unwanted():
+            # The upstream may have said everything and end it as completed, or refuse.
+            self._outbox.do(SendUpstream({**event, "event_id": f"{OURS}cancel"}))
+            return True
         if kind == "conversation.item.retrieve" and event.get("item_id") in self._offers.items:
             found = {**self._offers.items[event["item_id"]], "object": "realtime.item"}
             told = {"event_id": self._outbox.event_id(), "item": found}

@@ -202,6 +202,8 @@ class Downstream:
         self._pass(event, text)
         status = str(shown.get("status"))
         self._used(response_id, status, usage, estimated=response.get("usage") is None)
+        for output in self.calls.ended(response_id):
+            self.answer(Answer([output], respond=False))
 
     def _shown_response(self, response: Json, fault: WireFault | None) -> Json:
         if fault is not None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from realtime.errors import WireFault
 from realtime.relay.calls import Answer
-from realtime.relay.downstream import Downstream
+from realtime.relay.downstream import OURS, Downstream
 from realtime.relay.effects import SendRelayed, SendUpstream
 from realtime.relay.inputs import Json, RelayedFromClient
 from realtime.relay.limits import RelayLimits
@@ -158,6 +158,10 @@ class Upward:
         if kind == "response.cancel" and calls.holding:
             for output in calls.break_off():
                 self._down.answer(Answer([output], respond=False))
+            return True
+        if kind == "response.cancel" and calls.unwanted():
+            # The upstream may have said everything and end it as completed, or refuse.
+            self._outbox.do(SendUpstream({**event, "event_id": f"{OURS}cancel"}))
             return True
         if kind == "conversation.item.retrieve" and event.get("item_id") in offers.items:
             found = {**offers.items[event["item_id"]], "object": "realtime.item"}

@@ -24,6 +24,9 @@ GUARDED: Final = frozenset({"session.update", "conversation.item.create", "respo
 """Client events that admission is asked about (DECISIONS 1.5)."""
 
 
+BUFFER: Final = "input_audio_buffer."
+
+
 class Upward:
     """The client's side of a relayed session."""
 
@@ -52,6 +55,14 @@ class Upward:
     def passing(self) -> bool:
         """True while nothing waits, and there is a connection."""
         return self._down.up and self._asked is None and not self.waiting
+
+    @property
+    def hearing(self) -> bool:
+        """True while a leg's audio may go up: nothing about the input buffer waits before it."""
+        return self._down.up and not any(
+            isinstance(one, RelayedFromClient) and one.event["type"].startswith(BUFFER)
+            for one in self.waiting
+        )
 
     def wants_response(self) -> bool:
         """Say whether a request for a response waits."""
@@ -107,7 +118,7 @@ class Upward:
             question = self.ask(given.event["type"], given.event)
             self._asked = (question, given)
         else:
-            self.forward(given.event, now_ms)
+            self._forward_of(given, now_ms)
 
     def answered(self, question: int, fault: WireFault | None, now_ms: int) -> None:
         """Admission answered; a question about something else is none of ours."""
@@ -118,7 +129,7 @@ class Upward:
             self._tell(fault, asked)
         elif self._down.up:
             try:
-                self.forward(asked.event, now_ms)
+                self._forward_of(asked, now_ms)
             except WireFault as refusal:
                 self._tell(refusal, asked)
         else:
@@ -132,6 +143,12 @@ class Upward:
 
     # --- up ---
 
+    def _forward_of(self, given: RelayedFromClient, now_ms: int) -> None:
+        event_id = given.event.get("event_id")
+        if self._down.playing.has_leg and isinstance(event_id, str):
+            self._down.askers.note(event_id, given.controller)
+        self.forward(given.event, now_ms)
+
     def forward(self, event: Json, now_ms: int) -> None:
         """Send an event up, or answer it where the upstream cannot.
 
@@ -139,6 +156,9 @@ class Upward:
             InvalidValue: it defines tools that cannot be, or names what is not there.
         """
         down = self._down
+        if down.playing.has_leg and event["type"] == "output_audio_buffer.clear":
+            down.playing.clear()
+            return
         if down.offers.active and self._is_ours(event, now_ms):
             return
         asked, event = event, down.going_up(event)

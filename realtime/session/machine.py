@@ -86,7 +86,7 @@ from realtime.session.inputs import (
     ToolsNotImported,
 )
 from realtime.session.outbox import Outbox
-from realtime.session.playback import Playback
+from realtime.session.playback import ConversationCuts, Playback
 from realtime.session.prepared import Prepared
 from realtime.session.queue import ClientQueue
 from realtime.session.speculation import Speculation
@@ -121,7 +121,7 @@ class Session:
             limits=limits or SessionLimits(),
             traits=traits or EngineTraits(),
             conversation=conversation,
-            playback=Playback(outbox, conversation, has_leg=has_leg),
+            playback=Playback(outbox, ConversationCuts(outbox, conversation), has_leg=has_leg),
         )
         self._outbox = outbox
         self._transcripts = Transcripts(self._state)

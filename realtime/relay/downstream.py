@@ -51,6 +51,8 @@ class Downstream:
         self.expired = False
         self.up = True
         """There is a connection."""
+        self.heard_ms = 0
+        """When the upstream last said something, or began to owe an answer."""
         self.listening = Listening()
         self._outbox = outbox
         self._memory = memory
@@ -63,6 +65,11 @@ class Downstream:
         self._context_tokens = 0
         self._error: Json | None = None
         self._now_ms = 0
+
+    @property
+    def is_owed(self) -> bool:
+        """True while a response runs, or was asked for and has not begun."""
+        return bool(self.running) or self._unanswered.wants_response()
 
     @property
     def refusing(self) -> bool:

@@ -72,12 +72,20 @@ class Upward:
         )
 
     def take(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
-        """Take an event: it goes up, is asked about, or waits."""
+        """Take an event: it goes up, is asked about, or waits; silence waits for nothing."""
+        if self._is_for_leg(given):
+            self._down.playing.clear()
+            return
         if self.passing and not self._must_wait(given, now_ms):
             self._consider(given, now_ms)
             return
         self.waiting.append(given)
         self._waiting_bytes += _size(given)
+
+    def _is_for_leg(self, given: RelayedFromClient | InvalidFromClient) -> bool:
+        if not self._down.playing.has_leg or not isinstance(given, RelayedFromClient):
+            return False
+        return given.event["type"] == "output_audio_buffer.clear"
 
     def resume(self, now_ms: int) -> None:
         """Something that was waited for may be there: take what waits as far as it goes."""
@@ -156,9 +164,6 @@ class Upward:
             InvalidValue: it defines tools that cannot be, or names what is not there.
         """
         down = self._down
-        if down.playing.has_leg and event["type"] == "output_audio_buffer.clear":
-            down.playing.clear()
-            return
         if down.offers.active and self._is_ours(event, now_ms):
             return
         asked, event = event, down.going_up(event)

@@ -99,10 +99,10 @@ class SessionObserver:
         """An answer was begun early, or its fate is known."""
         metrics.SPECULATIONS.labels("brain", outcome).inc()
 
-    def discarded(self, effect: DiscardBrain, spent: BrainSpent | None) -> None:
+    def discarded(self, effect: DiscardBrain, spent: BrainSpent) -> None:
         """An answer that was begun early is not wanted: what it cost stands in the record."""
-        given, made = effect.given, OutputDetails(text_tokens(spent.text) if spent else 0)
-        counted = spent.usage if spent else None
+        given, made = effect.given, OutputDetails(text_tokens(spent.text))
+        counted = spent.usage
         if counted is not None:
             given = replace(
                 given,

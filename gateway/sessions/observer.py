@@ -15,13 +15,8 @@ from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics, tracing
 from gateway.tools.ports import LogEntry
 from realtime.engine import BrainSpent, ToolCall
-from realtime.events.server import (
-    ErrorEvent,
-    ItemDeleted,
-    ItemDone,
-    ItemTruncated,
-    TranscriptionCompleted,
-)
+from realtime.events.server import ErrorEvent, ItemDeleted, ItemDone, ItemTruncated
+from realtime.events.transcription_events import TranscriptionCompleted
 from realtime.events.translation import AnyServerEvent
 from realtime.session.config import AnySessionConfig
 from realtime.session.effects import DiscardBrain, RecordUsage

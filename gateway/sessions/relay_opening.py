@@ -18,7 +18,8 @@ from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
-from realtime.relay.machine import RelayLimits, RelaySession
+from realtime.relay.limits import RelayLimits
+from realtime.relay.machine import RelaySession
 from realtime.relay.offers import without_mcp
 
 

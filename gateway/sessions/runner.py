@@ -31,12 +31,8 @@ from gateway.tools.session import SessionTools, Tools
 from realtime.engine import SAMPLE_RATE, SessionFacts
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
-from realtime.events.server import (
-    ItemDone,
-    ItemRetrieved,
-    ResponseCreated,
-    ResponseDone,
-)
+from realtime.events.response_events import ResponseCreated, ResponseDone
+from realtime.events.server import ItemDone, ItemRetrieved
 from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
 from realtime.session.inputs import AudioAppended, PlaybackCleared, Refused

@@ -51,6 +51,8 @@ class Downstream:
         self.expired = False
         self.up = True
         """There is a connection."""
+        self.heard_ms = 0
+        """When the upstream last said something, or began to owe an answer."""
         self.listening = Listening()
         self._outbox = outbox
         self._memory = memory
@@ -63,6 +65,11 @@ class Downstream:
         self._context_tokens = 0
         self._error: Json | None = None
         self._now_ms = 0
+
+    @property
+    def is_owed(self) -> bool:
+        """True while a response runs, or was asked for and has not begun."""
+        return bool(self.running) or self._unanswered.wants_response()
 
     @property
     def refusing(self) -> bool:
@@ -195,6 +202,8 @@ class Downstream:
         self._pass(event, text)
         status = str(shown.get("status"))
         self._used(response_id, status, usage, estimated=response.get("usage") is None)
+        for output in self.calls.ended(response_id):
+            self.answer(Answer([output], respond=False))
 
     def _shown_response(self, response: Json, fault: WireFault | None) -> Json:
         if fault is not None:

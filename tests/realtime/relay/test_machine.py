@@ -18,7 +18,8 @@ from realtime.relay.inputs import (
     UpstreamReady,
     UpstreamUnreachable,
 )
-from realtime.relay.machine import RENEW_BEFORE_MS, RelayLimits, RelaySession
+from realtime.relay.limits import RelayLimits
+from realtime.relay.machine import RENEW_BEFORE_MS, RelaySession
 from realtime.session.effects import Ask, Close, RecordUsage, ReserveTokens, Send
 from realtime.session.inputs import (
     Allowed,

@@ -31,12 +31,8 @@ from gateway.tools.session import SessionTools, Tools
 from realtime.engine import SAMPLE_RATE, SessionFacts
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
-from realtime.events.server import (
-    ItemDone,
-    ItemRetrieved,
-    ResponseCreated,
-    ResponseDone,
-)
+from realtime.events.response_events import ResponseCreated, ResponseDone
+from realtime.events.server import ItemDone, ItemRetrieved
 from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
 from realtime.session.inputs import AudioAppended, Refused
@@ -174,20 +170,22 @@ class SessionRunner(SessionDriver):
         self.controllers.send(frame(event), effect.controller)
 
     def _start_brain(self, effect: fx.StartBrain) -> None:
-        if effect.speculative:
-            self._observer.speculated("started")
-        else:
+        if not effect.speculative:
             self._observer.brain_started(effect.request.response_id, self._loop.time())
-        self._speaking.start(effect.request, speculative=effect.speculative)
+            self._speaking.start(effect.request)
+        elif self._speaking.speculate(effect.request):
+            self._observer.speculated("started")
 
     def _commit_brain(self, effect: fx.CommitBrain) -> None:
-        self._observer.speculated("used")
         self._observer.brain_started(effect.response_id, self._loop.time())
-        self._speaking.commit(effect.response_id)
+        if self._speaking.commit(effect.response_id):
+            self._observer.speculated("used")
 
     def _discard_brain(self, effect: fx.DiscardBrain) -> None:
-        self._observer.speculated("discarded")
-        self._observer.discarded(effect, self._speaking.discard(effect.response_id))
+        cost = self._speaking.discard(effect.response_id)
+        if cost is not None:
+            self._observer.speculated("discarded")
+            self._observer.discarded(effect, cost)
 
     def _speak(self, effect: fx.Speak) -> None:
         self._observer.speech_started(effect.request.response_id, self._loop.time())

@@ -36,10 +36,13 @@ from realtime.relay.upward import Upward
 from realtime.session.effects import Close, Effect
 from realtime.session.inputs import (
     Allowed,
+    Drained,
     EndReason,
     Input,
     InvalidFromClient,
+    Joined,
     Opened,
+    PlaybackCleared,
     Refused,
     Revoked,
     Shutdown,
@@ -72,6 +75,7 @@ class RelaySession:
         ids: IdSource,
         limits: RelayLimits | None = None,
         asked: Json | None = None,
+        has_leg: bool = False,
         opened_ms: int = 0,
         lasts_ms: int | None = None,
     ) -> None:
@@ -97,6 +101,7 @@ class RelaySession:
             model=model,
             expires_at=expires_at,
             tools=(self._offers, self._calls),
+            has_leg=has_leg,
         )
         self._down.runs_mcp = self._limits.runs_mcp
         self._expires_ms = opened_ms + self._limits.max_duration_ms
@@ -127,6 +132,11 @@ class RelaySession:
     def refusing(self) -> bool:
         """True while answers run that the client must not get: every event is to be seen."""
         return self._down.refusing
+
+    @property
+    def hearing(self) -> bool:
+        """True while a media leg's audio may go up past the machine."""
+        return self._upward.hearing
 
     def appended(self) -> None:
         """Input audio went up, past the machine."""
@@ -162,6 +172,7 @@ class RelaySession:
             self.passing
             and not self._down.is_owed
             and self._down.listening.is_idle(self._memory.session)
+            and not self._down.playing.audible
         )
 
     def expire(self, now_ms: int) -> None:
@@ -203,6 +214,11 @@ class RelaySession:
         self._outbox.do(SendRelayed(shown))
         self._offers.begin(now_ms)
 
+    def _joined(self, given: Joined, _now_ms: int) -> None:
+        again = {"type": "session.created", "event_id": self._outbox.event_id()}
+        shown = self._down.shown_session({**again, "session": self._memory.session})
+        self._outbox.do(SendRelayed(shown, to=given.controller))
+
     def _end(self, fault: WireFault, reason: EndReason) -> None:
         self._down.fail_all(fault if isinstance(fault, ServerFault) else UpstreamLostFault())
         self._outbox.send_fault(fault, event_id=None)
@@ -234,6 +250,14 @@ class RelaySession:
 
     def _tokens_refused(self, given: TokensRefused, _now_ms: int) -> None:
         self._down.refuse(given.response_id, given.fault)
+
+    # --- a media leg's truth ---
+
+    def _drained(self, given: Drained, _now_ms: int) -> None:
+        self._down.playing.drained(given.response_id)
+
+    def _cleared(self, given: PlaybackCleared, _now_ms: int) -> None:
+        self._down.playing.cleared(given.response_id, given.heard_ms, up=self._up)
 
     # --- tools that the gateway runs ---
 
@@ -277,6 +301,7 @@ class RelaySession:
         if not self._up:
             return
         self._down.up = False
+        self._down.playing.lost()
         self._offers.lost()
         self._renew_ms = None
         self._outbox.do(DropUpstream(given.loss))
@@ -345,6 +370,9 @@ def _renewal(lasts_ms: int | None, now_ms: int) -> int | None:
 
 _HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
     Opened: RelaySession._opened,
+    Joined: RelaySession._joined,
+    Drained: RelaySession._drained,
+    PlaybackCleared: RelaySession._cleared,
     RelayedFromClient: RelaySession._from_client,
     InvalidFromClient: RelaySession._from_client,
     Allowed: RelaySession._allowed,

@@ -24,6 +24,9 @@ GUARDED: Final = frozenset({"session.update", "conversation.item.create", "respo
 """Client events that admission is asked about (DECISIONS 1.5)."""
 
 
+BUFFER: Final = "input_audio_buffer."
+
+
 class Upward:
     """The client's side of a relayed session."""
 
@@ -53,6 +56,14 @@ class Upward:
         """True while nothing waits, and there is a connection."""
         return self._down.up and self._asked is None and not self.waiting
 
+    @property
+    def hearing(self) -> bool:
+        """True while a leg's audio may go up: nothing about the input buffer waits before it."""
+        return self._down.up and not any(
+            isinstance(one, RelayedFromClient) and one.event["type"].startswith(BUFFER)
+            for one in self.waiting
+        )
+
     def wants_response(self) -> bool:
         """Say whether a request for a response waits."""
         return any(
@@ -61,12 +72,20 @@ class Upward:
         )
 
     def take(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
-        """Take an event: it goes up, is asked about, or waits."""
+        """Take an event: it goes up, is asked about, or waits; silence waits for nothing."""
+        if self._is_for_leg(given):
+            self._down.playing.clear()
+            return
         if self.passing and not self._must_wait(given, now_ms):
             self._consider(given, now_ms)
             return
         self.waiting.append(given)
         self._waiting_bytes += _size(given)
+
+    def _is_for_leg(self, given: RelayedFromClient | InvalidFromClient) -> bool:
+        if not self._down.playing.has_leg or not isinstance(given, RelayedFromClient):
+            return False
+        return given.event["type"] == "output_audio_buffer.clear"
 
     def resume(self, now_ms: int) -> None:
         """Something that was waited for may be there: take what waits as far as it goes."""
@@ -107,7 +126,7 @@ class Upward:
             question = self.ask(given.event["type"], given.event)
             self._asked = (question, given)
         else:
-            self.forward(given.event, now_ms)
+            self._forward_of(given, now_ms)
 
     def answered(self, question: int, fault: WireFault | None, now_ms: int) -> None:
         """Admission answered; a question about something else is none of ours."""
@@ -118,7 +137,7 @@ class Upward:
             self._tell(fault, asked)
         elif self._down.up:
             try:
-                self.forward(asked.event, now_ms)
+                self._forward_of(asked, now_ms)
             except WireFault as refusal:
                 self._tell(refusal, asked)
         else:
@@ -131,6 +150,12 @@ class Upward:
         self._outbox.send_fault(fault, event_id=told, to=asked.controller)
 
     # --- up ---
+
+    def _forward_of(self, given: RelayedFromClient, now_ms: int) -> None:
+        event_id = given.event.get("event_id")
+        if self._down.playing.has_leg and isinstance(event_id, str):
+            self._down.askers.note(event_id, given.controller)
+        self.forward(given.event, now_ms)
 
     def forward(self, event: Json, now_ms: int) -> None:
         """Send an event up, or answer it where the upstream cannot.

@@ -70,7 +70,7 @@ from realtime.session.inputs import (
 )
 from realtime.session.interruption import Interruption
 from realtime.session.outbox import Outbox
-from realtime.session.playback import Playback
+from realtime.session.playback import ConversationCuts, Playback
 from realtime.session.prepared import Prepared
 from realtime.session.questions import Questions
 from realtime.session.requests import Requests
@@ -103,7 +103,7 @@ class Session:
             limits=limits or SessionLimits(),
             traits=traits or EngineTraits(),
             conversation=conversation,
-            playback=Playback(outbox, conversation, has_leg=has_leg),
+            playback=Playback(outbox, ConversationCuts(outbox, conversation), has_leg=has_leg),
         )
         self._outbox = outbox
         self._transcripts = Transcripts(self._state)

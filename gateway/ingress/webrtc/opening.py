@@ -15,6 +15,7 @@ from gateway.ingress.taking import Taker, taker_of
 from gateway.ingress.wanted import wanted_session
 from gateway.ingress.webrtc.channel import MOST_MESSAGE_BYTES, Channel, without_audio
 from gateway.ingress.webrtc.leg import WebRtcLeg
+from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
@@ -46,6 +47,7 @@ class CallOpening:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._network = Network(services.settings)
 
     async def answer(
         self,
@@ -67,7 +69,7 @@ class CallOpening:
             call = Call(call_id=services.ids("rtc"), principal=principal, opened=opened)
             try:
                 leg = WebRtcLeg()
-                serving = _Serving(services, call, Peer(leg), leg)
+                serving = _Serving(services, call, Peer(leg, self._network), leg)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()

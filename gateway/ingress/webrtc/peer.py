@@ -23,6 +23,8 @@ from gateway.ingress.webrtc.tuned import keep_codecs, sends, spoken_codec, tap
 
 CLOSE_S: Final = 5.0
 ANSWER_S: Final = 10.0
+SETTLE_S: Final = 0.25
+"""After a channel or a connection ended; by then a lost way is known as such."""
 
 _log = structlog.get_logger("webrtc")
 
@@ -37,6 +39,7 @@ class Peer:
         self.on_channel: Callable[[RTCDataChannel], None] = _nothing
         self.on_connected: Callable[[], None] = _none
         self.on_gone: Callable[[bool], None] = _gone
+        self._lost = False
         self.expects_channel = False
         """The offer has a data channel."""
         self._connection.on("datachannel", self._channel)
@@ -63,11 +66,28 @@ class Peer:
             # The checks before were not enough; the caller learns no more than that.
             _log.warning("offer_failed", error=repr(error))
             raise InvalidOffer("it cannot be answered.") from None
+        self._watch()
         for transceiver in connection.getTransceivers():
             if transceiver.kind == "audio" and sends(transceiver):
                 self._leg.track.use(spoken_codec(transceiver))
                 self._leg.plays = True
         return str(connection.localDescription.sdp)
+
+    def _watch(self) -> None:
+        """Note when the way to the caller is lost: the library's connection only says `closed`."""
+        connection = self._connection
+        found = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+        if connection.sctp is not None:
+            found.add(connection.sctp.transport)
+        for ice in {dtls.transport for dtls in found}:
+            ice.on("statechange", lambda seen=ice: self._ice_changed(seen.state))
+
+    def _ice_changed(self, state: str) -> None:
+        self._lost = self._lost or state == "failed"
+
+    def left(self) -> None:
+        """The caller left, or is lost; which of both is known a moment later."""
+        asyncio.get_running_loop().call_later(SETTLE_S, lambda: self.on_gone(self._lost))
 
     def _use(self, transceiver: RTCRtpTransceiver) -> None:
         if transceiver.kind != "audio":
@@ -86,8 +106,10 @@ class Peer:
         state = self._connection.connectionState
         if state == "connected":
             self.on_connected()
-        elif state in {"failed", "closed"}:
-            self.on_gone(state == "failed")
+        elif state == "failed":
+            self.on_gone(True)
+        elif state == "closed":
+            self.left()
 
     async def close(self) -> None:
         """Leave; never raises."""

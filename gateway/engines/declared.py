@@ -12,7 +12,7 @@ from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine, Terms
 from gateway.engines.fallback import FallbackBrain, Health
 from gateway.engines.relay.endpoint import relay_endpoint
-from gateway.engines.routed import RoutedBrain
+from gateway.engines.routed import RoutedBrain, Way
 from gateway.settings import DeclaredModel, Settings
 from realtime.ports import Brain, IdSource
 
@@ -138,10 +138,11 @@ class _Build:
     def _brain(self, name: str, model: DeclaredModel) -> Brain:
         brain = self._kind(model)
         if model.routes:
-            brain = RoutedBrain(brain, [(r, self._other(r.to)) for r in model.routes])
+            ways = [(route, self._other(route.to)) for route in model.routes]
+            brain = RoutedBrain(brain, [Way(r, to.brain, to.terms.features) for r, to in ways])
         if model.fallback is not None:
-            health = Health(name, self._builder.monotonic_s)
-            brain = FallbackBrain(brain, self._other(model.fallback), health=health)
+            health, other = Health(name, self._builder.monotonic_s), self._other(model.fallback)
+            brain = FallbackBrain(brain, other.brain, health=health, features=other.terms.features)
         return brain
 
     def _kind(self, model: DeclaredModel) -> Brain:
@@ -160,13 +161,13 @@ class _Build:
             case _:
                 return embedded.engine().brain
 
-    def _other(self, name: str) -> Brain:
+    def _other(self, name: str) -> Engine:
         engine = self.engine(name)
         if engine.relay is not None:
             raise ValueError(
                 f"{name!r} is a relay, whose answers cannot stand in another's session"
             )
-        return engine.brain
+        return engine
 
 
 def _terms(model: DeclaredModel) -> Terms:

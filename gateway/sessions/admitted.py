@@ -37,6 +37,8 @@ class AdmittedSession:
         model: str,
         recorder: SessionRecorder,
     ) -> None:
+        self.model = model
+        """As the client names it; empty where only transcription was asked for."""
         self._services = services
         self._principal = principal
         self._recorder = recorder

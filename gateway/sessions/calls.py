@@ -11,9 +11,9 @@ from typing import Any
 from gateway.identity.principal import Principal
 from gateway.sessions.call_book import CallBook
 from gateway.sessions.controllers import Controller
-from gateway.sessions.opening import OpenedSession
+from gateway.sessions.opening import AnyConversation
 from realtime.errors import WireFault
-from realtime.session.inputs import ControllerId, EndReason, Joined, Opened
+from realtime.session.inputs import ControllerId, EndReason, Joined
 
 
 class UnknownCall(WireFault):
@@ -62,7 +62,7 @@ class Call:
     """A live call; media, a session, and whoever controls it."""
 
     principal: Principal
-    opened: OpenedSession
+    opened: AnyConversation
     book: CallBook
     begun: bool = False
 
@@ -75,15 +75,18 @@ class Call:
         """Add a controller; the first begins the session, all are shown it."""
         runner = self.opened.runner
         number = runner.controllers.add(controller)
-        runner.post(Joined(number) if self.begun else Opened(number))
-        self.begun = True
+        if self.begun:
+            runner.post(Joined(number))
+        else:
+            self.begun = True
+            runner.begin(number)
         return number
 
     def begin(self) -> None:
         """Begin the session though nobody controls it: the offer had no data channel."""
         if not self.begun:
             self.begun = True
-            self.opened.runner.post(Opened(0))
+            self.opened.runner.begin(0)
 
     @property
     def over(self) -> bool:

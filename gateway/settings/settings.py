@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from gateway.settings.engines import (
     CartesiaSynthesiser,
@@ -17,6 +17,7 @@ from gateway.settings.engines import (
     RelaySetting,
 )
 from gateway.settings.models import DeclaredModel, read_models
+from gateway.settings.network import NetworkSettings
 from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool
 from ovos_bridge.speech.choices import WAKE_WORDS
 
@@ -25,7 +26,7 @@ SECRETS_DIR = Path("/run/secrets")
 """A setting is also read from a file here, named as its variable in small letters."""
 
 
-class Settings(BaseSettings):
+class Settings(NetworkSettings):
     """Settings by name; the environment variable is `VOICEENGINE_` and the name in capitals."""
 
     # An empty variable is an unset one: a compose file hands every variable on.

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aioice.ice
 import pytest
 from aiortc import RTCSessionDescription
 
@@ -94,12 +93,10 @@ class TestBegun:
             caller.channel.close()
             assert (await house.ended_call())["end_reason"] == "client_closed"
 
-    async def test_peer_vanishes(self, house: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_peer_vanishes(self, folder: Path) -> None:
         """Consent to send is not renewed any more: nobody says goodbye."""
-        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.1)
-        monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)
-        monkeypatch.setattr(aioice.stun, "RETRY_RTO", 0.05)
-        async with calling(house) as caller:
+        soon: dict[str, Any] = {"ice_consent_interval_s": 0.2, "ice_consent_timeout_s": 1.0}
+        async with inside(folder, **soon) as house, calling(house) as caller:
             await connected(caller)
             for transport in caller.connection._RTCPeerConnection__iceTransports:  # type: ignore[attr-defined]
                 for protocol in transport._connection._protocols:

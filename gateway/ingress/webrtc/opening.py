@@ -11,10 +11,11 @@ import structlog
 from aiortc import RTCDataChannel
 
 from gateway.identity.principal import Principal
-from gateway.ingress.frames import FrameTaker
+from gateway.ingress.taking import Taker, taker_of
 from gateway.ingress.wanted import wanted_session
 from gateway.ingress.webrtc.channel import MOST_MESSAGE_BYTES, Channel, without_audio
 from gateway.ingress.webrtc.leg import WebRtcLeg
+from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
@@ -22,9 +23,9 @@ from gateway.sessions.call_book import CallBook
 from gateway.sessions.calls import Call
 from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
-from gateway.sessions.opening import OpenedSession, open_session
+from gateway.sessions.opening import AnyConversation, open_session
 from gateway.telemetry import metrics
-from realtime.errors import ServerFault, WireFault
+from realtime.errors import ServerFault
 from realtime.events.server import ErrorBody, ErrorEvent
 from realtime.session.inputs import EndReason
 
@@ -36,16 +37,6 @@ KINDS: Final = ("transcription", "translation")
 """Kinds of sessions beside the usual one."""
 
 _log = structlog.get_logger("calls")
-
-
-class NoCallsHere(WireFault):
-    """The model is relayed, and relays have no media leg yet. Wording and code are ours."""
-
-    status = 400
-    code = "model_not_supported"
-
-    def __init__(self, model: str) -> None:
-        super().__init__(f"The model '{model}' cannot be used in calls.", param="model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +52,16 @@ class CallOpening:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._network = Network(services.settings)
 
-    async def answer(self, principal: Principal, query: Mapping[str, str], offer: str) -> Answered:
+    async def answer(
+        self,
+        principal: Principal,
+        query: Mapping[str, str],
+        offer: str,
+        *,
+        safety_identifier: str = "",
+    ) -> Answered:
         """Admit a call, prepare its media and its session, and begin.
 
         Raises:
@@ -70,7 +69,7 @@ class CallOpening:
         """
         book = self._book(principal, query)
         with book.beginning():
-            sdp = await self._begin(book, principal, query, checked_offer(offer))
+            sdp = await self._begin(book, principal, query, checked_offer(offer), safety_identifier)
         book.answered()
         return Answered(call_id=book.call_id, sdp=sdp)
 
@@ -85,16 +84,21 @@ class CallOpening:
         )
 
     async def _begin(
-        self, book: CallBook, principal: Principal, query: Mapping[str, str], offer: str
+        self,
+        book: CallBook,
+        principal: Principal,
+        query: Mapping[str, str],
+        offer: str,
+        safety_identifier: str,
     ) -> str:
         services = self._services
         with services.calls.room():
-            opened = await self._session(principal, query)
+            opened = await self._session(principal, query, safety_identifier)
             book.session(opened.session_id)
             call = Call(principal=principal, opened=opened, book=book)
             try:
                 leg = WebRtcLeg()
-                serving = _Serving(services, call, Peer(leg), leg)
+                serving = _Serving(services, call, Peer(leg, self._network), leg)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()
@@ -110,12 +114,12 @@ class CallOpening:
             call.end(EndReason.REFUSED)
             raise
 
-    async def _session(self, principal: Principal, query: Mapping[str, str]) -> OpenedSession:
+    async def _session(
+        self, principal: Principal, query: Mapping[str, str], safety_identifier: str
+    ) -> AnyConversation:
         services = self._services
         wanted = wanted_session(query, principal, services.registry)
-        if wanted.engine.relay is not None:
-            raise NoCallsHere(wanted.model)
-        opened = await open_session(
+        return await open_session(
             services,
             principal,
             kind=wanted.kind,
@@ -123,10 +127,8 @@ class CallOpening:
             engine=wanted.engine,
             locale=locale_in(query),
             wake_word=query.get("wake_word"),
+            safety_identifier=safety_identifier,
         )
-        if not isinstance(opened, OpenedSession):
-            raise NoCallsHere(wanted.model)
-        return opened
 
 
 def _kind(asked: str) -> str:
@@ -221,11 +223,11 @@ class _Serving:
             too_slow=self._too_slow,
             too_large=self._too_large,
         )
-        taker = FrameTaker(self._call.opened, self._call.join(controller))
+        taker = taker_of(self._call.opened, self._call.join(controller))
         channel.on("message", lambda message: self._take(taker, message))
         channel.on("close", lambda: None if runner.closed else self.peer.left())
 
-    def _take(self, taker: FrameTaker, message: str | bytes) -> None:
+    def _take(self, taker: Taker, message: str | bytes) -> None:
         """Take an event; a channel cannot be paused, so who floods it has the call ended."""
         if len(message) > MOST_MESSAGE_BYTES or self._call.opened.runner.flooded:
             self._end_soon(EndReason.CLIENT_FLOODED)

@@ -7,24 +7,19 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from aiortc import (
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCRtpTransceiver,
-    RTCSessionDescription,
-)
+from aiortc import RTCDataChannel, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 
 from gateway.ingress.webrtc.channel import LABEL
+from gateway.ingress.webrtc.connection import MediaConnection
 from gateway.ingress.webrtc.leg import WebRtcLeg
+from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import SPOKEN, InvalidOffer, offers_channel
 from gateway.ingress.webrtc.tuned import keep_codecs, sends, spoken_codec, tap
+from realtime.errors import ServerFault
 
 CLOSE_S: Final = 5.0
 ANSWER_S: Final = 10.0
-SETTLE_S: Final = 0.25
-"""After a channel or a connection ended; by then a lost way is known as such."""
 
 _log = structlog.get_logger("webrtc")
 
@@ -32,14 +27,12 @@ _log = structlog.get_logger("webrtc")
 class Peer:
     """The caller's browser, as far as media goes."""
 
-    def __init__(self, leg: WebRtcLeg) -> None:
+    def __init__(self, leg: WebRtcLeg, network: Network) -> None:
         self._leg = leg
-        # The library's default asks a public STUN server of a third party.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = MediaConnection(network)
         self.on_channel: Callable[[RTCDataChannel], None] = _nothing
         self.on_connected: Callable[[], None] = _none
         self.on_gone: Callable[[bool], None] = _gone
-        self._lost = False
         self.expects_channel = False
         """The offer has a data channel."""
         self._connection.on("datachannel", self._channel)
@@ -50,6 +43,8 @@ class Peer:
 
         Raises:
             InvalidOffer: the library cannot answer it.
+            NoMediaPorts: no port was left.
+            ServerFault: the call ended meanwhile.
         """
         connection = self._connection
         self.expects_channel = offers_channel(offer)
@@ -66,28 +61,17 @@ class Peer:
             # The checks before were not enough; the caller learns no more than that.
             _log.warning("offer_failed", error=repr(error))
             raise InvalidOffer("it cannot be answered.") from None
-        self._watch()
+        except ConnectionError:
+            raise ServerFault from None
         for transceiver in connection.getTransceivers():
             if transceiver.kind == "audio" and sends(transceiver):
                 self._leg.track.use(spoken_codec(transceiver))
                 self._leg.plays = True
         return str(connection.localDescription.sdp)
 
-    def _watch(self) -> None:
-        """Note when the way to the caller is lost: the library's connection only says `closed`."""
-        connection = self._connection
-        found = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
-        if connection.sctp is not None:
-            found.add(connection.sctp.transport)
-        for ice in {dtls.transport for dtls in found}:
-            ice.on("statechange", lambda seen=ice: self._ice_changed(seen.state))
-
-    def _ice_changed(self, state: str) -> None:
-        self._lost = self._lost or state == "failed"
-
     def left(self) -> None:
-        """The caller left, or is lost; which of both is known a moment later."""
-        asyncio.get_running_loop().call_later(SETTLE_S, lambda: self.on_gone(self._lost))
+        """The caller's channel closed: it left, or is lost."""
+        self.on_gone(self._connection.vanished)
 
     def _use(self, transceiver: RTCRtpTransceiver) -> None:
         if transceiver.kind != "audio":
@@ -106,10 +90,8 @@ class Peer:
         state = self._connection.connectionState
         if state == "connected":
             self.on_connected()
-        elif state == "failed":
-            self.on_gone(True)
-        elif state == "closed":
-            self.left()
+        elif state in {"failed", "closed"}:
+            self.on_gone(state == "failed" or self._connection.vanished)
 
     async def close(self) -> None:
         """Leave; never raises."""

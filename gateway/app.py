@@ -100,10 +100,10 @@ class RandomText:
 
 
 def _skills_tool(settings: Settings, embedded: Embedded) -> SkillsTool | None:
-    asked = settings.chat_skills_tool and embedded.chat is not None
-    if not asked or embedded.skills is None:
+    if embedded.skills is None:
         return None
-    return SkillsTool(embedded.skills, timeout_s=settings.answer_timeout_s)
+    brain = embedded.skills.answering(alone=False)
+    return SkillsTool(brain, timeout_s=settings.answer_timeout_s)
 
 
 def build_services(settings: Settings) -> tuple[Services, Embedded]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2 as httpx
 import numpy as np
@@ -22,8 +22,6 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
-
-from tests.functional.server import Server
 
 HZ = 24_000
 FRAME_SAMPLES = HZ // 50
@@ -73,10 +71,22 @@ class Microphone(MediaStreamTrack):
         return frame
 
 
+class Address(Protocol):
+    """What a caller must know of a server."""
+
+    @property
+    def url(self) -> str:
+        """The base URL, as an SDK wants it."""
+
+    @property
+    def key(self) -> str:
+        """A key of the project's."""
+
+
 class Caller:
     """One call."""
 
-    def __init__(self, server: Server, key: str | None = None) -> None:
+    def __init__(self, server: Address, key: str | None = None) -> None:
         self.server = server
         self.key = key or server.key
         self.microphone = Microphone()
@@ -200,7 +210,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(server: Server, key: str | None = None) -> AsyncIterator[Caller]:
+async def calling(server: Address, key: str | None = None) -> AsyncIterator[Caller]:
     """Have a caller for as long as needed."""
     caller = Caller(server, key)
     try:

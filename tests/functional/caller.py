@@ -66,11 +66,13 @@ class Microphone(MediaStreamTrack):
 class Caller:
     """One call."""
 
-    def __init__(self, server: Server, key: str | None = None) -> None:
+    def __init__(
+        self, server: Server, key: str | None = None, ice: RTCConfiguration | None = None
+    ) -> None:
         self.server = server
         self.key = key or server.key
         self.microphone = Microphone()
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection = RTCPeerConnection(ice or RTCConfiguration(iceServers=[]))
         self.connection.addTrack(self.microphone)
         self.channel: RTCDataChannel = self.connection.createDataChannel("oai-events")
         self.events: list[dict[str, Any]] = []
@@ -187,9 +189,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(server: Server, key: str | None = None) -> AsyncIterator[Caller]:
+async def calling(
+    server: Server, key: str | None = None, ice: RTCConfiguration | None = None
+) -> AsyncIterator[Caller]:
     """Have a caller for as long as needed."""
-    caller = Caller(server, key)
+    caller = Caller(server, key, ice)
     try:
         yield caller
     finally:

@@ -56,8 +56,11 @@ class CallOpening:
         offer: str,
         *,
         safety_identifier: str = "",
+        caller: str | None = None,
     ) -> Answered:
         """Admit a call, prepare its media and its session, and begin.
+
+        `caller` is the address that the offer came from.
 
         Raises:
             WireFault: it cannot be, or may not; nothing was begun.
@@ -69,7 +72,7 @@ class CallOpening:
             call = Call(call_id=services.ids("rtc"), principal=principal, opened=opened)
             try:
                 leg = WebRtcLeg()
-                serving = _Serving(services, call, Peer(leg, self._network), leg)
+                serving = _Serving(services, call, Peer(leg, self._network, caller=caller), leg)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()

@@ -135,7 +135,7 @@ class OpenedSession(AdmittedSession):
         whose = {"project_id": self._principal.project_id, "model": self.config.model}
         traits = replace(
             self._engine.traits(self._locale.language),
-            tools=services.tools.offered(**whose),
+            tools=services.tools.offered(**whose, skills=terms.skills_tool),
             actions=services.tools.actions.offered(**whose),
             actions_only=services.tools.actions.only,
         )

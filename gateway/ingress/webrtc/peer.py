@@ -69,6 +69,10 @@ class Peer:
                 self._leg.plays = True
         return str(connection.localDescription.sdp)
 
+    def left(self) -> None:
+        """The caller's channel closed: it left, or is lost."""
+        self.on_gone(self._connection.vanished)
+
     def _use(self, transceiver: RTCRtpTransceiver) -> None:
         if transceiver.kind != "audio":
             transceiver.direction = "inactive"

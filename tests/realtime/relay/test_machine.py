@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.errors import PolicyDenied, WireFault
+from realtime.errors import KeyRevoked, PolicyDenied, WireFault
 from realtime.ids import SequentialIds
 from realtime.relay.effects import DropUpstream, Redial, SendRelayed, SendUpstream
 from realtime.relay.inputs import (
@@ -296,7 +296,7 @@ class TestEnd:
 
     def test_revoked_key_ends_the_session(self, relay: Relay) -> None:
         """With its fault."""
-        effects = relay.give(Revoked(PolicyDenied("gone")))
+        effects = relay.give(Revoked(KeyRevoked()))
         assert effects[-1].end_reason is EndReason.REVOKED
 
     @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ class Answered:
     sdp: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    sdp: str
+    caller: str | None
+    """The address that it came from."""
+    safety_identifier: str
+
+
 class CallOpening:
     """Answers offers; each call is a task of the process's."""
 
@@ -61,15 +69,19 @@ class CallOpening:
         offer: str,
         *,
         safety_identifier: str = "",
+        caller: str | None = None,
     ) -> Answered:
         """Admit a call, prepare its media and its session, and begin.
+
+        `caller` is the address that the offer came from.
 
         Raises:
             WireFault: it cannot be, or may not; nothing was begun.
         """
         book = self._book(principal, query)
         with book.beginning():
-            sdp = await self._begin(book, principal, query, checked_offer(offer), safety_identifier)
+            offered = _Offered(checked_offer(offer), caller, safety_identifier)
+            sdp = await self._begin(book, principal, query, offered)
         book.answered()
         return Answered(call_id=book.call_id, sdp=sdp)
 
@@ -88,17 +100,17 @@ class CallOpening:
         book: CallBook,
         principal: Principal,
         query: Mapping[str, str],
-        offer: str,
-        safety_identifier: str,
+        offered: _Offered,
     ) -> str:
         services = self._services
         with services.calls.room():
-            opened = await self._session(principal, query, safety_identifier)
+            opened = await self._session(principal, query, offered.safety_identifier)
             book.session(opened.session_id)
             call = Call(principal=principal, opened=opened, book=book)
             try:
                 leg = WebRtcLeg()
-                serving = _Serving(services, call, Peer(leg, self._network), leg)
+                peer = Peer(leg, self._network, caller=offered.caller)
+                serving = _Serving(services, call, peer, leg)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()
@@ -107,7 +119,7 @@ class CallOpening:
         if not serving.serves:
             raise ServerFault
         try:
-            return await serving.peer.answer(offer)
+            return await serving.peer.answer(offered.sdp)
         except BaseException:
             if call.over:  # it was ended meanwhile: no fault of the offer's
                 raise ServerFault from None

@@ -28,8 +28,8 @@ class Choices:
         registry, translators = self._services.registry, self._services.translators
         talking = ((name, registry.resolve(name, principal)) for name in registry.names(principal))
         found = [_choice(name, engine) for name, engine in talking if engine and name != ECHO_MODEL]
-        for name in translators.names(principal):
-            found.append(_choice(name, translators.resolve(name, principal)))
+        translating = translators.names(principal)
+        found += [_choice(name, translators.resolve(name, principal)) for name in translating]
         return json_response({"models": found}, headers=UNKEPT)
 
 

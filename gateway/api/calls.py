@@ -63,6 +63,7 @@ class CallsEndpoint:
             dict(request.query_params),
             offer,
             safety_identifier=safety_identifier(request.headers),
+            caller=request.client.host if request.client else None,
         )
         return Response(
             answered.sdp,

@@ -56,6 +56,8 @@ class _Asked:
     principal: Principal
     query: Mapping[str, str]
     leave: Allowed
+    caller: str | None
+    """The address that the offer came from."""
     safety_identifier: str
 
 
@@ -73,8 +75,11 @@ class CallOpening:
         offer: str,
         *,
         safety_identifier: str = "",
+        caller: str | None = None,
     ) -> Answered:
         """Admit a call, prepare its media and its session, and begin.
+
+        `caller` is the address that the offer came from.
 
         Raises:
             WireFault: it cannot be, or may not; nothing was begun.
@@ -89,7 +94,7 @@ class CallOpening:
                 kind=book.kind,
                 model=book.model,
             )
-            asked = _Asked(principal, query, leave, safety_identifier)
+            asked = _Asked(principal, query, leave, caller, safety_identifier)
             sdp = await self._begin(book, asked, checked_offer(offer))
         book.answered()
         return Answered(call_id=book.call_id, sdp=sdp)
@@ -112,7 +117,8 @@ class CallOpening:
             call = Call(principal=asked.principal, opened=opened, book=book)
             try:
                 leg = WebRtcLeg()
-                serving = _Serving(services, call, Peer(leg, self._network), leg)
+                peer = Peer(leg, self._network, caller=asked.caller)
+                serving = _Serving(services, call, peer, leg)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()

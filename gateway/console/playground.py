@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from pydantic import ValidationError
@@ -13,9 +14,11 @@ from gateway.api.body import json_object
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.faults import NotFound, json_response
 from gateway.api.minting import mint
+from gateway.console import choices
 from gateway.console.operator import NotAnOperator, check_origin, current_operator, keep_session
 from gateway.console.pages import UNKEPT, part, unkept
 from gateway.engines.registry import ECHO_MODEL
+from gateway.identity.turn import ice_servers
 from gateway.services import Services
 from realtime.events.faults import fault_of
 from realtime.events.session import RealtimeSessionIn
@@ -76,6 +79,12 @@ class Playground:
         voices = list(registry.transcriber.traits().voices)
         return json_response({"models": models, "voices": voices}, headers=UNKEPT)
 
+    async def ice(self, request: Request) -> Response:
+        """Return what the page's peer connection goes by, opened for as long as a session lasts."""
+        current_operator(self._services, request)
+        servers = ice_servers(self._services.settings, "page", now_s=time.time())
+        return json_response({"ice_servers": servers}, headers=UNKEPT)
+
     async def secret(self, request: Request) -> Response:
         """Mint a key for one session, as any client's backend would."""
         check_origin(request)
@@ -106,7 +115,9 @@ def routes(services: Services) -> list[BaseRoute]:
         Route("/playground", playground.page, methods=["GET"]),
         Route("/playground/enter/{link}", playground.door, methods=["GET"]),
         Route("/playground/enter/{link}", playground.enter, methods=["POST"]),
+        *choices.routes(services),
         Route("/playground/options", playground.options, methods=["GET"]),
+        Route("/playground/ice", playground.ice, methods=["GET"]),
         Route("/playground/secret", playground.secret, methods=["POST"]),
         Route("/playground/static/{name}", playground.static, methods=["GET"]),
     ]

@@ -93,11 +93,13 @@ class Address(Protocol):
 class Caller:
     """One call."""
 
-    def __init__(self, server: Address, key: str | None = None) -> None:
+    def __init__(
+        self, server: Address, key: str | None = None, ice: RTCConfiguration | None = None
+    ) -> None:
         self.server = server
         self.key = key or server.key
         self.microphone = Microphone()
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection = RTCPeerConnection(ice or RTCConfiguration(iceServers=[]))
         self.connection.addTrack(self.microphone)
         self.channel: RTCDataChannel = self.connection.createDataChannel("oai-events")
         self.events: list[dict[str, Any]] = []
@@ -217,9 +219,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(server: Address, key: str | None = None) -> AsyncIterator[Caller]:
+async def calling(
+    server: Address, key: str | None = None, ice: RTCConfiguration | None = None
+) -> AsyncIterator[Caller]:
     """Have a caller for as long as needed."""
-    caller = Caller(server, key)
+    caller = Caller(server, key, ice)
     try:
         yield caller
     finally:

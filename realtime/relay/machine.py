@@ -147,7 +147,7 @@ class RelaySession:
     @property
     def passing(self) -> bool:
         """True while input audio may go up past the machine, since nothing waits before it."""
-        return self._up and self._asked is None and not self._waiting
+        return self._down.up and self._asked is None and not self._waiting
 
     @property
     def refusing(self) -> bool:
@@ -157,6 +157,13 @@ class RelaySession:
     def appended(self) -> None:
         """Input audio went up, past the machine."""
         self._down.listening.waiting = True
+
+    def pass_append(self) -> bool:
+        """Say whether input audio may go up past the machine; then it is taken to have gone."""
+        if self._asked is not None or self._waiting or not self._down.up:
+            return False
+        self._down.listening.waiting = True
+        return True
 
     def heard(self, now_ms: int) -> None:
         """The upstream sent audio, past the machine."""

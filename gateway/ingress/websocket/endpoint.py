@@ -170,7 +170,8 @@ class RealtimeSocket:
         controller = runner.controllers.add(socket)
         runner.post(Opened(controller))
         reading = self._reading(opened, controller, connection)
-        connection.listen(reading.take, lambda: _left(opened, connection))
+        offer = reading.offer if isinstance(reading, RelayReading) else None
+        connection.listen(reading.take, lambda: _left(opened, connection), offer)
         await socket.write()
         await runner.ended.wait()
         reading.close()

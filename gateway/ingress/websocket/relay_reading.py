@@ -14,7 +14,7 @@ from gateway.ingress.codec import APPEND, check_bounds, decoded
 from gateway.ingress.websocket.protocol import Frame, FramedWebSocket
 from gateway.ingress.websocket.reading import LAG_POLL_S
 from gateway.sessions.dialects import GA, Dialect
-from gateway.sessions.frames import is_plain_append
+from gateway.sessions.frames import is_append_on_wire, is_plain_append
 from gateway.sessions.relay_opening import OpenedRelay
 from realtime.errors import InvalidEvent, ServerFault, WireFault
 from realtime.events.client import client_event, event_id_of
@@ -41,6 +41,14 @@ class RelayReading:
         self._loop = asyncio.get_running_loop()
         self._poll: asyncio.TimerHandle | None = None
 
+    def offer(self, payload: bytes) -> bool:
+        """Take a frame that is input audio and may pass, before it is decoded; never raises."""
+        if not is_append_on_wire(payload) or not self._runner.pass_encoded(payload):
+            return False
+        if self._runner.is_behind:
+            self._hold()
+        return True
+
     def take(self, frame: Frame) -> None:
         """Take one frame; never raises."""
         if self._runner.closed:
@@ -48,6 +56,9 @@ class RelayReading:
         audio = isinstance(frame, str) and is_plain_append(frame)
         if not (audio and self._runner.pass_up(str(frame))):
             self._read(frame)
+        self._hold()
+
+    def _hold(self) -> None:
         if self._poll is None and self._runner.overloaded():
             self._socket.pause()
             self._poll = self._loop.call_later(LAG_POLL_S, self._look)

@@ -1,6 +1,8 @@
 # VoiceEngine. `make` alone lists the targets.
 PYTHON ?= python3
 DATA ?= var
+# Tests run side by side, a file at a time: most wait for servers and for speech at its own pace.
+WORKERS ?= 2
 DEV := var/venv/dev/bin
 GATEWAY := var/venv/gateway/bin
 CONFORMANCE_OPTIONS := $(if $(AUTHORITY),--authority $(AUTHORITY)) $(if $(MODEL),--model $(MODEL))
@@ -19,7 +21,7 @@ run: ## set everything up and serve (HOST=, PORT=, TLS=1)
 
 test: provision ## set everything up and pass the tests
 	@$(PYTHON) deploy/bootstrap.py dev gateway speech plugins $(CLIENTS)
-	@$(DEV)/python -m pytest $(TESTS)
+	@$(DEV)/python -m pytest -n $(WORKERS) --dist loadfile --durations 25 $(TESTS)
 
 check: ## lint, types, architecture, drift
 	@$(PYTHON) deploy/bootstrap.py dev

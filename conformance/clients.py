@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -30,6 +31,7 @@ SUITE_TIMEOUT_S = 900
 INSTALL_TIMEOUT_S = 180
 SETUP_TIMEOUT_S = 600
 REASON_CHARS = 1_500
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -48,6 +50,8 @@ class Client:
     environment: str = ""
     """The Python environment, made by `deploy/bootstrap.py`; a client without one is JavaScript."""
     dials_tls_only: bool = False
+    in_browser_by: str = ""
+    """The suite whose packages it loads into a browser."""
 
 
 CLIENTS = (
@@ -59,6 +63,10 @@ CLIENTS = (
         "conformance-agents",
     ),
     Client("agents-js", "Agents SDK, JavaScript", "@openai/agents-realtime", "agents_js"),
+    Client(
+        "agents-webrtc", "Agents SDK, JavaScript, WebRTC in Chromium", "@openai/agents-realtime",
+        "agents_browser", in_browser_by="agents_js",
+    ),
     Client(
         "livekit", "LiveKit realtime plugin", "livekit-plugins-openai", "livekit",
         "conformance-livekit",
@@ -110,8 +118,8 @@ def hold(client: Client, endpoint: Endpoint, *, setup: bool = False) -> Held:
 def _command(client: Client, endpoint: Endpoint, *, setup: bool) -> list[str]:
     """Return the suite's command, which writes a JUnit report in place of `{report}`."""
     folder = SUITES / client.suite
-    if client.environment:
-        python = _python(client, setup=setup)
+    if client.environment or client.in_browser_by:
+        python = _browsing(client) if client.in_browser_by else _python(client, setup=setup)
         return [python, "-m", "pytest", "-q", "--junit-xml={report}", str(folder)]
     if client.dials_tls_only and not endpoint.base_url.startswith("https:"):
         raise CannotRun("the JavaScript SDK always dials wss; serve https (make run TLS=1)")
@@ -136,6 +144,16 @@ def _python(client: Client, *, setup: bool) -> str:
     return str(python)
 
 
+def _browsing(client: Client) -> str:
+    """Return the Python that drives a browser."""
+    node_with(client)
+    if not any(map(shutil.which, BROWSERS)):
+        raise CannotRun("Chromium is missing: install Debian's package `chromium`")
+    if find_spec("playwright") is None:
+        raise CannotRun("playwright is missing: run `python3 deploy/bootstrap.py dev`")
+    return sys.executable
+
+
 def node_with(client: Client) -> str:
     """Return Node.js, with a client's packages beside its suite as its lock file says.
 
@@ -145,7 +163,7 @@ def node_with(client: Client) -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise CannotRun("Node.js is missing: install nodejs and npm")
-    folder = SUITES / client.suite
+    folder = SUITES / (client.in_browser_by or client.suite)
     if not (folder / "node_modules" / client.package).exists():
         argv = [npm, "ci", "--silent", "--no-audit", "--no-fund"]
         done = _capture(argv, os.environ, folder, INSTALL_TIMEOUT_S)
@@ -157,8 +175,8 @@ def node_with(client: Client) -> str:
 def _version(client: Client) -> str:
     """Return the installed version of a client's package."""
     if not client.environment:
-        package = SUITES / client.suite / "node_modules" / client.package / "package.json"
-        return str(json.loads(package.read_text())["version"])
+        modules = SUITES / (client.in_browser_by or client.suite) / "node_modules"
+        return str(json.loads((modules / client.package / "package.json").read_text())["version"])
     python = str(ENVIRONMENTS / client.environment / "bin" / "python")
     program = f"from importlib.metadata import version; print(version({client.package!r}))"
     done = _capture([python, "-c", program], os.environ, ROOT, INSTALL_TIMEOUT_S)

@@ -10,8 +10,11 @@ sockets through the control address, to see its client come back.
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,10 +111,19 @@ class Tap:
     # --- dropping ---
 
     async def _command(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """`POST /drop` cuts every open socket without a CLOSE."""
+        """`POST /drop` cuts every open socket without a CLOSE.
+
+        `POST /sent` and `/received` take the types of events that went by elsewhere: a data
+        channel passes no tap.
+        """
         head = await reader.readuntil(b"\r\n\r\n")
-        dropped = self._drop() if head.startswith(b"POST /drop ") else 0
-        body = b"%d\n" % dropped
+        done = self._drop() if head.startswith(b"POST /drop ") else 0
+        for name, where in (("sent", self.seen.sent), ("received", self.seen.received)):
+            if head.startswith(b"POST /%s " % name.encode()):
+                told = json.loads(await reader.readexactly(_content_length(head)))
+                where.update(Counter(told))
+                done = len(told)
+        body = b"%d\n" % done
         writer.write(
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
         )
@@ -206,6 +218,11 @@ class Tap:
                     self.seen.note(where, text)
             sink.write(data)
             await sink.drain()
+
+
+def _content_length(head: bytes) -> int:
+    found = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+    return int(found.group(1)) if found else 0
 
 
 def _port(server: asyncio.Server) -> int:

@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
-from gateway.settings import PREFIX, Settings
+from gateway.settings import PREFIX, NetworkSettings, Settings
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "configuration.md"
 _SECTION = re.compile(r"# --- (?P<title>.+) ---|^    (?P<name>[a-z_0-9]+): ", re.MULTILINE)
@@ -77,7 +77,8 @@ def _row(name: str, field: FieldInfo) -> str:
 def document() -> str:
     """Return the whole page."""
     lines = [INTRODUCTION.rstrip("\n")]
-    for found in _SECTION.finditer(inspect.getsource(Settings)):
+    source = inspect.getsource(Settings) + inspect.getsource(NetworkSettings)
+    for found in _SECTION.finditer(source):
         if found["title"]:
             title = found["title"]
             lines += ["", f"## {title[0].upper()}{title[1:]}", ""]

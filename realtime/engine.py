@@ -315,6 +315,8 @@ class BrainSpent:
 
     usage: BrainUsage | None = None
     text: str = ""
+    fault: EngineFault | None = None
+    """Why it came to nothing already."""
 
 
 @dataclass(frozen=True, slots=True)

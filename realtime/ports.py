@@ -100,10 +100,10 @@ class BrainRun(Protocol):
 
 @runtime_checkable
 class MeteredRun(Protocol):
-    """A run that costs something before `commit`."""
+    """A run that may cost something before `commit`; every one of a speculative brain is."""
 
-    def spent(self) -> BrainSpent:
-        """Return what it has cost so far."""
+    def spent(self) -> BrainSpent | None:
+        """Return what it has cost so far, None where nothing was begun before `commit`."""
 
 
 class BrainSession(Protocol):

@@ -11,21 +11,25 @@ ROOT = Path(__file__).resolve().parents[1]
 SPEECH_PYTHON = ROOT / "var" / "venv" / "speech" / "bin" / "python"
 CONTRACT = ROOT.parent / "shared" / "contract"
 
-_missing: set[str] = set()
+IS_MISSING = " is missing. "
 
 
 def missing(part: str, remedy: str) -> None:
     """Leave the test out, loudly; in CI fail it."""
     if os.environ.get("VOICEENGINE_CI"):
         pytest.fail(f"{part} is missing on a machine that must have it. {remedy}")
-    _missing.add(f"{part}: {remedy}")
-    pytest.skip(f"{part} is missing. {remedy}")
+    pytest.skip(f"{part}{IS_MISSING}{remedy}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what could not be started."""
-    for part in sorted(_missing):
-        terminalreporter.write_line(f"NOT TESTED HERE: {part}", red=True)
+    told = {
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple) and IS_MISSING in report.longrepr[2]
+    }
+    for reason in sorted(told):
+        terminalreporter.write_line(f"NOT TESTED HERE: {reason}", red=True)
 
 
 @pytest.fixture(scope="session")

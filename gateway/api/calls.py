@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gateway.api.body import json_object
 from gateway.api.faults import UnsupportedMediaType
 from gateway.api.rates import count_request
-from gateway.identity.headers import bearer
+from gateway.identity.headers import bearer, safety_identifier
 from gateway.identity.principal import Principal
 from gateway.ingress.webrtc.offer import MOST_SDP_BYTES
 from gateway.ingress.webrtc.opening import CallOpening
@@ -57,7 +57,13 @@ class CallsEndpoint:
         offer, session = await _offer(request)
         if session is not None:
             principal = replace(principal, session=_session_of(principal.session, session))
-        answered = await self._opening.answer(principal, dict(request.query_params), offer)
+        answered = await self._opening.answer(
+            principal,
+            dict(request.query_params),
+            offer,
+            safety_identifier=safety_identifier(request.headers),
+            caller=request.client.host if request.client else None,
+        )
         return Response(
             answered.sdp,
             status_code=201,

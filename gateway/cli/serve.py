@@ -164,7 +164,7 @@ def _banner(services: Services, key: str, link: str, port: int, authority: Path 
     lines += [
         "Try:",
         f"  {base.removesuffix('/v1')}/playground/enter/{link}",
-        "             (in a browser; opens once)",
+        "             (in a browser; its button opens the playground once)",
         f'  {_command()} call --url {base} --text "what time is it"',
         f"  curl {base.removesuffix('/v1')}/readyz",
         "",

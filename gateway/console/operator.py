@@ -54,8 +54,8 @@ def check_origin(request: Request) -> None:
     Raises:
         ForeignOrigin: the browser says so.
     """
-    origin = request.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc != request.headers.get("host"):
+    origin = urlsplit(request.headers.get("origin", ""))
+    if not origin.netloc or origin.netloc != request.headers.get("host"):
         raise ForeignOrigin
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
 from typing import Final
 
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.api.body import json_object
@@ -15,27 +15,16 @@ from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.faults import NotFound, json_response
 from gateway.api.minting import mint
 from gateway.console.operator import NotAnOperator, check_origin, current_operator, keep_session
+from gateway.console.pages import UNKEPT, part, unkept
 from gateway.engines.registry import ECHO_MODEL
+from gateway.identity.turn import ice_servers
 from gateway.services import Services
 from realtime.events.faults import fault_of
 from realtime.events.session import RealtimeSessionIn
 
-PAGES: Final = Path(__file__).parent / "static" / "playground"
-INDEX: Final = "index.html"
 KEY_S: Final = 60
 """A page's key opens one session, at once."""
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "media-src 'self' blob:; img-src 'self' data:; worker-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "Permissions-Policy": "microphone=(self), camera=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
+UNAUTHORISED: Final = 401
 
 
 class Playground:
@@ -44,28 +33,39 @@ class Playground:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    async def door(self, request: Request) -> Response:
+        """Show a one-time link's button: whatever looks at links must not use them up."""
+        if not self._services.operators.awaits(request.path_params["link"]):
+            return unkept("closed.html", status=UNAUTHORISED)
+        return unkept("enter.html")
+
     async def enter(self, request: Request) -> Response:
         """Turn a one-time link into a session."""
-        if request.method == "HEAD":  # a preview must not use the link up
-            return Response(headers=HEADERS)
+        check_origin(request)
         session = self._services.operators.enter(request.path_params["link"])
         if session is None:
-            raise NotAnOperator
-        response = RedirectResponse("/playground", status_code=303, headers=HEADERS)
+            return unkept("closed.html", status=UNAUTHORISED)
+        response = RedirectResponse("/playground", status_code=303, headers=UNKEPT)
         keep_session(request, response, session)
         return response
 
     async def page(self, request: Request) -> Response:
         """Return the page."""
-        current_operator(self._services, request)
-        return FileResponse(PAGES / INDEX, headers=HEADERS)
+        try:
+            current_operator(self._services, request)
+        except NotAnOperator:
+            return unkept("closed.html", status=UNAUTHORISED)
+        return self._part(request, "index.html")
 
     async def static(self, request: Request) -> Response:
         """Return a part of the page; they hold no secrets."""
-        path = PAGES / request.path_params["name"]
-        if path.name not in _NAMES:
+        return self._part(request, request.path_params["name"])
+
+    def _part(self, request: Request, name: str) -> Response:
+        found = part(request, name)
+        if found is None:
             raise NotFound(request.method, request.url.path)
-        return FileResponse(path, headers=HEADERS)
+        return found
 
     async def options(self, request: Request) -> Response:
         """Return what can be chosen."""
@@ -76,7 +76,13 @@ class Playground:
             name for name in registry.names(principal) if name not in {*transcribing, ECHO_MODEL}
         ]
         voices = list(registry.transcriber.traits().voices)
-        return json_response({"models": models, "voices": voices}, headers=HEADERS)
+        return json_response({"models": models, "voices": voices}, headers=UNKEPT)
+
+    async def ice(self, request: Request) -> Response:
+        """Return what the page's peer connection goes by, opened for as long as a session lasts."""
+        current_operator(self._services, request)
+        servers = ice_servers(self._services.settings, "page", now_s=time.time())
+        return json_response({"ice_servers": servers}, headers=UNKEPT)
 
     async def secret(self, request: Request) -> Response:
         """Mint a key for one session, as any client's backend would."""
@@ -97,11 +103,8 @@ class Playground:
             ttl_s=KEY_S,
         )
         return json_response(
-            {"value": minted.value, "expires_at": minted.expires_at}, headers=HEADERS
+            {"value": minted.value, "expires_at": minted.expires_at}, headers=UNKEPT
         )
-
-
-_NAMES: Final = frozenset(path.name for path in PAGES.iterdir())
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -109,8 +112,10 @@ def routes(services: Services) -> list[BaseRoute]:
     playground = Playground(services)
     return [
         Route("/playground", playground.page, methods=["GET"]),
-        Route("/playground/enter/{link}", playground.enter, methods=["GET"]),
+        Route("/playground/enter/{link}", playground.door, methods=["GET"]),
+        Route("/playground/enter/{link}", playground.enter, methods=["POST"]),
         Route("/playground/options", playground.options, methods=["GET"]),
+        Route("/playground/ice", playground.ice, methods=["GET"]),
         Route("/playground/secret", playground.secret, methods=["POST"]),
         Route("/playground/static/{name}", playground.static, methods=["GET"]),
     ]

@@ -12,11 +12,12 @@ from gateway.engines.embedded import Embedded
 from gateway.engines.engine import Engine, Terms
 from gateway.engines.fallback import FallbackBrain, Health
 from gateway.engines.relay.endpoint import relay_endpoint
-from gateway.engines.routed import RoutedBrain
+from gateway.engines.routed import RoutedBrain, Way
 from gateway.settings import DeclaredModel, Settings
 from realtime.ports import Brain, IdSource
 
 NO_CHAT = "it asks a chat model and declares none, nor is VOICEENGINE_CHAT_URL set"
+NO_TOOL = "it has `skills_tool` without a chat model: VOICEENGINE_CHAT_URL is not set"
 Known = Mapping[str, Engine]
 
 
@@ -115,33 +116,41 @@ class _Build:
         )
 
     def _ours(self, name: str, model: DeclaredModel) -> Engine:
-        base = self._base(model)
-        engine = replace(base, name=model.kind, brain=self._brain(name, model), terms=_terms(model))
+        base = self._base(name, model)
+        terms = _terms(model)
+        if model.skills_tool and model.kind == "default" and self._builder.embedded.chat is None:
+            raise ValueError(NO_TOOL)
+        if model.asks_skills:
+            self._builder.embedded.require_skills()
+        if model.skills_tool is None and model.kind == "default":
+            terms = replace(terms, skills_tool=base.terms.skills_tool and "tools" in terms.features)
+        engine = replace(base, name=model.kind, brain=self._brain(name, model), terms=terms)
         if model.voice is not None:
             voices = engine.traits().voices
             if model.voice not in voices:
                 raise ValueError(f"voice {model.voice!r} is none of {', '.join(voices)}")
         return engine
 
-    def _base(self, model: DeclaredModel) -> Engine:
+    def _base(self, name: str, model: DeclaredModel) -> Engine:
         if model.kind == "echo":
             return self._known["echo"]
         embedded, base = self._builder.embedded, self._builder.embedded.engine()
-        self._builder.settings.check_model(model.kind, model)
+        self._builder.settings.check_model(name, model)
         if model.recogniser is not None:
             base = replace(base, recogniser=embedded.recogniser(model.recogniser))
         if model.synthesiser is not None or model.voices:
-            name = model.synthesiser or "default"
-            base = replace(base, synthesiser=embedded.synthesiser(name, model.voices))
+            voice = embedded.synthesiser(model.synthesiser or "default", model.voices)
+            base = replace(base, synthesiser=voice)
         return base
 
     def _brain(self, name: str, model: DeclaredModel) -> Brain:
         brain = self._kind(model)
         if model.routes:
-            brain = RoutedBrain(brain, [(r, self._other(r.to)) for r in model.routes])
+            ways = [(route, self._other(route.to)) for route in model.routes]
+            brain = RoutedBrain(brain, [Way(r, to.brain, to.terms.features) for r, to in ways])
         if model.fallback is not None:
-            health = Health(name, self._builder.monotonic_s)
-            brain = FallbackBrain(brain, self._other(model.fallback), health=health)
+            health, other = Health(name, self._builder.monotonic_s), self._other(model.fallback)
+            brain = FallbackBrain(brain, other.brain, health=health, features=other.terms.features)
         return brain
 
     def _kind(self, model: DeclaredModel) -> Brain:
@@ -160,13 +169,13 @@ class _Build:
             case _:
                 return embedded.engine().brain
 
-    def _other(self, name: str) -> Brain:
+    def _other(self, name: str) -> Engine:
         engine = self.engine(name)
         if engine.relay is not None:
             raise ValueError(
                 f"{name!r} is a relay, whose answers cannot stand in another's session"
             )
-        return engine.brain
+        return engine
 
 
 def _terms(model: DeclaredModel) -> Terms:
@@ -177,5 +186,6 @@ def _terms(model: DeclaredModel) -> Terms:
         session_minutes=model.limits.session_minutes,
         most_sessions=model.limits.sessions,
         features=model.features,
+        skills_tool=bool(model.skills_tool),
         prices=model.prices,
     )

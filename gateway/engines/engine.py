@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from gateway.engines.group import speculations
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.settings import Prices
 from realtime.errors import InvalidValue
 from realtime.events.session import VOICES
-from realtime.ports import (
-    Brain,
-    Recogniser,
-    SpeculativeBrain,
-    Synthesiser,
-    VoiceActivityDetector,
-)
+from realtime.ports import Brain, Recogniser, Synthesiser, VoiceActivityDetector
 from realtime.session.config import SessionConfig, fresh_config
 from realtime.session.features import FEATURES
 from realtime.session.inputs import EngineTraits
@@ -33,6 +28,8 @@ class Terms:
     most_sessions: int | None = None
     """Of a project at a time."""
     features: frozenset[str] = frozenset(FEATURES)
+    skills_tool: bool = False
+    """Its chat model may hand requests to OVOS skills."""
     prices: Prices | None = None
 
 
@@ -72,7 +69,6 @@ class Engine:
 
     def traits(self, language: str | None = None) -> EngineTraits:
         """Return what the protocol machine must know of it; `language` is the session's own."""
-        brain = self.brain
         return EngineTraits(
             needs_transcript=self.needs_transcript,
             listens=self.detector is not None,
@@ -81,7 +77,7 @@ class Engine:
             transcription_models=self.transcription_models,
             features=self.terms.features,
             instructions=self.terms.instructions,
-            speculations=brain.speculations if isinstance(brain, SpeculativeBrain) else 0,
+            speculations=speculations(self.brain),
         )
 
     def fresh_config(self, *, session_id: str, model: str, expires_at: int = 0) -> SessionConfig:

@@ -6,10 +6,20 @@ from collections.abc import Callable, Collection
 
 import structlog
 
-from gateway.engines.group import SessionGroup, Sink, Volunteer, opened
+from gateway.engines.group import Member, SessionGroup, Sink, Volunteer, opened, speculations, spent
+from gateway.engines.reduced import reduced
 from gateway.telemetry import metrics
-from realtime.engine import BrainFailed, BrainFinished, BrainReport, BrainRequest, SessionFacts
-from realtime.ports import Brain, BrainRun, BrainSession
+from realtime.engine import (
+    BrainFailed,
+    BrainFinished,
+    BrainReport,
+    BrainRequest,
+    BrainSpent,
+    EngineFault,
+    SessionFacts,
+)
+from realtime.ports import Brain, BrainRun
+from realtime.session.features import FEATURES
 
 UNHEALTHY = frozenset(
     {
@@ -61,27 +71,66 @@ class FallbackRun:
         self._sink = sink
         self._begun = False
         self._cancelled = False
-        self._run = session.first.prepare(request, self._first_reported)
+        taken = None if session.asks_first else session.reduced(request)
+        self._first = taken is None
+        self._run = (
+            session.first.prepare(request, self._first_reported)
+            if taken is None
+            else session.fallback.prepare(taken, sink)
+        )
 
     def commit(self) -> None:
-        """Ask the first."""
+        """Ask; where the first fell ill since it was asked early, the fallback."""
+        if not self._first:
+            self._session.counted()
+        elif self._is_lost():
+            early = self._run
+            if self._hands_over():
+                early.cancel()
+                return
         self._run.commit()
+
+    def _is_lost(self) -> bool:
+        """Say whether what the first was asked early is not worth waiting for."""
+        early = spent(self._run)
+        if early is not None and early.fault is not None and self._passes(early.fault):
+            self._session.ended(early.fault)
+            return True
+        return not self._session.asks_first
 
     def cancel(self) -> None:
         """Ask nobody any more."""
         self._cancelled = True
         self._run.cancel()
 
+    def spent(self) -> BrainSpent | None:
+        """Return what it has cost so far, None where nothing was begun yet."""
+        return spent(self._run)
+
+    def _passes(self, fault: EngineFault) -> bool:
+        return fault.code in self._session.passing
+
     def _first_reported(self, report: BrainReport) -> None:
-        failed = isinstance(report, BrainFailed) and report.fault.code in self._session.passing
-        if isinstance(report, BrainFailed | BrainFinished):
-            self._session.note(report)
-        if failed and not self._begun and not self._cancelled:
-            self._run = self._session.instead(self._request, self._sink)
-            self._run.commit()
-            return
+        if isinstance(report, BrainFinished):
+            self._session.ended(None)
+        elif isinstance(report, BrainFailed):
+            self._session.ended(report.fault)
+            passes = self._passes(report.fault) and not self._begun and not self._cancelled
+            if passes and self._hands_over():
+                return
         self._begun = True
         self._sink(report)
+
+    def _hands_over(self) -> bool:
+        """Ask the fallback instead; return False where it does not take what is asked."""
+        taken = self._session.reduced(self._request)
+        if taken is None:
+            return False
+        self._first = False
+        self._session.counted()
+        self._run = self._session.fallback.prepare(taken, self._sink)
+        self._run.commit()
+        return True
 
 
 class FallbackSession(SessionGroup):
@@ -89,49 +138,59 @@ class FallbackSession(SessionGroup):
 
     def __init__(
         self,
-        first: BrainSession,
-        fallback: BrainSession,
+        first: Member,
+        fallback: Member,
         passing: Collection[str],
         *,
         beyond: Callable[[BrainRequest], bool] | None,
         health: Health | None,
+        features: Collection[str],
     ) -> None:
         super().__init__((first, fallback))
         self.first = first
-        self._fallback = fallback
+        self.fallback = fallback
         self.passing = passing
         self._beyond = beyond
         self._health = health
+        self._features = features
 
     def prepare(self, request: BrainRequest, sink: Sink) -> BrainRun:
         """Begin an answer; one that only the fallback can give is its own at once."""
         if self._beyond is not None and self._beyond(request):
-            return self._fallback.prepare(request, sink)
-        if self._health is not None and not self._health.good:
-            return self.instead(request, sink)
+            return self.fallback.prepare(request, sink)
         return FallbackRun(self, request, sink)
 
-    def instead(self, request: BrainRequest, sink: Sink) -> BrainRun:
-        """Begin the answer that the first does not give."""
+    @property
+    def asks_first(self) -> bool:
+        """The first is not known to be unhealthy."""
+        return self._health is None or self._health.good
+
+    def reduced(self, request: BrainRequest) -> BrainRequest | None:
+        """Return what the fallback is asked, None if it is not for that."""
+        return reduced(request, self._features)
+
+    def counted(self) -> None:
+        """The fallback answers what the first does not."""
         if self._health is not None:
             metrics.FALLBACKS.inc()
-        return self._fallback.prepare(request, sink)
 
-    def note(self, end: BrainFailed | BrainFinished) -> None:
+    def ended(self, fault: EngineFault | None) -> None:
         """The first came to an end: is it well?"""
         if self._health is None:
             return
-        if isinstance(end, BrainFinished):
+        if fault is None:
             self._health.answered()
-        elif end.fault.code in UNHEALTHY:
-            self._health.failed(end.fault.code)
+        elif fault.code in UNHEALTHY:
+            self._health.failed(fault.code)
 
 
 class FallbackBrain:
     """`first`, and `fallback` where the first fails with one of the codes in `passing`.
 
     A response that the first has begun stays its own. What is `beyond` the first is not
-    asked of it at all, nor anything while its `health` is bad.
+    asked of it at all, nor anything while its `health` is bad. What the fallback does not
+    take (`features`) stays the first's, whatever becomes of it. Answers are begun early
+    where the first speculates.
     """
 
     def __init__(
@@ -142,7 +201,10 @@ class FallbackBrain:
         passing: Collection[str] = UNHEALTHY,
         beyond: Callable[[BrainRequest], bool] | None = None,
         health: Health | None = None,
+        features: Collection[str] = FEATURES,
     ) -> None:
+        self.speculations = speculations(first)
+        self._features = features
         self._brains = (first, fallback)
         self._passing = frozenset(passing)
         self._beyond = beyond
@@ -152,7 +214,12 @@ class FallbackBrain:
         """Serve a session."""
         first, fallback = opened(self._brains, facts, volunteer)
         return FallbackSession(
-            first, fallback, self._passing, beyond=self._beyond, health=self._health
+            first,
+            fallback,
+            self._passing,
+            beyond=self._beyond,
+            health=self._health,
+            features=self._features,
         )
 
 

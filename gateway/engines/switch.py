@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.engines.group import SessionGroup, Sink, Volunteer, opened
+from gateway.engines.group import Member, SessionGroup, Sink, Volunteer, opened
 from realtime.engine import BrainRequest, SessionFacts
-from realtime.ports import Brain, BrainRun, BrainSession
+from realtime.ports import Brain, BrainRun
 
 
 class SwitchSession(SessionGroup):
     """Both brains' sessions; the choice holds for a whole response."""
 
-    def __init__(self, sessions: tuple[BrainSession, ...], ready: Callable[[], bool]) -> None:
-        super().__init__(sessions)
+    def __init__(self, members: tuple[Member, ...], ready: Callable[[], bool]) -> None:
+        super().__init__(members)
         self._ready = ready
 
     def prepare(self, request: BrainRequest, sink: Sink) -> BrainRun:
         """Begin an answer with the brain that is ready."""
-        return self._sessions[0 if self._ready() else 1].prepare(request, sink)
+        return self._members[0 if self._ready() else 1].prepare(request, sink)
 
 
 class SwitchBrain:

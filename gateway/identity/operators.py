@@ -32,6 +32,11 @@ class Operators:
         """Return what opens a session once, on behalf of a key's project."""
         return self._remember(self._links, LINK_S, principal)
 
+    def awaits(self, link: str) -> bool:
+        """Return whether a link would open; it is not used up."""
+        due, principal = self._links.get(link, (0.0, None))
+        return principal is not None and due >= self._now()
+
     def enter(self, link: str) -> str | None:
         """Return a session for a link, None for one that is unknown, old or used."""
         due, principal = self._links.pop(link, (0.0, None))

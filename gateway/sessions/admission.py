@@ -30,7 +30,8 @@ class Denied:
 
     def fault(self) -> PolicyDenied:
         """Return the fault that the client gets."""
-        return PolicyDenied(f"Denied by policy ({self.reason}). {self.remedy}".strip())
+        message = f"Denied by policy ({self.reason}). {self.remedy}".strip()
+        return PolicyDenied(message, reason=self.reason)
 
 
 Verdict: TypeAlias = Allowed | Denied

@@ -37,6 +37,8 @@ class AdmittedSession:
         model: str,
         recorder: SessionRecorder,
     ) -> None:
+        self.model = model
+        """As the client names it; empty where only transcription was asked for."""
         self._services = services
         self._principal = principal
         self._recorder = recorder
@@ -47,6 +49,16 @@ class AdmittedSession:
         self.log = structlog.get_logger("session").bind(
             session_id=session_id, project_id=principal.project_id, model=model
         )
+
+    @property
+    def session_id(self) -> str:
+        """The session's public id."""
+        return self._session_id
+
+    @property
+    def end_reason(self) -> EndReason | None:
+        """Why it ended; None while it has not, and if it never began."""
+        return self.runner.end_reason if self._begun else None
 
     def _begin(
         self, dialect: DialectName, conversation_id: str | None, transport: str = "websocket"

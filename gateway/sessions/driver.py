@@ -22,6 +22,7 @@ from gateway.sessions.controllers import Controllers
 from gateway.sessions.deadline import Deadline
 from gateway.sessions.encoding import frame
 from gateway.sessions.gate import Gate
+from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
 from realtime.errors import ServerFault
 from realtime.events.server import RateLimitsUpdated
@@ -29,8 +30,11 @@ from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
 from realtime.session.inputs import (
     Allowed,
+    ControllerId,
     EndReason,
     Input,
+    Opened,
+    PlaybackCleared,
     Refused,
     Shutdown,
     SpeculationRoom,
@@ -60,8 +64,10 @@ class SessionDriver:
         principal_facts: dict[str, Any],
         observer: SessionObserver,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        leg: MediaLeg | None = None,
     ) -> None:
         self._handler = handler
+        self._leg = leg
         self._session_id = session_id
         self._admission = admission
         self._allowance = allowance
@@ -86,11 +92,20 @@ class SessionDriver:
         """True once the session ended."""
         return self._broken or self._handler.closed
 
+    @property
+    def flooded(self) -> bool:
+        """Say whether more client events wait than may, though nobody could be stopped."""
+        return self._handler.congested
+
     def rate_limits(self) -> list[dict[str, Any]]:
         """Return what `rate_limits.updated` would say now."""
         return [asdict(entry) for entry in self._allowance.shown()]
 
     # --- inputs ---
+
+    def begin(self, controller: ControllerId) -> None:
+        """The first client is there, or a call without one (0)."""
+        self.post(Opened(controller))
 
     def post(self, given: Input) -> None:
         """Apply an input and everything that follows from it.
@@ -204,6 +219,15 @@ class SessionDriver:
         shown = self._allowance.shown()
         self._send(fx.Send(RateLimitsUpdated(event_id=effect.event_id, rate_limits=shown)))
 
+    def _finish_playback(self, effect: fx.FinishPlayback) -> None:
+        if self._leg is not None:
+            self._leg.finish(effect.response_id)
+
+    def _clear_playback(self, effect: fx.ClearPlayback) -> None:
+        if self._leg is not None:
+            for response_id, heard_ms in self._leg.clear(effect.response_ids).items():
+                self.post(PlaybackCleared(response_id, heard_ms))
+
     def _close(self, effect: fx.Close) -> None:
         self._over(effect.end_reason, effect.code, effect.reason)
 
@@ -225,6 +249,8 @@ SHARED_EFFECTS: Mapping[type, Callable[[Any, Any], None]] = {
     fx.ReserveTokens: _Driver._reserve,
     fx.RecordUsage: _Driver._record_usage,
     fx.SendRateLimits: _Driver._send_rate_limits,
+    fx.FinishPlayback: _Driver._finish_playback,
+    fx.ClearPlayback: _Driver._clear_playback,
     fx.Close: _Driver._close,
 }
 """What every kind of session does in the same way."""

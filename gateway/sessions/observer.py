@@ -15,13 +15,8 @@ from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics, tracing
 from gateway.tools.ports import LogEntry
 from realtime.engine import BrainSpent, ToolCall
-from realtime.events.server import (
-    ErrorEvent,
-    ItemDeleted,
-    ItemDone,
-    ItemTruncated,
-    TranscriptionCompleted,
-)
+from realtime.events.server import ErrorEvent, ItemDeleted, ItemDone, ItemTruncated
+from realtime.events.transcription_events import TranscriptionCompleted
 from realtime.events.translation import AnyServerEvent
 from realtime.session.config import AnySessionConfig
 from realtime.session.effects import DiscardBrain, RecordUsage
@@ -99,10 +94,10 @@ class SessionObserver:
         """An answer was begun early, or its fate is known."""
         metrics.SPECULATIONS.labels("brain", outcome).inc()
 
-    def discarded(self, effect: DiscardBrain, spent: BrainSpent | None) -> None:
+    def discarded(self, effect: DiscardBrain, spent: BrainSpent) -> None:
         """An answer that was begun early is not wanted: what it cost stands in the record."""
-        given, made = effect.given, OutputDetails(text_tokens(spent.text) if spent else 0)
-        counted = spent.usage if spent else None
+        given, made = effect.given, OutputDetails(text_tokens(spent.text))
+        counted = spent.usage
         if counted is not None:
             given = replace(
                 given,

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from gateway.engines.engine import Engine
 from gateway.engines.registry import context_tokens
@@ -135,7 +135,7 @@ class OpenedSession(AdmittedSession):
         whose = {"project_id": self._principal.project_id, "model": self.config.model}
         traits = replace(
             self._engine.traits(self._locale.language),
-            tools=services.tools.offered(**whose),
+            tools=services.tools.offered(**whose, skills=terms.skills_tool),
             actions=services.tools.actions.offered(**whose),
             actions_only=services.tools.actions.only,
         )
@@ -181,6 +181,10 @@ class OpenedSession(AdmittedSession):
         )
 
 
+AnyConversation: TypeAlias = OpenedSession | OpenedRelay
+"""A conversation, whoever holds it; a call does not ask."""
+
+
 async def admit_session(
     services: Services, principal: Principal, *, kind: str, model: str
 ) -> Allowed:
@@ -214,7 +218,7 @@ async def open_session(
     locale: Locale = ANY_LOCALE,
     wake_word: str | None = None,
     safety_identifier: str = "",
-) -> OpenedSession | OpenedRelay:
+) -> AnyConversation:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
     Raises:
@@ -253,7 +257,7 @@ async def _opened(
     engine: Engine,
     locale: Locale,
     safety_identifier: str,
-) -> OpenedSession | OpenedRelay:
+) -> AnyConversation:
     while engine.relay is not None:
         endpoint = replace(engine.relay, safety_identifier=safety_identifier)
         try:

@@ -16,9 +16,11 @@ from gateway.services import Services
 from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
+from gateway.sessions.leg import MediaLeg
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
-from realtime.relay.machine import RelayLimits, RelaySession
+from realtime.relay.limits import RelayLimits
+from realtime.relay.machine import RelaySession
 from realtime.relay.offers import without_mcp
 
 
@@ -43,7 +45,6 @@ class OpenedRelay(AdmittedSession):
             services, principal, session_id=recorder.session_id, model=model, recorder=recorder
         )
         self._upstream = upstream
-        self._model = model
         self._endpoint = endpoint
         self._minutes = minutes
         self._expires_at = expires_at
@@ -53,12 +54,14 @@ class OpenedRelay(AdmittedSession):
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         *,
         dialect: DialectName,
+        leg: MediaLeg | None = None,
+        transport: str = "websocket",
     ) -> RelayRunner:
         """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
         services, endpoint = self._services, self._endpoint
         machine = RelaySession(
             self._upstream.created,
-            model=self._model,
+            model=self.model,
             expires_at=self._expires_at,
             ids=services.ids,
             limits=RelayLimits(
@@ -71,10 +74,11 @@ class OpenedRelay(AdmittedSession):
                 tool_rounds=services.settings.tool_rounds,
             ),
             asked=self._principal.session,
+            has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
             lasts_ms=self._upstream.lasts_ms(),
         )
-        owner = owner_of(self._principal, self._model)
+        owner = owner_of(self._principal, self.model)
         self.runner = RelayRunner(
             machine,
             self._upstream,
@@ -88,8 +92,9 @@ class OpenedRelay(AdmittedSession):
                 tools=services.tools,
             ),
             spawn=spawn,
+            leg=leg,
         )
-        self._begin(dialect, services.ids("conv"))
+        self._begin(dialect, services.ids("conv"), transport)
         return self.runner
 
 

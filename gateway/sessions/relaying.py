@@ -24,30 +24,38 @@ from gateway.sessions.admission import Admission
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.frames import (
+    AUDIO_DELTA,
     HEAD,
     delta_samples,
     is_audio_delta,
     is_audio_on_wire,
     samples_on_wire,
 )
+from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.relay_media import UpstreamAudio
 from gateway.telemetry import metrics
 from gateway.tools.session import SessionTools, Tools
 from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
 from realtime.relay.inputs import (
     FromUpstream,
     Loss,
+    RelayedFromClient,
     UpstreamLost,
     UpstreamReady,
     UpstreamUnreachable,
 )
 from realtime.relay.machine import RelaySession
 from realtime.session import effects as fx
+from realtime.session.inputs import ControllerId
 
 MOST_UP_BYTES: Final = 1_048_576
 MOST_DOWN_BYTES: Final = 524_288
 STALL_POLL_S: Final = 0.02
 """While the client is behind it is looked at this often."""
+
+APPENDED_BYTES_PER_MS: Final = 64
+"""Of PCM in base64."""
 
 PCM_BYTES: Final = 2
 G711_BYTES_AT_24_KHZ: Final = 1 / 3
@@ -79,6 +87,7 @@ class RelayRunner(SessionDriver):
         session_id: str,
         company: RelayCompany,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        leg: MediaLeg | None = None,
     ) -> None:
         super().__init__(
             machine,
@@ -88,6 +97,7 @@ class RelayRunner(SessionDriver):
             principal_facts=company.principal_facts,
             observer=company.observer,
             spawn=spawn,
+            leg=leg,
         )
         self._machine = machine
         self._endpoint = endpoint
@@ -103,11 +113,25 @@ class RelayRunner(SessionDriver):
         self._dialling: asyncio.Task[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._bytes_per_sample: float = PCM_BYTES
+        self._media = UpstreamAudio()
+        if leg is not None:
+            leg.attach(self)
 
-    def overloaded(self) -> bool:
-        """Say whether the client should not be read for now."""
+    def overloaded(self, *, lag_ms: int | None = None) -> bool:
+        """Say whether the client should not be read for now, or a leg's audio be dropped."""
         waiting = 0 if self._link is None else self._link.waiting_bytes
-        return self._machine.congested or waiting > MOST_UP_BYTES
+        most = MOST_UP_BYTES if lag_ms is None else lag_ms * APPENDED_BYTES_PER_MS
+        return self._machine.congested or waiting > most
+
+    @property
+    def flooded(self) -> bool:
+        """Say whether more waits than may, though the client could not be stopped."""
+        return self.overloaded()
+
+    def begin(self, controller: ControllerId) -> None:
+        """The first client is there: it is shown the session, then what the upstream says."""
+        super().begin(controller)
+        self.listen()
 
     def listen(self) -> None:
         """Take what the upstream sends, from now on."""
@@ -142,6 +166,19 @@ class RelayRunner(SessionDriver):
         if self._link is not None:
             self._link.write(orjson.dumps(effect.event).decode())
 
+    def hear(self, audio: bytes) -> None:
+        """Take canonical audio of a media leg; while there is no connection it is lost."""
+        if self.closed or not self._media.configured or self._link is None:
+            return
+        text = self._media.append(audio)
+        if text is None:
+            return
+        if self._machine.hearing:
+            self._link.write(text)
+            self._machine.appended()
+        else:
+            self.post(RelayedFromClient(0, orjson.loads(text), len(text)))
+
     # --- down ---
 
     def _pass_down(self, link: Link, frame: bytes, payload: bytes) -> bool:
@@ -150,6 +187,7 @@ class RelayRunner(SessionDriver):
             not is_audio_on_wire(payload)
             or link is not self._link
             or self._stalled is not None
+            or self._leg is not None
             or self._machine.refusing
             or not self.controllers.pass_on(frame)
         ):
@@ -163,7 +201,8 @@ class RelayRunner(SessionDriver):
     def _arrived(self, link: Link, text: str | None) -> None:
         if link is not self._link or self.closed:
             return
-        if text is not None and not self._machine.refusing and is_audio_delta(text):
+        passes = self._leg is None and not self._machine.refusing
+        if text is not None and passes and is_audio_delta(text):
             self._audio(text)
         else:
             self._event(text)
@@ -198,16 +237,25 @@ class RelayRunner(SessionDriver):
 
     def _send_relayed(self, effect: SendRelayed) -> None:
         text, event = effect.text, effect.event
+        if self._leg is not None and event["type"] == AUDIO_DELTA:
+            self._play(self._leg, event)
+            return
         if text is None or not text.startswith(HEAD):
             text = _typed_first(event)
         try:
-            self.controllers.send(text, None)
+            self.controllers.send(text, effect.to)
         except (KeyError, TypeError, ValueError) as error:
             # An older dialect has no words for an event of a shape of its own.
             _log.warning("untranslatable", type=event["type"], error=type(error).__name__)
         self._observer.relayed(event, text, self.now_ms())
 
+    def _play(self, leg: MediaLeg, event: Mapping[str, Any]) -> None:
+        audio = self._media.heard(event.get("delta"))
+        leg.play(event["response_id"], event["item_id"], audio)
+        self._observer.audio_sent(self._loop.time(), len(audio) // PCM_BYTES)
+
     def _record(self, effect: RecordRelayed) -> None:
+        self._media.configure(effect.session)
         self._bytes_per_sample = _bytes_per_sample(effect.session)
         self._observer.configured(effect.session)
 
@@ -291,6 +339,7 @@ RelayRunner._effects = {
     DropUpstream: RelayRunner._drop,
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
+    fx.ReportPlayback: lambda _, __: None,  # the upstream is not told: it has no word for it
     fx.CallTool: RelayRunner._call_tool,
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),

@@ -31,15 +31,11 @@ from gateway.tools.session import SessionTools, Tools
 from realtime.engine import SAMPLE_RATE, SessionFacts
 from realtime.events.items import InputAudio, RetrievedAudio, RetrievedMessage
 from realtime.events.items import OutputAudio as OutputAudioPart
-from realtime.events.server import (
-    ItemDone,
-    ItemRetrieved,
-    ResponseCreated,
-    ResponseDone,
-)
+from realtime.events.response_events import ResponseCreated, ResponseDone
+from realtime.events.server import ItemDone, ItemRetrieved
 from realtime.session import effects as fx
 from realtime.session.handler import SessionHandler
-from realtime.session.inputs import AudioAppended, PlaybackCleared, Refused
+from realtime.session.inputs import AudioAppended, Refused
 
 RETRIEVED_FORMAT = "pcm16"
 
@@ -74,6 +70,7 @@ class SessionRunner(SessionDriver):
             principal_facts=principal_facts,
             observer=observer,
             spawn=spawn,
+            leg=leg,
         )
         self._facts = facts
         self._ring = InputRing(most_bytes=input_ring_bytes)
@@ -93,18 +90,12 @@ class SessionRunner(SessionDriver):
             self._skills.enter(facts, self.post)
         self._decoder: InputDecoder | None = None
         self._frames: dict[str, AudioFrames] = {}
-        self._leg = leg
         if leg is not None:
             leg.attach(self)
 
     def overloaded(self, *, lag_ms: int) -> bool:
         """Say whether the socket should not be read for now (DECISIONS 1.11)."""
         return self._handler.congested or self._hearing.lag_samples > lag_ms * SAMPLE_RATE // 1000
-
-    @property
-    def flooded(self) -> bool:
-        """Say whether more client events wait than may, though nobody could be stopped."""
-        return self._handler.congested
 
     # --- inputs ---
 
@@ -160,15 +151,6 @@ class SessionRunner(SessionDriver):
         self.controllers.send_audio(self._frames[lane.response_id].frame(effect, audio))
         self._observer.audio_sent(self._loop.time(), effect.samples)
 
-    def _finish_playback(self, effect: fx.FinishPlayback) -> None:
-        if self._leg is not None:
-            self._leg.finish(effect.response_id)
-
-    def _clear_playback(self, effect: fx.ClearPlayback) -> None:
-        if self._leg is not None:
-            for response_id, heard_ms in self._leg.clear(effect.response_ids).items():
-                self.post(PlaybackCleared(response_id, heard_ms))
-
     def _send_retrieved(self, effect: fx.SendRetrieved) -> None:
         item = effect.item
         audio = self._items.get(item.id) if effect.audio_parts else None
@@ -188,20 +170,22 @@ class SessionRunner(SessionDriver):
         self.controllers.send(frame(event), effect.controller)
 
     def _start_brain(self, effect: fx.StartBrain) -> None:
-        if effect.speculative:
-            self._observer.speculated("started")
-        else:
+        if not effect.speculative:
             self._observer.brain_started(effect.request.response_id, self._loop.time())
-        self._speaking.start(effect.request, speculative=effect.speculative)
+            self._speaking.start(effect.request)
+        elif self._speaking.speculate(effect.request):
+            self._observer.speculated("started")
 
     def _commit_brain(self, effect: fx.CommitBrain) -> None:
-        self._observer.speculated("used")
         self._observer.brain_started(effect.response_id, self._loop.time())
-        self._speaking.commit(effect.response_id)
+        if self._speaking.commit(effect.response_id):
+            self._observer.speculated("used")
 
     def _discard_brain(self, effect: fx.DiscardBrain) -> None:
-        self._observer.speculated("discarded")
-        self._observer.discarded(effect, self._speaking.discard(effect.response_id))
+        cost = self._speaking.discard(effect.response_id)
+        if cost is not None:
+            self._observer.speculated("discarded")
+            self._observer.discarded(effect, cost)
 
     def _speak(self, effect: fx.Speak) -> None:
         self._observer.speech_started(effect.request.response_id, self._loop.time())
@@ -269,8 +253,6 @@ SessionRunner._effects = {
     fx.Speak: _Runner._speak,
     fx.CancelSpeech: lambda r, e: r._speaking.cancel_speech(e.response_id),
     fx.ReportPlayback: lambda r, e: r._speaking.playback(playing=e.playing),
-    fx.FinishPlayback: _Runner._finish_playback,
-    fx.ClearPlayback: _Runner._clear_playback,
     fx.FindPrompt: _Runner._find_prompt,
     fx.CallTool: _Runner._call_tool,
     fx.CheckCall: lambda r, e: r._tools.check(e.call),

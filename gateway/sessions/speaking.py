@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.engines.engine import Engine
+from gateway.engines.group import spent
 from gateway.sessions.audio import OutputAudio
 from realtime.engine import (
     BrainRequest,
@@ -16,7 +17,7 @@ from realtime.engine import (
     SpeechProduced,
     SpeechRequest,
 )
-from realtime.ports import BrainRun, MeteredRun
+from realtime.ports import BrainRun
 from realtime.session.inputs import Input
 
 
@@ -43,26 +44,29 @@ class Speaking:
             else engine.synthesiser.open(facts, audio=self._spoken, sink=self._segment_ended)
         )
 
-    def start(self, request: BrainRequest, *, speculative: bool) -> None:
-        """Begin an answer."""
-        run = self._brain.prepare(request, self._post)
-        if speculative:
-            self._speculative[request.response_id] = run
-        else:
-            self._runs[request.response_id] = run
-            run.commit()
-
-    def commit(self, response_id: str) -> None:
-        """A speculative answer is wanted."""
-        run = self._runs[response_id] = self._speculative.pop(response_id)
+    def start(self, request: BrainRequest) -> None:
+        """Ask for an answer."""
+        run = self._runs[request.response_id] = self._brain.prepare(request, self._post)
         run.commit()
 
+    def speculate(self, request: BrainRequest) -> bool:
+        """Prepare an answer; return whether the brain has begun it, which may wait for `commit`."""
+        run = self._speculative[request.response_id] = self._brain.prepare(request, self._post)
+        return spent(run) is not None
+
+    def commit(self, response_id: str) -> bool:
+        """A speculative answer is wanted; return whether it was begun before."""
+        run = self._runs[response_id] = self._speculative.pop(response_id)
+        begun = spent(run) is not None
+        run.commit()
+        return begun
+
     def discard(self, response_id: str) -> BrainSpent | None:
-        """A speculative answer is not wanted; return what it cost, None where nobody counts."""
+        """A speculative answer is not wanted; return what it cost, None if it was never begun."""
         run = self._speculative.pop(response_id)
-        spent = run.spent() if isinstance(run, MeteredRun) else None
+        cost = spent(run)
         run.cancel()
-        return spent
+        return cost
 
     def cancel(self, response_id: str) -> None:
         """An answer is not wanted any more."""

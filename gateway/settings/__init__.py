@@ -10,6 +10,7 @@ from gateway.settings.engines import (
     RelaySetting,
 )
 from gateway.settings.models import DeclaredModel, Prices
+from gateway.settings.network import IceServer, NetworkSettings
 from gateway.settings.settings import PREFIX, SECRETS_DIR, Settings
 from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool
 
@@ -21,6 +22,8 @@ __all__ = [
     "ContextUpdate",
     "DeclaredModel",
     "DeepgramRecogniser",
+    "IceServer",
+    "NetworkSettings",
     "OpenAIRecogniser",
     "OpenAISynthesiser",
     "PluginSetting",

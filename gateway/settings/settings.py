@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from gateway.settings.engines import (
     CartesiaSynthesiser,
@@ -17,7 +17,8 @@ from gateway.settings.engines import (
     RelaySetting,
 )
 from gateway.settings.models import DeclaredModel, read_models
-from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool
+from gateway.settings.network import NetworkSettings
+from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool, check_tool_names
 from ovos_bridge.speech.choices import WAKE_WORDS
 
 PREFIX = "VOICEENGINE_"
@@ -25,7 +26,7 @@ SECRETS_DIR = Path("/run/secrets")
 """A setting is also read from a file here, named as its variable in small letters."""
 
 
-class Settings(BaseSettings):
+class Settings(NetworkSettings):
     """Settings by name; the environment variable is `VOICEENGINE_` and the name in capitals."""
 
     # An empty variable is an unset one: a compose file hands every variable on.
@@ -218,7 +219,7 @@ class Settings(BaseSettings):
     chat_skills_tool: bool = Field(
         False,
         description="Give the chat model a tool that hands what it likes to OVOS skills and "
-        "returns what they say.",
+        "returns what they say; models that are declared say so themselves (`skills_tool`).",
     )
 
     # --- relayed models ---
@@ -401,6 +402,7 @@ class Settings(BaseSettings):
             raise ValueError(f"transcription_models names unknown recognisers {sorted(unknown)}")
         for name, model in self.declared.items():
             self.check_model(name, model)
+        check_tool_names(self.tools)
         if self.wake_word is not None and self.wake_word not in {*WAKE_WORDS, *self.wake_words}:
             raise ValueError(f"wake_word names an unknown word {self.wake_word!r}")
         return self
@@ -420,6 +422,8 @@ class Settings(BaseSettings):
             raise ValueError(f"model {name!r} names an unknown recogniser {model.recogniser!r}")
         if model.synthesiser not in {None, "default", *self.synthesisers}:
             raise ValueError(f"model {name!r} names an unknown synthesiser {model.synthesiser!r}")
+        if model.asks_skills and not self.skills:
+            raise ValueError(f"model {name!r} asks skills, and VOICEENGINE_SKILLS is false")
 
     @property
     def database(self) -> str:

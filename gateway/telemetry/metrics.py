@@ -22,6 +22,10 @@ SESSIONS_REVOKED = Counter(
     "voiceengine_sessions_revoked", "Sessions ended because their key was revoked.",
     registry=REGISTRY,
 )  # fmt: skip
+CALLS_ENDED = Counter(
+    "voiceengine_calls_ended", "Calls by their way in and end reason, refused ones too.",
+    ["ingress", "reason"], registry=REGISTRY,
+)  # fmt: skip
 RESPONSES = Counter(
     "voiceengine_responses", "Responses by final status.", ["status"], registry=REGISTRY
 )
@@ -103,6 +107,21 @@ RTP_DROPPED = Counter(
 RTP_INVALID = Counter(
     "voiceengine_rtp_invalid", "RTP packets that are none of their codec's.", registry=REGISTRY
 )
+ICE_SERVER_FAILURES = Counter(
+    "voiceengine_ice_server_failures", "Calls answered without a server of ours, by its kind.",
+    ["kind"], registry=REGISTRY,
+)  # fmt: skip
+ICE_FOLLOWED = Counter(
+    "voiceengine_ice_followed", "Callers followed to another address.", registry=REGISTRY
+)
+ICE_DROPPED = Counter(
+    "voiceengine_ice_dropped", "Packets that calls dropped: malformed, or too many at once.",
+    registry=REGISTRY,
+)  # fmt: skip
+MEDIA_PORTS_EXHAUSTED = Counter(
+    "voiceengine_media_ports_exhausted", "Calls refused because no port was left.",
+    registry=REGISTRY,
+)  # fmt: skip
 PLAYOUT_DROPPED = Counter(
     "voiceengine_playout_dropped", "Pieces of answers dropped because too much waits to be played.",
     registry=REGISTRY,

@@ -7,16 +7,37 @@ event with other keys or in another order cannot be built.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from realtime.events.items import Item, RetrievedItem
 from realtime.events.mcp_events import McpEvent
 from realtime.events.playback_events import PlaybackEvent
-from realtime.session.config import AnySessionConfig, AudioFormat
-from realtime.usage import Usage
-
-JsonObject: TypeAlias = dict[str, Any]
-ResponseStatus: TypeAlias = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
+from realtime.events.response_events import (
+    CallArgumentsDelta,
+    CallArgumentsDone,
+    ContentPartAdded,
+    ContentPartDone,
+    OutputAudioDelta,
+    OutputAudioDone,
+    OutputItemAdded,
+    OutputItemDone,
+    OutputTextDelta,
+    OutputTextDone,
+    ResponseCreated,
+    ResponseDone,
+    TranscriptDelta,
+    TranscriptDone,
+)
+from realtime.events.transcription_events import (
+    TranscriptionCompleted,
+    TranscriptionCompletedInFull,
+    TranscriptionCompletedWithLanguages,
+    TranscriptionCompletedWithLogprobs,
+    TranscriptionDelta,
+    TranscriptionDeltaWithLogprobs,
+    TranscriptionFailed,
+)
+from realtime.session.config import AnySessionConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,364 +174,6 @@ class ItemDeleted:
     type: Literal["conversation.item.deleted"] = "conversation.item.deleted"
     event_id: str
     item_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionDelta:
-    """More of an input transcript."""
-
-    type: Literal["conversation.item.input_audio_transcription.delta"] = (
-        "conversation.item.input_audio_transcription.delta"
-    )
-    event_id: str
-    item_id: str
-    content_index: int
-    delta: str
-    obfuscation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logprob:
-    """A piece of a transcript, its log probability, and its UTF-8 bytes."""
-
-    token: str
-    logprob: float
-    bytes: list[int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionDeltaWithLogprobs:
-    """What a session gets that asked for `…logprobs` in `include`; the padding stays last."""
-
-    type: Literal["conversation.item.input_audio_transcription.delta"] = (
-        "conversation.item.input_audio_transcription.delta"
-    )
-    event_id: str
-    item_id: str
-    content_index: int
-    delta: str
-    logprobs: list[Logprob] | None
-    obfuscation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionInputDetails:
-    """Transcription input by kind."""
-
-    text_tokens: int
-    audio_tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionTokens:
-    """Transcription usage by tokens (CONTRACT 9.3)."""
-
-    type: Literal["tokens"] = "tokens"
-    total_tokens: int
-    input_tokens: int
-    input_token_details: TranscriptionInputDetails
-    output_tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionDuration:
-    """Transcription usage by time: whole seconds, rounded up, silence counted."""
-
-    type: Literal["duration"] = "duration"
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionCompleted:
-    """An input transcript, whole."""
-
-    type: Literal["conversation.item.input_audio_transcription.completed"] = (
-        "conversation.item.input_audio_transcription.completed"
-    )
-    event_id: str
-    item_id: str
-    content_index: int
-    transcript: str
-    usage: TranscriptionTokens | TranscriptionDuration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionLanguage:
-    """A language that was heard."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionCompletedWithLogprobs(TranscriptionCompleted):
-    """What a session gets that asked for `…logprobs` in `include`; null where there are none."""
-
-    logprobs: list[Logprob] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionCompletedWithLanguages(TranscriptionCompleted):
-    """What models tell that detect languages, if the recogniser does (CONTRACT 9.3)."""
-
-    languages: list[TranscriptionLanguage]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionCompletedInFull(TranscriptionCompletedWithLanguages):
-    """Languages and log probabilities."""
-
-    logprobs: list[Logprob] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionFault:
-    """Without `param`: one SDK refuses nulls here (CONTRACT 9.3)."""
-
-    type: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionFailed:
-    """There will be no transcript."""
-
-    type: Literal["conversation.item.input_audio_transcription.failed"] = (
-        "conversation.item.input_audio_transcription.failed"
-    )
-    event_id: str
-    item_id: str
-    content_index: int
-    error: TranscriptionFault
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseAudioFormat:
-    """`audio.output` of a response."""
-
-    format: AudioFormat
-    voice: str | JsonObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseAudio:
-    """`audio` of a response."""
-
-    output: ResponseAudioFormat
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseObject:
-    """A response in the wire's key order (CONTRACT 10)."""
-
-    object: Literal["realtime.response"] = "realtime.response"
-    id: str
-    status: ResponseStatus
-    status_details: JsonObject | None
-    output: list[Item]
-    conversation_id: str | None
-    output_modalities: list[Literal["text", "audio"]]
-    max_output_tokens: int | Literal["inf"]
-    audio: ResponseAudio
-    usage: Usage | None
-    metadata: dict[str, str] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseCreated:
-    """A response began."""
-
-    type: Literal["response.created"] = "response.created"
-    event_id: str
-    response: ResponseObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseDone:
-    """A response ended, one way or another; exactly one for each `response.created`."""
-
-    type: Literal["response.done"] = "response.done"
-    event_id: str
-    response: ResponseObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputItemAdded:
-    """A response began an item."""
-
-    type: Literal["response.output_item.added"] = "response.output_item.added"
-    event_id: str
-    response_id: str
-    output_index: int
-    item: Item
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputItemDone:
-    """A response finished an item."""
-
-    type: Literal["response.output_item.done"] = "response.output_item.done"
-    event_id: str
-    response_id: str
-    output_index: int
-    item: Item
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioPart:
-    """A spoken part; its type word differs from the item's (CONTRACT 8.2)."""
-
-    type: Literal["audio"] = "audio"
-    transcript: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextPart:
-    """A written part."""
-
-    type: Literal["text"] = "text"
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentPartAdded:
-    """A part began."""
-
-    type: Literal["response.content_part.added"] = "response.content_part.added"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-    part: AudioPart | TextPart
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentPartDone:
-    """A part ended; it holds only what was streamed."""
-
-    type: Literal["response.content_part.done"] = "response.content_part.done"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-    part: AudioPart | TextPart
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputTextDelta:
-    """More written answer."""
-
-    type: Literal["response.output_text.delta"] = "response.output_text.delta"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-    delta: str
-    obfuscation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputTextDone:
-    """The written answer so far is all."""
-
-    type: Literal["response.output_text.done"] = "response.output_text.done"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptDelta:
-    """More transcript of the spoken answer."""
-
-    type: Literal["response.output_audio_transcript.delta"] = (
-        "response.output_audio_transcript.delta"
-    )
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-    delta: str
-    obfuscation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptDone:
-    """The transcript so far is all."""
-
-    type: Literal["response.output_audio_transcript.done"] = "response.output_audio_transcript.done"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-    transcript: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputAudioDelta:
-    """More spoken answer, base64 in the response's output format.
-
-    The hot path never builds one (the shell writes the frame); it stands here
-    for the schema and for traces.
-    """
-
-    type: Literal["response.output_audio.delta"] = "response.output_audio.delta"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-    delta: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputAudioDone:
-    """No more audio in this part."""
-
-    type: Literal["response.output_audio.done"] = "response.output_audio.done"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    content_index: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallArgumentsDelta:
-    """More of a call's arguments."""
-
-    type: Literal["response.function_call_arguments.delta"] = (
-        "response.function_call_arguments.delta"
-    )
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    call_id: str
-    delta: str
-    obfuscation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallArgumentsDone:
-    """A call's arguments, whole."""
-
-    type: Literal["response.function_call_arguments.done"] = "response.function_call_arguments.done"
-    event_id: str
-    response_id: str
-    item_id: str
-    output_index: int
-    call_id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

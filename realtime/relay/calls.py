@@ -92,6 +92,8 @@ class Calls:
         self._calls: dict[str, _Call] = {}
         self._held: dict[str, list[Effect]] = {}
         """By response: its end, while calls of it run."""
+        self._unwanted: set[str] = set()
+        """Responses that the client cancelled before the upstream ended them."""
         self._now_ms = 0
 
     @property
@@ -297,6 +299,23 @@ class Calls:
                     outputs.append(self._output(call, BROKEN_OFF.message))
             self._release(response_id)
         return outputs
+
+    def unwanted(self) -> bool:
+        """The client cancels; return whether calls end with their responses, still to end."""
+        found = {
+            call.response_id
+            for call in self._calls.values()
+            if call.due_ms is not None and call.request_id is None
+        }
+        self._unwanted |= found
+        return bool(found)
+
+    def ended(self, response_id: str) -> list[dict[str, Any]]:
+        """A response ended upstream; return the outputs that go up if nobody wants it."""
+        if response_id not in self._unwanted:
+            return []
+        self._unwanted.discard(response_id)
+        return self.break_off()
 
     @property
     def holding(self) -> bool:

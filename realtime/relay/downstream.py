@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from realtime.errors import ServerFault, WireFault
+from realtime.relay.askers import Askers
 from realtime.relay.calls import Answer, Calls
 from realtime.relay.effects import RecordRelayed, SendRelayed, SendUpstream
 from realtime.relay.faults import is_about_account, told_error
@@ -13,6 +14,7 @@ from realtime.relay.inputs import FromUpstream, Json, Loss, UpstreamLost
 from realtime.relay.listening import Listening
 from realtime.relay.memory import RelayMemory
 from realtime.relay.offers import Offers
+from realtime.relay.playing import Playing
 from realtime.relay.responses import RunningResponse, usage_of
 from realtime.relay.unanswered import Unanswered
 from realtime.session.effects import RecordUsage, ReserveTokens, SendRateLimits
@@ -41,6 +43,7 @@ class Downstream:
         model: str,
         expires_at: int,
         tools: tuple[Offers, Calls],
+        has_leg: bool = False,
     ) -> None:
         self.model = model
         self.runs_mcp = True
@@ -51,7 +54,12 @@ class Downstream:
         self.expired = False
         self.up = True
         """There is a connection."""
+        self.heard_ms = 0
+        """When the upstream last said something, or began to owe an answer."""
         self.listening = Listening()
+        self.askers = Askers()
+        self.playing = Playing(outbox, memory, has_leg=has_leg)
+        self._kinds = {**_KINDS, **_SPOKEN} if has_leg else _KINDS
         self._outbox = outbox
         self._memory = memory
         self._unanswered = unanswered
@@ -63,6 +71,11 @@ class Downstream:
         self._context_tokens = 0
         self._error: Json | None = None
         self._now_ms = 0
+
+    @property
+    def is_owed(self) -> bool:
+        """True while a response runs, or was asked for and has not begun."""
+        return bool(self.running) or self._unanswered.wants_response()
 
     @property
     def refusing(self) -> bool:
@@ -110,7 +123,7 @@ class Downstream:
             if kind == "response.done":
                 self._done(event, None)
             return None
-        handler = _KINDS.get(kind)
+        handler = self._kinds.get(kind)
         if handler is None:
             self._pass(event, given.text)
             return None
@@ -160,6 +173,9 @@ class Downstream:
             return None
         response_id: str = response["id"]
         self.running[response_id] = RunningResponse(response)
+        if self.playing.has_leg:
+            beside = response.get("conversation_id", "") is None
+            self.playing.response_began(response_id, in_conversation=not beside)
         asked = self._unanswered.answered("response.create")
         most = response.get("max_output_tokens")
         self._outbox.do(
@@ -195,6 +211,8 @@ class Downstream:
         self._pass(event, text)
         status = str(shown.get("status"))
         self._used(response_id, status, usage, estimated=response.get("usage") is None)
+        for output in self.calls.ended(response_id):
+            self.answer(Answer([output], respond=False))
 
     def _shown_response(self, response: Json, fault: WireFault | None) -> Json:
         if fault is not None:
@@ -212,6 +230,7 @@ class Downstream:
             RecordUsage(response_id=response_id, status=status, usage=usage, estimated=estimated)
         )
         self.calls.after(response_id, SendRateLimits(self._outbox.event_id()))
+        self.playing.response_done(response_id, up=self.up)
 
     # --- calls that the gateway carries out ---
 
@@ -239,6 +258,7 @@ class Downstream:
         """A response that began must not be: end it there, and tell the client only its end."""
         if response_id is not None and response_id in self.running:
             self._refused[response_id] = fault
+            self.playing.silence(response_id)
             cancel = {
                 "type": "response.cancel",
                 "event_id": f"{OURS}cancel",
@@ -294,6 +314,13 @@ class Downstream:
     def _speech_began(self, event: Json, text: str) -> None:
         self.listening.began(event, self._now_ms)
         self._pass(event, text)
+        self.playing.speech_began()
+
+    # --- a media leg: the gateway plays, and knows what was heard ---
+
+    def _spoke(self, event: Json, text: str) -> None:
+        if self.playing.spoke(event):
+            self._pass(event, text)
 
     def _input_ended(self, event: Json, text: str) -> None:
         self.listening.ended()
@@ -332,7 +359,7 @@ class Downstream:
 
     # --- errors ---
 
-    def _failed(self, event: Json, text: str) -> None:
+    def _failed(self, event: Json, text: str | None) -> None:
         error = event.get("error")
         if not isinstance(error, Mapping):
             return
@@ -347,7 +374,13 @@ class Downstream:
         self._error = error
         self._unanswered.refused(event_id)
         told = told_error(error)
-        self._pass(event if told is None else {**event, "error": told}, text if not told else None)
+        if told is not None:
+            event, text = {**event, "error": told}, None
+        asker = self.askers.take(event_id)
+        if asker is None:
+            self._pass(event, text)
+        else:
+            self._outbox.do(SendRelayed(event, text, to=asker))
 
     def fatal(self, lost: UpstreamLost) -> tuple[int, str] | None:
         """Return how the session must close, None if another connection may help."""
@@ -361,6 +394,12 @@ class Downstream:
             self._outbox.send_fault(fault, event_id=None)
         return fault.close_code or 1011, fault.close_reason
 
+
+_SPOKEN: Mapping[str, Callable[[Downstream, Json, str], str | None]] = {
+    "response.output_audio.delta": Downstream._spoke,
+    "response.output_audio_transcript.delta": Downstream._spoke,
+}
+"""What is seen only where the gateway plays the answers."""
 
 _KINDS: Mapping[str, Callable[[Downstream, Json, str], str | None]] = {
     "session.created": Downstream._again_created,

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from realtime.relay.inputs import Json, Loss
+from realtime.session.inputs import ControllerId
 
 
 @dataclass(frozen=True, slots=True)
 class SendRelayed:
-    """An event for all clients; `text` is as it came, None if it was changed or is ours."""
+    """An event for clients; `text` is as it came, None if it was changed or is ours."""
 
     event: Json
     text: str | None = None
+    to: ControllerId | None = None
+    """None for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ again is shown twice; after the end no effect is produced.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
 from realtime.errors import ServerFault, SessionExpired, WireFault
 from realtime.ports import IdSource
-from realtime.relay.calls import Answer, Calls
+from realtime.relay.calls import Calls
 from realtime.relay.downstream import OURS, Downstream
 from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
 from realtime.relay.faults import UpstreamLostFault, UpstreamSilentFault, error_of
@@ -29,16 +28,21 @@ from realtime.relay.inputs import (
     UpstreamReady,
     UpstreamUnreachable,
 )
+from realtime.relay.limits import RelayLimits
 from realtime.relay.memory import RelayMemory
 from realtime.relay.offers import Offers
 from realtime.relay.unanswered import Unanswered
-from realtime.session.effects import Ask, Close, Effect
+from realtime.relay.upward import Upward
+from realtime.session.effects import Close, Effect
 from realtime.session.inputs import (
     Allowed,
+    Drained,
     EndReason,
     Input,
     InvalidFromClient,
+    Joined,
     Opened,
+    PlaybackCleared,
     Refused,
     Revoked,
     Shutdown,
@@ -50,9 +54,6 @@ from realtime.session.inputs import (
 )
 from realtime.session.outbox import Outbox
 
-GUARDED: Final = frozenset({"session.update", "conversation.item.create", "response.create"})
-"""Client events that admission is asked about (DECISIONS 1.5)."""
-
 FIRST_DELAY_MS: Final = 100
 MOST_DELAY_MS: Final = 5_000
 RENEW_BEFORE_MS: Final = 180_000
@@ -60,24 +61,6 @@ RENEW_BEFORE_MS: Final = 180_000
 
 SETTLED_MS: Final = 10_000
 """A connection that lasts this long is no part of the trouble before it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayLimits:
-    """What bounds a relayed session; in ms and bytes."""
-
-    max_duration_ms: int = 60 * 60 * 1000
-    silence_ms: int = 30_000
-    """Longest time without an event of the upstream while a response runs."""
-    reconnect_ms: int = 30_000
-    """Longest trouble with the upstream before the session ends."""
-    max_waiting_events: int = 256
-    max_waiting_bytes: int = 1_048_576
-    runs_mcp: bool = True
-    """MCP servers are asked by the gateway; otherwise the upstream does it."""
-    import_ms: int = 10_000
-    tool_call_ms: int = 30_000
-    tool_rounds: int = 8
 
 
 class RelaySession:
@@ -92,6 +75,7 @@ class RelaySession:
         ids: IdSource,
         limits: RelayLimits | None = None,
         asked: Json | None = None,
+        has_leg: bool = False,
         opened_ms: int = 0,
         lasts_ms: int | None = None,
     ) -> None:
@@ -117,14 +101,12 @@ class RelaySession:
             model=model,
             expires_at=expires_at,
             tools=(self._offers, self._calls),
+            has_leg=has_leg,
         )
         self._down.runs_mcp = self._limits.runs_mcp
         self._expires_ms = opened_ms + self._limits.max_duration_ms
-        self._questions = 0
-        self._asked: tuple[int, RelayedFromClient] | None = None
-        self._waiting: list[RelayedFromClient | InvalidFromClient] = []
-        self._waiting_bytes = 0
-        self._heard_ms = opened_ms
+        self._down.heard_ms = opened_ms
+        self._upward = Upward(self._outbox, self._down, self._unanswered, limits=self._limits)
         self._ready_ms = opened_ms
         self._trouble_since_ms: int | None = None
         self._delay_ms = 0
@@ -139,20 +121,22 @@ class RelaySession:
     @property
     def congested(self) -> bool:
         """True while as much waits for admission or for a connection as may."""
-        return (
-            len(self._waiting) >= self._limits.max_waiting_events
-            or self._waiting_bytes >= self._limits.max_waiting_bytes
-        )
+        return self._upward.congested
 
     @property
     def passing(self) -> bool:
         """True while input audio may go up past the machine, since nothing waits before it."""
-        return self._down.up and self._asked is None and not self._waiting
+        return self._upward.passing
 
     @property
     def refusing(self) -> bool:
         """True while answers run that the client must not get: every event is to be seen."""
         return self._down.refusing
+
+    @property
+    def hearing(self) -> bool:
+        """True while a media leg's audio may go up past the machine."""
+        return self._upward.hearing
 
     def appended(self) -> None:
         """Input audio went up, past the machine."""
@@ -160,14 +144,14 @@ class RelaySession:
 
     def pass_append(self) -> bool:
         """Say whether input audio may go up past the machine; then it is taken to have gone."""
-        if self._asked is not None or self._waiting or not self._down.up:
+        if not self._upward.passing:
             return False
         self._down.listening.waiting = True
         return True
 
     def heard(self, now_ms: int) -> None:
         """The upstream sent audio, past the machine."""
-        self._heard_ms = now_ms
+        self._down.heard_ms = now_ms
 
     def effects(self) -> list[Effect]:
         """Return what must be done, in order, and forget it."""
@@ -183,8 +167,8 @@ class RelaySession:
         return min(due for due in dues if due is not None)
 
     def _usual_deadline(self) -> int:
-        if self._up and self._is_owed():
-            return min(self._expires_ms, self._heard_ms + self._limits.silence_ms)
+        if self._up and self._down.is_owed:
+            return min(self._expires_ms, self._down.heard_ms + self._limits.silence_ms)
         if self._renew_ms is not None and self._is_quiet():
             return min(self._expires_ms, self._renew_ms)
         return self._expires_ms
@@ -193,12 +177,10 @@ class RelaySession:
         """Say whether another connection would cost the client nothing."""
         return (
             self.passing
-            and not self._is_owed()
+            and not self._down.is_owed
             and self._down.listening.is_idle(self._memory.session)
+            and not self._down.playing.audible
         )
-
-    def _is_owed(self) -> bool:
-        return bool(self._down.running) or self._unanswered.wants_response()
 
     def expire(self, now_ms: int) -> None:
         """Say that the deadline has passed."""
@@ -208,10 +190,11 @@ class RelaySession:
             self._offers.advance(now_ms)
             for answer in self._calls.late(now_ms):
                 self._down.answer(answer)
-            self._resume(now_ms)
+            self._upward.resume(now_ms)
+        silent_ms = self._down.heard_ms + self._limits.silence_ms
         if now_ms >= self._expires_ms:
             self._end(SessionExpired(self._limits.max_duration_ms // 60_000), EndReason.EXPIRED)
-        elif self._up and self._is_owed() and now_ms >= self._heard_ms + self._limits.silence_ms:
+        elif self._up and self._down.is_owed and now_ms >= silent_ms:
             self._lose(UpstreamLost(Loss.SILENT), now_ms)
         elif self._renew_ms is not None and now_ms >= self._renew_ms and self._is_quiet():
             self._lose(UpstreamLost(Loss.RENEWED), now_ms)
@@ -238,6 +221,11 @@ class RelaySession:
         self._outbox.do(SendRelayed(shown))
         self._offers.begin(now_ms)
 
+    def _joined(self, given: Joined, _now_ms: int) -> None:
+        again = {"type": "session.created", "event_id": self._outbox.event_id()}
+        shown = self._down.shown_session({**again, "session": self._memory.session})
+        self._outbox.do(SendRelayed(shown, to=given.controller))
+
     def _end(self, fault: WireFault, reason: EndReason) -> None:
         self._down.fail_all(fault if isinstance(fault, ServerFault) else UpstreamLostFault())
         self._outbox.send_fault(fault, event_id=None)
@@ -249,7 +237,7 @@ class RelaySession:
         self._closed = True
 
     def _revoked(self, given: Revoked, _now_ms: int) -> None:
-        self._end(given.fault, EndReason.REVOKED)
+        self._end(given.fault, given.reason)
 
     def _shutdown(self, given: Shutdown, _now_ms: int) -> None:
         self._close(given.close_code, given.close_reason, given.reason)
@@ -257,145 +245,61 @@ class RelaySession:
     # --- client events, in order ---
 
     def _from_client(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
-        if self.passing and not self._must_wait(given, now_ms):
-            self._consider(given, now_ms)
-            return
-        self._waiting.append(given)
-        self._waiting_bytes += _size(given)
+        self._upward.take(given, now_ms)
 
-    def _must_wait(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> bool:
-        """Say whether a request for a response waits for tools."""
-        if not isinstance(given, RelayedFromClient) or given.event["type"] != "response.create":
-            return False
-        if not self._limits.runs_mcp:
-            return False
-        try:
-            self._offers.prepare(given.event, now_ms)
-        except WireFault:
-            return False  # it is told when its turn comes
-        return self._offers.importing or self._calls.approved
+    def _allowed(self, given: Allowed, now_ms: int) -> None:
+        self._down.automatic.pop(given.question, None)
+        self._upward.answered(given.question, None, now_ms)
 
-    def _consider(self, given: RelayedFromClient | InvalidFromClient, now_ms: int) -> None:
-        if isinstance(given, InvalidFromClient):
-            self._outbox.send_fault(given.fault, event_id=given.event_id, to=given.controller)
-        elif given.event["type"] in GUARDED:
-            question = self._ask(given.event["type"], given.event)
-            self._asked = (question, given)
-        else:
-            self._forward(given.event, now_ms)
+    def _refused(self, given: Refused, now_ms: int) -> None:
+        self._down.refuse(self._down.automatic.pop(given.question, None), given.fault)
+        self._upward.answered(given.question, given.fault, now_ms)
 
-    def _ask(self, action: str, event: Json | None) -> int:
-        self._questions += 1
-        facts: dict[str, Any] = {"model": self._down.model}
-        if event is not None:
-            facts["event"] = event
-        self._outbox.do(Ask(self._questions, action, facts))
-        return self._questions
+    def _tokens_refused(self, given: TokensRefused, _now_ms: int) -> None:
+        self._down.refuse(given.response_id, given.fault)
 
-    def _forward(self, event: Json, now_ms: int) -> None:
-        if self._offers.active and self._is_ours(event, now_ms):
-            return
-        asked, event = event, self._down.going_up(event)
-        if event["type"] == "response.create":
-            self._calls.asked()
-        if not self._is_owed():
-            self._heard_ms = now_ms  # it is from now on that an answer is owed
-        self._unanswered.sent(asked)
-        if event["type"] == "input_audio_buffer.append":
-            self.appended()
-        self._outbox.do(SendUpstream(event))
+    # --- a media leg's truth ---
 
-    def _is_ours(self, event: Json, now_ms: int) -> bool:
-        """Answer what is about items and calls that only the client knows."""
-        kind, item = event["type"], event.get("item")
-        if kind == "response.cancel" and self._calls.holding:
-            for output in self._calls.break_off():
-                self._down.answer(Answer([output], respond=False))
-            return True
-        if kind == "conversation.item.retrieve" and event.get("item_id") in self._offers.items:
-            found = {**self._offers.items[event["item_id"]], "object": "realtime.item"}
-            told = {"event_id": self._outbox.event_id(), "item": found}
-            self._outbox.do(SendRelayed({"type": "conversation.item.retrieved", **told}))
-            return True
-        if isinstance(item, Mapping) and item.get("type") == "mcp_approval_response":
-            self._down.answer(self._calls.approve(event, now_ms))
-            return True
-        return False
+    def _drained(self, given: Drained, _now_ms: int) -> None:
+        self._down.playing.drained(given.response_id)
+
+    def _cleared(self, given: PlaybackCleared, _now_ms: int) -> None:
+        self._down.playing.cleared(given.response_id, given.heard_ms, up=self._up)
+
+    # --- tools that the gateway runs ---
 
     def _progressed(self, given: ToolProgressed, now_ms: int) -> None:
         self._calls.progressed(given, now_ms)
 
     def _returned(self, given: ToolReturned, now_ms: int) -> None:
         answer = self._calls.returned(given)
-        asked = any(
-            isinstance(waiting, RelayedFromClient) and waiting.event["type"] == "response.create"
-            for waiting in self._waiting
-        )
-        if answer is not None and asked:
+        if answer is not None and self._upward.wants_response():
             answer.respond = False  # the client has asked for it itself
         self._down.answer(answer)
-        self._resume(now_ms)
+        self._upward.resume(now_ms)
 
     def _imported(self, given: ToolsImported, now_ms: int) -> None:
         self._offers.imported(given, up=self._up)
-        self._resume(now_ms)
+        self._upward.resume(now_ms)
 
     def _not_imported(self, given: ToolsNotImported, now_ms: int) -> None:
         self._offers.not_imported(given.item_id)
-        self._resume(now_ms)
-
-    def _allowed(self, given: Allowed, now_ms: int) -> None:
-        self._down.automatic.pop(given.question, None)
-        if self._asked is not None and self._asked[0] == given.question:
-            asked = self._asked[1]
-            self._asked = None
-            try:
-                if self._up:
-                    self._forward(asked.event, now_ms)
-                else:
-                    self._unanswered.sent(asked.event)
-            except WireFault as fault:
-                self._tell(fault, asked)
-            self._resume(now_ms)
-
-    def _refused(self, given: Refused, now_ms: int) -> None:
-        self._down.refuse(self._down.automatic.pop(given.question, None), given.fault)
-        if self._asked is not None and self._asked[0] == given.question:
-            asked = self._asked[1]
-            self._asked = None
-            self._tell(given.fault, asked)
-            self._resume(now_ms)
-
-    def _tell(self, fault: WireFault, asked: RelayedFromClient) -> None:
-        event_id = asked.event.get("event_id")
-        told = event_id if isinstance(event_id, str) else None
-        self._outbox.send_fault(fault, event_id=told, to=asked.controller)
-
-    def _tokens_refused(self, given: TokensRefused, _now_ms: int) -> None:
-        self._down.refuse(given.response_id, given.fault)
-
-    def _resume(self, now_ms: int) -> None:
-        while self._waiting and self._asked is None and self._up:
-            if self._must_wait(self._waiting[0], now_ms):
-                return
-            given = self._waiting.pop(0)
-            self._waiting_bytes -= _size(given)
-            self._consider(given, now_ms)
+        self._upward.resume(now_ms)
 
     # --- the upstream ---
 
     def _from_upstream(self, given: FromUpstream, now_ms: int) -> None:
-        self._heard_ms = now_ms
+        self._down.heard_ms = now_ms
         if not self._up:
             return
         asks = self._down.take(given, now_ms)
         if asks is not None:
-            self._down.automatic[self._ask("response.automatic", None)] = asks
+            self._down.automatic[self._upward.ask("response.automatic", None)] = asks
         if self._down.expired:
             self._lose(UpstreamLost(Loss.EXPIRED), now_ms)
             return
-        if self._waiting:
-            self._resume(now_ms)
+        if self._upward.waiting:
+            self._upward.resume(now_ms)
         if given.event["type"] == "response.done":
             self._trouble_since_ms = None
             self._delay_ms = 0
@@ -404,6 +308,7 @@ class RelaySession:
         if not self._up:
             return
         self._down.up = False
+        self._down.playing.lost()
         self._offers.lost()
         self._renew_ms = None
         self._outbox.do(DropUpstream(given.loss))
@@ -412,7 +317,7 @@ class RelaySession:
         self._down.break_off(now_ms)
         fatal = self._down.fatal(given)
         if fatal is not None:
-            self._close(*fatal, EndReason.SERVER_FAULT)
+            self._close(*fatal, EndReason.ENGINE_FAILED)
             return
         if silent:
             self._give_up_asking()
@@ -438,7 +343,7 @@ class RelaySession:
         if self._trouble_since_ms is None:
             self._trouble_since_ms = now_ms
         if now_ms + self._delay_ms - self._trouble_since_ms > self._limits.reconnect_ms:
-            self._end(ServerFault(), EndReason.SERVER_FAULT)
+            self._end(ServerFault(), EndReason.ENGINE_FAILED)
             return
         self._outbox.do(Redial(self._delay_ms, self._memory.configuration()))
         self._delay_ms = min(max(2 * self._delay_ms, FIRST_DELAY_MS), MOST_DELAY_MS)
@@ -448,7 +353,7 @@ class RelaySession:
 
     def _ready(self, given: UpstreamReady, now_ms: int) -> None:
         self._down.up = True
-        self._ready_ms = self._heard_ms = now_ms
+        self._ready_ms = self._down.heard_ms = now_ms
         self._renew_ms = _renewal(given.lasts_ms, now_ms)
         self._memory.session = given.session
         for item in self._memory.conversation():
@@ -460,8 +365,8 @@ class RelaySession:
             if str(event.get("event_id")).startswith(OURS):
                 self._down.own(event)
             else:
-                self._forward(event, now_ms)
-        self._resume(now_ms)
+                self._upward.forward(event, now_ms)
+        self._upward.resume(now_ms)
 
 
 def _renewal(lasts_ms: int | None, now_ms: int) -> int | None:
@@ -470,12 +375,11 @@ def _renewal(lasts_ms: int | None, now_ms: int) -> int | None:
     return now_ms + lasts_ms - min(RENEW_BEFORE_MS, lasts_ms // 2)
 
 
-def _size(given: RelayedFromClient | InvalidFromClient) -> int:
-    return given.size_bytes if isinstance(given, RelayedFromClient) else 0
-
-
 _HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
     Opened: RelaySession._opened,
+    Joined: RelaySession._joined,
+    Drained: RelaySession._drained,
+    PlaybackCleared: RelaySession._cleared,
     RelayedFromClient: RelaySession._from_client,
     InvalidFromClient: RelaySession._from_client,
     Allowed: RelaySession._allowed,

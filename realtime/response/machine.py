@@ -28,7 +28,7 @@ from realtime.engine import (
     ToolCall,
 )
 from realtime.events.items import Item, ItemStatus
-from realtime.events.server import (
+from realtime.events.response_events import (
     ResponseAudio,
     ResponseAudioFormat,
     ResponseCreated,

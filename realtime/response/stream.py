@@ -6,14 +6,12 @@ from dataclasses import replace
 
 from realtime.conversation import Conversation, Entry
 from realtime.events.items import Item, ItemStatus, MessageItem
-from realtime.events.server import (
+from realtime.events.response_events import (
     AudioPart,
     CallArgumentsDelta,
     CallArgumentsDone,
     ContentPartAdded,
     ContentPartDone,
-    ItemAdded,
-    ItemDone,
     OutputAudioDone,
     OutputItemAdded,
     OutputItemDone,
@@ -23,6 +21,7 @@ from realtime.events.server import (
     TranscriptDelta,
     TranscriptDone,
 )
+from realtime.events.server import ItemAdded, ItemDone
 from realtime.response.outputs import CallOutput, MessageOutput, Output
 from realtime.session.effects import AudioLane, SendAudio
 from realtime.session.outbox import Outbox

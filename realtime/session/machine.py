@@ -32,35 +32,18 @@ from realtime.engine import (
     TurnHypothesis,
     Volunteered,
 )
-from realtime.errors import BufferNotHere, SessionExpired, WireFault
-from realtime.events.client import (
-    AudioAppend,
-    AudioClear,
-    AudioCommit,
-    ClientEvent,
-    ItemCreate,
-    ItemDelete,
-    ItemRetrieve,
-    ItemTruncate,
-    OutputAudioClear,
-    ResponseCancel,
-    ResponseCreate,
-    SessionUpdate,
-)
-from realtime.events.mcp_items import McpApprovalResponseItem
-from realtime.events.server import SessionCreated, SessionUpdated
+from realtime.errors import SessionExpired, WireFault
+from realtime.events.server import SessionCreated
 from realtime.ports import IdSource
-from realtime.prompts import Prompted, PromptTemplate, prompt_of_event, prompted
 from realtime.session.answers import Answers
 from realtime.session.commands import ItemCommands
 from realtime.session.config import AnySessionConfig
-from realtime.session.effects import Ask, Close, Effect, FindPrompt, RecordConfig
+from realtime.session.effects import Close, Effect, RecordConfig
 from realtime.session.imports import Imports
 from realtime.session.initiative import Initiative
 from realtime.session.inputs import (
     Allowed,
     AudioAppended,
-    ControllerId,
     Drained,
     EndReason,
     EngineTraits,
@@ -85,18 +68,17 @@ from realtime.session.inputs import (
     ToolsImported,
     ToolsNotImported,
 )
+from realtime.session.interruption import Interruption
 from realtime.session.outbox import Outbox
-from realtime.session.playback import Playback
+from realtime.session.playback import ConversationCuts, Playback
 from realtime.session.prepared import Prepared
-from realtime.session.queue import ClientQueue
+from realtime.session.questions import Questions
+from realtime.session.requests import Requests
 from realtime.session.speculation import Speculation
 from realtime.session.state import SessionState
-from realtime.session.updates import updated
 from realtime.turns.endpointing import Began, Ended
 from realtime.turns.listening import Listening
 from realtime.turns.transcripts import Transcripts
-
-AUTOMATIC_RESPONSE = "response.automatic"
 
 
 class Session:
@@ -121,7 +103,7 @@ class Session:
             limits=limits or SessionLimits(),
             traits=traits or EngineTraits(),
             conversation=conversation,
-            playback=Playback(outbox, conversation, has_leg=has_leg),
+            playback=Playback(outbox, ConversationCuts(outbox, conversation), has_leg=has_leg),
         )
         self._outbox = outbox
         self._transcripts = Transcripts(self._state)
@@ -129,12 +111,10 @@ class Session:
         self._imports = Imports(self._state)
         self._prepared = Prepared(outbox)
         self._answers = Answers(self._state, self._transcripts, self._imports, self._prepared)
-        self._commands = ItemCommands(self._state, self._transcripts)
+        self._interruption = Interruption(self._state.playback, self._answers)
+        questions = Questions(self._state)
         self._initiative = Initiative(
-            self._state,
-            self._listening,
-            self._answers,
-            ask=lambda: self._ask(AUTOMATIC_RESPONSE, None),
+            self._state, self._listening, self._answers, ask=questions.ask_response
         )
         self._speculation = Speculation(
             self._state,
@@ -143,17 +123,20 @@ class Session:
             imports=self._imports,
             answers=self._answers,
             prepared=self._prepared,
-            ask=lambda: self._ask(AUTOMATIC_RESPONSE, None, speculative=True),
+            ask=lambda: questions.ask_response(speculative=True),
+        )
+        self._requests = Requests(
+            self._state,
+            questions,
+            listening=self._listening,
+            answers=self._answers,
+            imports=self._imports,
+            commands=ItemCommands(self._state, self._transcripts),
+            interruption=self._interruption,
         )
         self._expires_ms = opened_ms + self._state.limits.max_duration_ms
         self._now_ms = opened_ms
-        self._questions = 0
-        self._queue = ClientQueue(
-            self._state, ask=self._ask, find=self._find_prompt, carry_out=self._considered
-        )
         self._closed = False
-        self._to_clear = 0
-        """Responses that must fall silent before the caller's interruption is carried out."""
 
     @property
     def closed(self) -> bool:
@@ -163,7 +146,7 @@ class Session:
     @property
     def congested(self) -> bool:
         """True while as many client events wait for admission as may; read no more of them."""
-        return len(self._queue) >= self._state.limits.max_pending_events
+        return len(self._requests) >= self._state.limits.max_pending_events
 
     @property
     def config(self) -> AnySessionConfig:
@@ -235,7 +218,7 @@ class Session:
         event = SessionCreated(event_id=self._outbox.event_id(), session=self._state.config)
         self._outbox.send(event, to=given.controller)
         self._listening.configure()
-        self._import(again=False)
+        self._requests.import_tools(self._now_ms, again=False)
 
     def _joined(self, given: Joined) -> None:
         event = SessionCreated(event_id=self._outbox.event_id(), session=self._state.config)
@@ -252,7 +235,7 @@ class Session:
         self._closed = True
 
     def _revoked(self, given: Revoked) -> None:
-        self._end(given.fault, EndReason.REVOKED)
+        self._end(given.fault, given.reason)
 
     def _narrowed(self, given: Narrowed) -> None:
         self._state.narrowed = self._state.narrowed | given.tools
@@ -260,142 +243,30 @@ class Session:
     def _shutdown(self, given: Shutdown) -> None:
         self._close(given.close_code, given.close_reason, given.reason)
 
-    # --- playback: a media leg's truth, a WebSocket has none (DECISIONS 1.6) ---
-
-    def _interrupt(self) -> None:
-        """The caller speaks over an answer: first fall silent, then close it out."""
-        self._to_clear = self._state.playback.clear(beside=False)
-        if not self._to_clear:
-            self._answers.interrupt()
-
-    def _playback_cleared(self, given: PlaybackCleared) -> None:
-        self._state.playback.cleared(given.response_id, given.heard_ms)
-        if self._to_clear:
-            self._to_clear -= 1
-            if not self._to_clear:
-                self._answers.interrupt()
-
     def _drained(self, given: Drained) -> None:
         self._state.playback.drained(given.response_id)
-
-    def _clear_playback(self) -> None:
-        if not self._state.playback.has_leg:
-            raise BufferNotHere
-        self._state.playback.clear(beside=True)
 
     # --- client events, in order ---
 
     def _from_client(self, given: FromClient | InvalidFromClient) -> None:
-        self._queue.take(given, self._listening.appended)
-
-    def _ask(self, action: str, event: ClientEvent | None, **more: Any) -> int:
-        self._questions += 1
-        facts: dict[str, Any] = {"model": self._state.config.model, **more}
-        if event is not None:
-            facts["event"] = event
-        self._outbox.do(Ask(self._questions, action, facts))
-        return self._questions
+        self._requests.take(given, self._now_ms)
 
     def _allowed(self, given: Allowed) -> None:
         if self._speculation.allowed(given.question):
             return
         if self._initiative.allowed(given.question, self._now_ms):
             return
-        self._queue.answered(given.question, None)
-
-    def _find_prompt(self, event: ClientEvent) -> int | None:
-        """Ask for the prompt that an event names; return the question, None if it names none."""
-        named = prompt_of_event(event)
-        if named is None:
-            return None
-        self._questions += 1
-        wanted, _ = named
-        self._outbox.do(FindPrompt(self._questions, wanted.id, wanted.version))
-        return self._questions
-
-    def _prompt_found(self, given: PromptFound) -> None:
-        self._queue.found(given.question, given.template)
+        self._requests.answered(given.question, None, self._now_ms)
 
     def _refused(self, given: Refused | PromptUnavailable) -> None:
         if isinstance(given, Refused) and self._speculation.refused(given.question):
             return
         if isinstance(given, Refused) and self._initiative.refused(given.question, given.fault):
             return
-        self._queue.answered(given.question, given.fault)
+        self._requests.answered(given.question, given.fault, self._now_ms)
 
-    def _considered(
-        self,
-        event: ClientEvent,
-        controller: ControllerId,
-        at: int,
-        template: PromptTemplate | None,
-    ) -> None:
-        named = prompt_of_event(event)
-        if named is None:
-            self._carry_out(event, controller, at)
-        else:
-            self._carry_out_prompted(event, prompted(named[0], template, root=named[1]))
-
-    def _carry_out_prompted(self, event: ClientEvent, supplied: Prompted) -> None:
-        if isinstance(event, SessionUpdate):
-            self._update(event, supplied)
-        elif isinstance(event, ResponseCreate) and event.response is not None:
-            has_spoken = self._state.has_spoken
-            params = supplied.in_response(event.response, has_spoken=has_spoken)
-            self._answers.create(params, self._now_ms)
-
-    def _carry_out(self, event: ClientEvent, controller: ControllerId, at: int) -> None:
-        match event:
-            case SessionUpdate():
-                self._update(event)
-            case AudioCommit():
-                self._listening.commit(at)
-            case AudioClear():
-                self._listening.clear(at)
-            case ItemCreate():
-                self._create_item(event)
-            case ItemRetrieve():
-                self._commands.retrieve(event, controller)
-            case ItemTruncate():
-                self._commands.truncate(event)
-            case ItemDelete():
-                self._commands.delete(event)
-                self._answers.transcribed(event.item_id, None, self._now_ms)
-            case ResponseCreate():
-                self._answers.create(event.response, self._now_ms)
-            case ResponseCancel():
-                self._answers.cancel(event.response_id)
-            case OutputAudioClear():
-                self._clear_playback()
-            case AudioAppend():
-                raise AssertionError("the shell turns appends into AudioAppended")
-
-    def _create_item(self, event: ItemCreate) -> None:
-        item = self._commands.create(event)
-        if isinstance(item, McpApprovalResponseItem):
-            self._answers.approvals.answered(item)
-
-    def _update(self, event: SessionUpdate, supplied: Prompted | None = None) -> None:
-        state = self._state
-        had_tools = state.talk.tools if state.converses else []
-        state.config = updated(
-            state.config,
-            event.session,
-            has_spoken=state.has_spoken,
-            traits=state.traits,
-            prompted=supplied,
-        )
-        self._outbox.send(SessionUpdated(event_id=self._outbox.event_id(), session=state.config))
-        self._outbox.do(RecordConfig(state.config))
-        self._listening.configure()
-        changed = state.converses and state.talk.tools != had_tools
-        self._import(again=changed or event.session.has("tools"))
-
-    def _import(self, *, again: bool) -> None:
-        if self._state.converses and self._state.talk.mcp:
-            talk = self._state.talk
-            self._imports.begin(talk.tools, talk.mcp, self._now_ms, again=again)
-            self._answers.imports_ended(self._now_ms)
+    def _prompt_found(self, given: PromptFound) -> None:
+        self._requests.found(given.question, given.template, self._now_ms)
 
     # --- turns ---
 
@@ -404,7 +275,7 @@ class Session:
             case Began():
                 detection = self._state.config.audio.input.turn_detection
                 if detection is not None and detection.interrupt_response:
-                    self._interrupt()
+                    self._interruption.begin()
             case Ended():
                 self._initiative.turn_ended()
             case None:
@@ -469,7 +340,7 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     SpeculationRoom: Session._speculation_room,
     Revoked: Session._revoked,
     Narrowed: Session._narrowed,
-    PlaybackCleared: Session._playback_cleared,
+    PlaybackCleared: lambda s, e: s._interruption.cleared(e),
     Drained: Session._drained,
     Shutdown: Session._shutdown,
     ToolsImported: Session._tools_imported,

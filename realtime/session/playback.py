@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from realtime.conversation import Conversation, samples_to_ms
 from realtime.errors import WireFault
@@ -20,6 +21,44 @@ from realtime.events.playback_events import (
 from realtime.events.server import ItemTruncated
 from realtime.session.effects import ClearPlayback, CutItemAudio, FinishPlayback, ReportPlayback
 from realtime.session.outbox import Outbox
+
+
+class Cuts(Protocol):
+    """Whoever keeps the conversation."""
+
+    def cut(self, item_id: str, heard_ms: int, *, whole: bool) -> None:
+        """Keep of an item what was heard; `whole` if all its audio was made by then."""
+
+
+class ConversationCuts:
+    """Cuts items of a conversation of our own, and says so."""
+
+    def __init__(self, outbox: Outbox, conversation: Conversation) -> None:
+        self._outbox = outbox
+        self._conversation = conversation
+
+    def cut(self, item_id: str, heard_ms: int, *, whole: bool) -> None:
+        """See `Cuts`."""
+        entry = self._conversation.get(item_id)
+        if entry is None or entry.truncated:
+            return
+        held_ms = samples_to_ms(entry.audio_samples)
+        if whole and heard_ms >= held_ms:
+            return
+        heard_ms = min(heard_ms, held_ms)
+        try:
+            kept = self._conversation.truncate(item_id, content_index=0, audio_end_ms=heard_ms)
+        except WireFault:  # the client deleted its audio meanwhile
+            return
+        self._outbox.do(CutItemAudio(item_id, kept))
+        self._outbox.send(
+            ItemTruncated(
+                event_id=self._outbox.event_id(),
+                item_id=item_id,
+                content_index=0,
+                audio_end_ms=heard_ms,
+            )
+        )
 
 
 @dataclass(slots=True)
@@ -36,10 +75,10 @@ class _Playing:
 class Playback:
     """The responses that play, in the order they began."""
 
-    def __init__(self, outbox: Outbox, conversation: Conversation, *, has_leg: bool) -> None:
+    def __init__(self, outbox: Outbox, cuts: Cuts, *, has_leg: bool) -> None:
         self.has_leg = has_leg
         self._outbox = outbox
-        self._conversation = conversation
+        self._cuts = cuts
         self._playing: dict[str, _Playing] = {}
 
     @property
@@ -108,32 +147,16 @@ class Playback:
             OutputAudioBufferCleared(event_id=self._outbox.event_id(), response_id=response_id)
         )
         for item_id in playing.items:
-            self._cut(item_id, heard_ms.get(item_id, 0), whole=playing.ended)
+            self._cuts.cut(item_id, heard_ms.get(item_id, 0), whole=playing.ended)
         if playing.ended:
             del self._playing[response_id]
         self._fell_silent()
 
-    def _cut(self, item_id: str, heard_ms: int, *, whole: bool) -> None:
-        entry = self._conversation.get(item_id)
-        if entry is None or entry.truncated:
-            return
-        held_ms = samples_to_ms(entry.audio_samples)
-        if whole and heard_ms >= held_ms:
-            return
-        heard_ms = min(heard_ms, held_ms)
-        try:
-            kept = self._conversation.truncate(item_id, content_index=0, audio_end_ms=heard_ms)
-        except WireFault:  # the client deleted its audio meanwhile
-            return
-        self._outbox.do(CutItemAudio(item_id, kept))
-        self._outbox.send(
-            ItemTruncated(
-                event_id=self._outbox.event_id(),
-                item_id=item_id,
-                content_index=0,
-                audio_end_ms=heard_ms,
-            )
-        )
+    def silence(self, response_id: str) -> None:
+        """Ask the leg to drop one response."""
+        playing = self._playing.get(response_id)
+        if playing is not None and not playing.cleared:
+            self._outbox.do(ClearPlayback((response_id,)))
 
     def _fell_silent(self) -> None:
         if not self.audible:

@@ -21,7 +21,7 @@ from realtime.engine import (
     TranscriptPartial,
 )
 from realtime.events.items import InputAudio, MessageItem
-from realtime.events.server import (
+from realtime.events.transcription_events import (
     Logprob,
     TranscriptionCompleted,
     TranscriptionCompletedInFull,

@@ -16,7 +16,7 @@ from conformance.wire import handshake, suite
 from conformance.wire.endpoint import Endpoint, Frame
 from conformance.wire.scenario import Outcome, Scenario
 from realtime.events.schemas import SERVER_EVENTS, event_type
-from realtime.events.server import TranscriptionFailed, TranscriptionFault
+from realtime.events.transcription_events import TranscriptionFailed, TranscriptionFault
 from tests.functional.server import Server
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]

@@ -5,6 +5,7 @@ Words and voice come from stand-in endpoints, which are as quick on a busy machi
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -79,6 +80,43 @@ async def test_answer_begun_at_the_pause_is_the_turns(server: Server, model: Cha
     assert events[-1]["response"]["status"] == "completed"
     assert [counted(server, each) for each in ("started", "used", "discarded")] == [1, 1, 0]
     assert len(model.asked()) == 1
+
+
+async def test_answer_of_a_routed_model_with_a_fallback_is_begun_early(
+    model: ChatServer, service: SpeechServer, tmp_path: Path, skills_python: Path
+) -> None:
+    """Whom the rules choose is asked at the pause; whom they choose that cannot think early is not."""
+    chat = {"url": model.url, "model": "paced"}
+    lost = {"url": "http://127.0.0.1:9/v1", "model": "lost"}
+    models = {
+        "line": {
+            "kind": "builtin",
+            "routes": [{"to": "big", "words": 1, "items": 1}],
+            "fallback": "calm",
+        },
+        "big": {"kind": "chat", "chat": chat},
+        "ill": {"kind": "chat", "chat": lost, "fallback": "big"},
+        "calm": {"kind": "builtin", "routes": [{"to": "big", "words": 99}]},
+    }
+    (tmp_path / "models.json").write_text(json.dumps({"models": models}))
+    env = servers.voice(skills_python) | settings(model, service, "requests")
+    env |= {"VOICEENGINE_SKILLS": "false", "VOICEENGINE_MODELS": str(tmp_path / "models.json")}
+    running = servers.start(tmp_path / "data", env=env)
+    try:
+        running.wait_ready()
+        for name, fates in (("line", (1, 1, 0)), ("calm", (1, 1, 0)), ("ill", (2, 2, 0))):
+            async with connected(running, model=name) as client:
+                await listening(client)
+                await client.say(silence_ms=3_000)
+                done = (await client.until("response.done"))[-1]["response"]
+                assert done["status"] == "completed", name
+            found = [counted(running, each) for each in ("started", "used", "discarded")]
+            assert found == list(fates), name
+        assert len(model.asked()) == 2
+        assert running.metric("voiceengine_fallbacks_total") == 1
+        assert running.metric("voiceengine_routed_total", model="big") == 1
+    finally:
+        assert running.stop() == 0
 
 
 async def test_answer_to_half_a_turn_is_discarded_and_recorded(

@@ -43,7 +43,8 @@ from realtime.events.mcp_items import (
     McpListedTool,
     McpProtocolError,
 )
-from realtime.events.server import ItemRetrieved, OutputAudioDelta, RateLimitsUpdated
+from realtime.events.response_events import OutputAudioDelta
+from realtime.events.server import ItemRetrieved, RateLimitsUpdated
 from realtime.ids import SequentialIds
 from realtime.session import effects as fx
 from realtime.session.config import AnySessionConfig, TranscriptionSessionConfig, fresh_config

@@ -8,14 +8,18 @@ A client steers it by `{"type": "vendor.do", "what": …}`: `die`, `garbage`,
 `binary`, `big`, `expire`, `fatal`, `account`, `close`, `flood`. A written item
 whose text begins with `do:` makes the next response do so after its first word;
 `do:hang` says nothing more, `do:mute` does not even begin; `call` makes it call a function,
-`half-call` die in the middle of that. The model `brief` has sessions of 2 s. `vendor.tell`
-returns what it was sent, `vendor.forget` forgets it.
+`half-call` die in the middle of that; `speak:MS` makes it speak, `speak-on:MS` speak without an end.
+`vendor.do` `speech` hears the caller begin, which ends what it says. The model `brief` has sessions of 2 s. `vendor.tell`
+returns what it was sent (`only` of a type), `vendor.forget` forgets it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import math
+import struct
 import subprocess
 import sys
 import time
@@ -37,6 +41,7 @@ BRIEF = "brief"
 BRIEF_S = 2
 CALL = {"type": "function_call", "call_id": "their~call", "name": "weather", "status": "completed"}
 ARGUMENTS = '{"place":"Bern"}'
+PIECE_MS = 100
 BIG_BYTES = 15 * 1024 * 1024
 FLOOD = 4_000
 WORDS = ("All ", "is ", "well.")
@@ -57,6 +62,12 @@ SESSION: dict[str, Any] = {
         "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "alloy", "speed": 1.0},
     },
 }  # fmt: skip
+
+
+def tone(ms: int) -> bytes:
+    """Return something to hear: 24 kHz, 16 bit."""
+    wave = [int(8_000 * math.sin(place * math.tau / 54.0)) for place in range(24 * ms)]
+    return struct.pack(f"<{len(wave)}h", *wave)
 
 
 class Upstream:
@@ -112,6 +123,8 @@ class Session:
         if brief:
             self._session["expires_at"] = int(time.time()) + BRIEF_S
         self._previous: str | None = None
+        self._speaking: dict[str, Any] | None = None
+        """The response that is spoken without an end."""
 
     async def send(self, **event: Any) -> None:
         """Send an event, its keys in another order than ours, with spaces."""
@@ -163,22 +176,28 @@ class Session:
                     await self._item(event["item"])
                 case "response.create":
                     await self._respond()
+                case "conversation.item.truncate":
+                    about = {
+                        key: event[key] for key in ("item_id", "content_index", "audio_end_ms")
+                    }
+                    await self.send(type="conversation.item.truncated", **about)
                 case "vendor.do":
                     await self.do(event["what"])
                 case "vendor.break":
                     self._upstream.broken = event["connections"]
                 case "vendor.tell":
-                    await self._tell()
+                    await self._tell(event.get("only"))
                 case "vendor.forget":
                     self._upstream.forget()
                     await self.send(type="vendor.forgotten")
 
-    async def _tell(self) -> None:
+    async def _tell(self, kind: str | None) -> None:
         up = self._upstream
+        received = [event for event in up.received if kind in {None, event["type"]}]
         await self.send(
             type="vendor.told",
             connections=up.connections,
-            received=up.received,
+            received=received,
             identifiers=up.identifiers,
             authorised=[KEY in header for header in up.headers],
         )
@@ -216,6 +235,11 @@ class Session:
             await self._call(response, half=wanted == "half-call")
             return
         await self.send(type="response.output_item.added", **place, item=item)
+        if wanted.startswith("speak"):
+            await self._speak(response, item, ms=int(wanted.partition(":")[2]))
+            if wanted.startswith("speak:"):
+                await self._spoken(status="completed")
+            return
         for delta in WORDS:
             await self.send(
                 type="response.output_text.delta", **place,
@@ -233,6 +257,25 @@ class Session:
         ended = {**response, "status": "completed", "output": [done], "usage": USAGE}
         await self.send(type="response.done", response=ended)
         await self.send(type="rate_limits.updated", rate_limits=[{"name": "their limit"}])
+
+    async def _speak(self, response: dict[str, Any], item: dict[str, Any], *, ms: int) -> None:
+        place = {
+            "response_id": response["id"], "output_index": 0, "item_id": item["id"],
+            "content_index": 0,
+        }  # fmt: skip
+        self._speaking = {**response, "output": [item]}
+        part = {"type": "audio", "transcript": ""}
+        await self.send(type="response.content_part.added", **place, part=part)
+        await self.send(type="response.output_audio_transcript.delta", **place, delta="La.")
+        for start in range(0, ms, PIECE_MS):
+            delta = base64.b64encode(tone(min(PIECE_MS, ms - start))).decode()
+            await self.send(type="response.output_audio.delta", **place, delta=delta)
+
+    async def _spoken(self, *, status: str) -> None:
+        """End what is spoken."""
+        response, self._speaking = self._speaking, None
+        if response is not None:
+            await self.send(type="response.done", response={**response, "status": status})
 
     async def _call(self, response: dict[str, Any], *, half: bool) -> None:
         call = {"id": f"their~call{self._events}", **CALL}
@@ -263,6 +306,10 @@ class Session:
                 kind = "input_audio_buffer.speech_started"
                 await self.send(type=kind, audio_start_ms=40, item_id="their~said")
                 self._socket.transport.abort()
+            case "speech":
+                kind = "input_audio_buffer.speech_started"
+                await self.send(type=kind, audio_start_ms=40, item_id="their~said")
+                await self._spoken(status="cancelled")
             case "garbage":
                 await self._socket.send('{"type":"response.output_text.delta", not json')
             case "binary":

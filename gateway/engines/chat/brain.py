@@ -101,7 +101,8 @@ class ChatRun:
             for report in self._held
             if isinstance(report, BrainText | BrainCallArguments)
         )
-        return BrainSpent(end.usage if isinstance(end, BrainFinished) else None, text)
+        usage = end.usage if isinstance(end, BrainFinished) else None
+        return BrainSpent(usage, text, end.fault if isinstance(end, BrainFailed) else None)
 
     def cancel(self) -> None:
         """Ask no more."""

@@ -28,8 +28,7 @@ def chat_endpoint(settings: Settings) -> ChatEndpoint | None:
         first_token_s=settings.chat_first_token_s,
         next_token_s=settings.chat_next_token_s,
         clauses=settings.chat_clauses,
-        # Skills that are asked first cannot be asked early: they act.
-        speculations=0 if settings.chat_skills_first else settings.chat_speculations,
+        speculations=settings.chat_speculations,
         limit_field="max_completion_tokens" if hosted else "max_tokens",
     )
 

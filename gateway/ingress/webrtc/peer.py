@@ -7,19 +7,16 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from aiortc import (
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCRtpTransceiver,
-    RTCSessionDescription,
-)
+from aiortc import RTCDataChannel, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 
 from gateway.ingress.webrtc.channel import LABEL
+from gateway.ingress.webrtc.connection import MediaConnection
 from gateway.ingress.webrtc.leg import WebRtcLeg
+from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import SPOKEN, InvalidOffer, offers_channel
 from gateway.ingress.webrtc.tuned import keep_codecs, sends, spoken_codec, tap
+from realtime.errors import ServerFault
 
 CLOSE_S: Final = 5.0
 ANSWER_S: Final = 10.0
@@ -30,10 +27,9 @@ _log = structlog.get_logger("webrtc")
 class Peer:
     """The caller's browser, as far as media goes."""
 
-    def __init__(self, leg: WebRtcLeg) -> None:
+    def __init__(self, leg: WebRtcLeg, network: Network, *, caller: str | None = None) -> None:
         self._leg = leg
-        # The library's default asks a public STUN server of a third party.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = MediaConnection(network, caller=caller)
         self.on_channel: Callable[[RTCDataChannel], None] = _nothing
         self.on_connected: Callable[[], None] = _none
         self.on_gone: Callable[[bool], None] = _gone
@@ -47,6 +43,8 @@ class Peer:
 
         Raises:
             InvalidOffer: the library cannot answer it.
+            NoMediaPorts, NoMediaPath: there is no way for media.
+            ServerFault: the call ended meanwhile.
         """
         connection = self._connection
         self.expects_channel = offers_channel(offer)
@@ -63,11 +61,17 @@ class Peer:
             # The checks before were not enough; the caller learns no more than that.
             _log.warning("offer_failed", error=repr(error))
             raise InvalidOffer("it cannot be answered.") from None
+        except ConnectionError:
+            raise ServerFault from None
         for transceiver in connection.getTransceivers():
             if transceiver.kind == "audio" and sends(transceiver):
                 self._leg.track.use(spoken_codec(transceiver))
                 self._leg.plays = True
         return str(connection.localDescription.sdp)
+
+    def left(self) -> None:
+        """The caller's channel closed: it left, or is lost."""
+        self.on_gone(self._connection.vanished)
 
     def _use(self, transceiver: RTCRtpTransceiver) -> None:
         if transceiver.kind != "audio":
@@ -87,7 +91,7 @@ class Peer:
         if state == "connected":
             self.on_connected()
         elif state in {"failed", "closed"}:
-            self.on_gone(state == "failed")
+            self.on_gone(state == "failed" or self._connection.vanished)
 
     async def close(self) -> None:
         """Leave; never raises."""

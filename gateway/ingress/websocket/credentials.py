@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.identity.headers import bearer
+from gateway.identity.headers import bearer, safety_identifier
 
 SUBPROTOCOL = "realtime"
 _KEY = "openai-insecure-api-key."
 _BETA = "openai-beta.realtime-v1"
-
-MOST_IDENTIFIER_CHARS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +36,8 @@ def read_handshake(headers: Mapping[str, str], subprotocols: Sequence[str]) -> H
         organisation=headers.get("openai-organization")
         or _suffix(subprotocols, "openai-organization."),
         project=headers.get("openai-project") or _suffix(subprotocols, "openai-project."),
-        safety_identifier=_identifier(headers),
+        safety_identifier=safety_identifier(headers),
     )
-
-
-def _identifier(headers: Mapping[str, str]) -> str:
-    """Return the end user's id where it is one line of ASCII, as a header must be."""
-    text = headers.get("openai-safety-identifier", "")[:MOST_IDENTIFIER_CHARS]
-    return text if text.isascii() and text.isprintable() else ""
 
 
 def _credential(headers: Mapping[str, str], subprotocols: Sequence[str]) -> str | None:

@@ -15,7 +15,7 @@ from gateway.identity.principal import Principal
 from gateway.ingress.wanted import wanted_session
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
-from gateway.ingress.websocket.reading import Reading
+from gateway.ingress.websocket.readings import ConversationReading, reading_of
 from gateway.ingress.websocket.relay_reading import RelayReading
 from gateway.ingress.websocket.sideband import (
     admitted_call,
@@ -30,8 +30,7 @@ from gateway.sessions.dialects import DialectName
 from gateway.sessions.driver import SessionDriver
 from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
-from gateway.sessions.opening import OpenedSession, open_session
-from gateway.sessions.relay_opening import OpenedRelay
+from gateway.sessions.opening import AnyConversation, open_session
 from gateway.sessions.translation_opening import OpenedTranslation
 from gateway.telemetry import metrics
 from realtime.errors import (
@@ -40,9 +39,9 @@ from realtime.errors import (
     WireFault,
 )
 from realtime.events.server import ErrorBody, ErrorEvent
-from realtime.session.inputs import ControllerId, EndReason, Opened
+from realtime.session.inputs import ControllerId, EndReason
 
-AnyOpened: TypeAlias = OpenedSession | OpenedRelay | OpenedTranslation
+AnyOpened: TypeAlias = AnyConversation | OpenedTranslation
 
 _log = structlog.get_logger("websocket")
 
@@ -168,7 +167,7 @@ class RealtimeSocket:
             projection=opened.projection,
         )
         controller = runner.controllers.add(socket)
-        runner.post(Opened(controller))
+        runner.begin(controller)
         reading = self._reading(opened, controller, connection)
         offer = reading.offer if isinstance(reading, RelayReading) else None
         connection.listen(reading.take, lambda: _left(opened, connection), offer)
@@ -178,15 +177,12 @@ class RealtimeSocket:
 
     def _reading(
         self, opened: AnyOpened, controller: ControllerId, connection: FramedWebSocket
-    ) -> Reading | RelayReading | TranslationReading:
-        dialect = opened.projection.dialect
-        if isinstance(opened, OpenedRelay):
-            opened.runner.listen()
-            return RelayReading(opened, controller, connection, dialect=dialect)
+    ) -> ConversationReading | TranslationReading:
         lag_ms = self._services.settings.detection_lag_ms
         if isinstance(opened, OpenedTranslation):
             return TranslationReading(opened, controller, connection, lag_ms=lag_ms)
-        return Reading(opened, controller, connection, dialect=dialect, lag_ms=lag_ms)
+        dialect = opened.projection.dialect
+        return reading_of(opened, controller, connection, lag_ms=lag_ms, dialect=dialect)
 
 
 def _left(opened: AnyOpened, connection: FramedWebSocket) -> None:

@@ -11,7 +11,7 @@ from starlette.types import Send
 
 from gateway.identity.principal import Principal
 from gateway.ingress.websocket.protocol import FramedWebSocket
-from gateway.ingress.websocket.reading import Reading
+from gateway.ingress.websocket.readings import reading_of
 from gateway.ingress.websocket.socket import Socket
 from gateway.services import Services
 from gateway.sessions.admission import Denied
@@ -33,7 +33,7 @@ async def admitted_call(services: Services, call_id: str, principal: Principal) 
         WireFault: policy refused.
     """
     call = services.calls.find(call_id, principal)
-    facts = {**principal.facts(), "call_id": call_id, "model": call.opened.config.model}
+    facts = {**principal.facts(), "call_id": call_id, "model": call.opened.model}
     verdict = await services.admission.admit("realtime.attach", facts)
     if isinstance(verdict, Denied):
         metrics.DENIALS.labels(verdict.reason).inc()
@@ -76,7 +76,8 @@ async def serve_sideband(
     number = call.join(socket)
     if call.over:
         leave()
-    reading = Reading(call.opened, number, connection, lag_ms=settings.detection_lag_ms)
+    lag_ms = settings.detection_lag_ms
+    reading = reading_of(call.opened, number, connection, lag_ms=lag_ms)
     connection.listen(reading.take, leave)
     try:
         await socket.write()

@@ -60,8 +60,8 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def browsing(speech: Path) -> Iterator[Page]:
-    """Have a page whose microphone says the recording once."""
+def browsing(speech: Path, *, hide_addresses: bool = False) -> Iterator[Page]:
+    """Have a page whose microphone says the recording once; or one that may not use it."""
     options = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
@@ -69,6 +69,8 @@ def browsing(speech: Path) -> Iterator[Page]:
         "--autoplay-policy=no-user-gesture-required",
         "--no-sandbox",
     ]
+    if hide_addresses:  # as browsers do that were not asked for the microphone
+        options = ["--enable-features=WebRtcHideLocalIpsWithMdns", *options[1:]]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), headless=True, args=options)
         try:

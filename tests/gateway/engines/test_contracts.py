@@ -22,7 +22,7 @@ from gateway.engines.hosted.cartesia import ContextEndpoint, ContextSynthesiser
 from gateway.engines.hosted.deepgram import ListenEndpoint, ListenRecogniser
 from gateway.engines.hosted.speech import SpeechEndpoint, SpeechEndpointSynthesiser
 from gateway.engines.hosted.transcriptions import TranscriptionEndpoint, TranscriptionRecogniser
-from gateway.engines.routed import RoutedBrain
+from gateway.engines.routed import RoutedBrain, Way
 from gateway.engines.routing import RoutingRecogniser
 from gateway.engines.switch import SwitchBrain
 from gateway.settings.models import Route
@@ -71,7 +71,8 @@ class Parts:
     def chat(self, scenario: str = "words", **more: Any) -> Brain:
         """A chat model that does what a scenario says."""
         url = more.pop("url", None) or self._servers("chat_server").url
-        brain = ChatBrain(ChatEndpoint(base_url=url, model=scenario, **more), ids=SequentialIds())
+        endpoint = ChatEndpoint(base_url=url, model=scenario, **{"speculations": 1, **more})
+        brain = ChatBrain(endpoint, ids=SequentialIds())
         self._closing.push_async_callback(brain.close)
         return brain
 
@@ -147,10 +148,12 @@ BRAINS: dict[str, MakeBrain] = {
     "skills, then chat": lambda p: FallbackBrain(
         p.skills(), p.chat(), passing=["skills_unavailable"], beyond=beyond_skills
     ),
-    "routes, none met": lambda p: RoutedBrain(p.chat(), [(CALM, p.builtin())]),
-    "routes, one met": lambda p: RoutedBrain(p.builtin(), [(CALM, p.skills()), (EAGER, p.chat())]),
+    "routes, none met": lambda p: RoutedBrain(p.chat(), [Way(CALM, p.builtin())]),
+    "routes, one met": lambda p: RoutedBrain(
+        p.builtin(), [Way(CALM, p.skills()), Way(EAGER, p.chat())]
+    ),
     "routes with a fallback": lambda p: FallbackBrain(
-        RoutedBrain(p.builtin(), [(EAGER, p.chat("401"))]), EchoBrain()
+        RoutedBrain(p.builtin(), [Way(EAGER, p.chat("401"))]), EchoBrain()
     ),
 }
 
@@ -181,7 +184,7 @@ FAILING: dict[str, tuple[MakeBrain, str]] = {
         "model_refused_request",
     ),
     "routed": (
-        lambda p: RoutedBrain(p.builtin(), [(EAGER, p.chat("404"))]),
+        lambda p: RoutedBrain(p.builtin(), [Way(EAGER, p.chat("404"))]),
         "model_unknown",
     ),
 }

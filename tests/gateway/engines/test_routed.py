@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,17 +10,20 @@ import pytest
 from conformance.contracts.brain import WEATHER, Answer, opened
 from gateway.engines.builtin import BuiltinBrain
 from gateway.engines.fallback import REST_S, FallbackBrain, Health
-from gateway.engines.routed import RoutedBrain, meets
+from gateway.engines.routed import RoutedBrain, Way, meets
 from gateway.settings.models import Route
 from realtime.engine import (
     BrainFailed,
     BrainFinished,
     BrainReport,
     BrainRequest,
+    BrainSpent,
     BrainText,
+    BrainUsage,
     ContextImage,
     ContextItem,
     EngineFault,
+    ToolRoute,
 )
 from realtime.ports import Brain
 from tests.gateway.engines.test_fallback import Scripted
@@ -35,9 +39,12 @@ def message(text: str = "one two three", **more: Any) -> ContextItem:
 
 def request(*items: ContextItem, **more: Any) -> BrainRequest:
     """Return a request."""
-    return BrainRequest(response_id="resp_1", items=items or (message(),), instructions="", **more)
+    told = {"response_id": "resp_1", "instructions": "", **more}
+    return BrainRequest(items=items or (message(),), **told)
 
 
+OURS = replace(WEATHER, name="price", route=ToolRoute(executor="gateway"))
+SERVERS = replace(WEATHER, name="search", route=ToolRoute(executor="mcp"))
 PICTURE = message(images=(ContextImage("data:image/png;base64,AA=="),))
 
 
@@ -46,8 +53,8 @@ PICTURE = message(images=(ContextImage("data:image/png;base64,AA=="),))
     [
         ({"words": 3}, request(), request(message("one two"))),
         ({"items": 2}, request(message(), message()), request()),
-        ({"tools": True}, request(tools=(WEATHER,)), request()),
-        ({"tools": False}, request(), request(tools=(WEATHER,))),
+        ({"tools": True}, request(tools=(WEATHER,)), request(tools=(OURS, SERVERS))),
+        ({"tools": False}, request(tools=(OURS,)), request(tools=(WEATHER,))),
         ({"images": True}, request(PICTURE, message()), request()),
         ({"images": False}, request(), request(PICTURE, message())),
         ({"words": 3, "tools": True}, request(tools=(WEATHER,)), request()),
@@ -69,14 +76,87 @@ async def test_first_route_that_is_met_answers() -> None:
         return BuiltinBrain(lambda: text)
 
     brain = RoutedBrain(
-        saying("usual"), [(Route(to="a", words=9), saying("a")), (Route(to="b", words=2), saying("b"))]
-    )  # fmt: skip
+        saying("usual"),
+        [Way(Route(to="a", words=9), saying("a")), Way(Route(to="b", words=2), saying("b"))],
+    )
     session = opened(brain)
     for text, who in (("hello", "usual"), ("hello you", "b"), ("x " * 9, "a")):
-        answer = Answer(session, request(message(text)))
+        answer = Answer(session, request(message(text), response_id=f"resp_{who}"))
         await answer.whole()
         assert answer.text.startswith(who)
     session.close()
+
+
+class Early(Scripted):
+    """A brain that works before the commit; `early` is what has become of it by then."""
+
+    speculations = 1
+
+    def __init__(self, *script: BrainText | EngineFault, early: EngineFault | None = None) -> None:
+        super().__init__(*script)
+        self.early = early
+
+    def spent(self) -> BrainSpent:
+        """What was read so far, or why nothing will come."""
+        return BrainSpent(BrainUsage(input_text_tokens=7), "", self.early)
+
+
+def test_route_is_chosen_for_the_very_request_that_is_prepared() -> None:
+    """A preparation that nobody wanted binds nothing; what was wanted holds for its response."""
+    usual, other = Early(BrainText("resp_1", "usual")), Early(BrainText("resp_1", "other"))
+    brain = RoutedBrain(usual, [Way(Route(to="other", items=2), other)])
+    session, reports = opened(brain), list[BrainReport]()
+    session.prepare(request(), reports.append).cancel()
+    assert reports == []
+    session.prepare(request(message(), message()), reports.append).commit()
+    session.prepare(request(), reports.append).commit()
+    assert [r.text for r in reports if isinstance(r, BrainText)] == ["other", "other"]
+    assert (len(usual.asked), len(other.asked)) == (1, 2)
+
+
+def test_brains_of_a_group_are_asked_early_if_they_speculate_and_else_at_the_commit() -> None:
+    """The route decides which of them is prepared, and whether that costs anything yet."""
+    usual, early = Scripted(BrainText("resp_1", "usual")), Early(BrainText("resp_1", "early"))
+    brain = RoutedBrain(usual, [Way(Route(to="early", words=3), early)])
+    assert brain.speculations == 1
+    session, reports = opened(brain), list[BrainReport]()
+    routed = session.prepare(request(response_id="resp_2"), reports.append)
+    assert len(early.asked) == 1
+    assert routed.spent() == BrainSpent(BrainUsage(input_text_tokens=7))  # type: ignore[attr-defined]
+    late = session.prepare(request(message("hi"), response_id="resp_3"), reports.append)
+    assert usual.asked == []
+    assert late.spent() is None  # type: ignore[attr-defined]
+    late.commit()
+    assert len(usual.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("features", "asked", "whose"),
+    [
+        ({"tools", "mcp"}, request(PICTURE), "usual"),
+        ({"images"}, request(tools=(WEATHER,)), "usual"),
+        ({"tools"}, request(tools=(WEATHER, SERVERS)), "usual"),
+        ({"images"}, request(tools=(OURS,), tool_choice="required"), "usual"),
+        ({"images"}, request(PICTURE, tools=(OURS,)), "other"),
+        ({"tools"}, request(tools=(WEATHER, OURS)), "other"),
+    ],
+)
+def test_model_is_asked_only_what_it_takes(
+    features: set[str], asked: BrainRequest, whose: str
+) -> None:
+    """A route or a fallback whose features do not reach is none, and tools of ours are left out."""
+    usual, other = Scripted(AWAY), Scripted(BrainText("resp_1", "other"))
+    routed = RoutedBrain(usual, [Way(Route(to="other", words=1), other, features)])
+    with_fallback = FallbackBrain(usual, other, features=features)
+    for brain in (routed, with_fallback):
+        reports: list[BrainReport] = []
+        opened(brain).prepare(asked, reports.append).commit()
+        told = reports[0]
+        lost, given = BrainFailed("resp_1", AWAY), BrainText("resp_1", "other")
+        assert told == (lost if whose == "usual" else given)
+    if whose == "other":
+        kept = tuple(t for t in asked.tools if "tools" in features)
+        assert [r.tools for r in other.asked] == [kept, kept]
 
 
 class Times:
@@ -124,3 +204,50 @@ def test_fault_of_the_request_is_told_and_says_nothing_of_health() -> None:
     times.ask()
     assert len(times.first.asked) == 2
     assert times.second.asked == []
+
+
+def test_answer_prepared_by_a_brain_that_fell_ill_is_the_fallbacks() -> None:
+    """Whether it failed by itself or for another session: nobody waits for it."""
+    for early, ill in ((AWAY, False), (None, True)):
+        first, second = (
+            Early(BrainText("resp_1", "first"), early=early),
+            Early(BrainText("resp_1", "second")),
+        )
+        health = Health("first", lambda: 100.0)
+        brain = FallbackBrain(first, second, health=health)
+        reports: list[BrainReport] = []
+        run = opened(brain).prepare(request(), reports.append)
+        assert (len(first.asked), len(second.asked)) == (1, 0)
+        if ill:
+            health.failed(AWAY.code)
+        run.commit()
+        assert reports[0] == BrainText("resp_1", "second")
+        assert first.cancelled == 1
+        assert not health.good
+
+
+def test_unhealthy_brain_s_fallback_is_asked_early_itself() -> None:
+    """What is prepared while the first rests is used even if that recovers meanwhile."""
+    now_s = 100.0
+    first, second = Early(BrainText("resp_1", "first")), Early(BrainText("resp_1", "second"))
+    health = Health("first", lambda: now_s)
+    brain = FallbackBrain(first, second, health=health)
+    health.failed(AWAY.code)
+    reports: list[BrainReport] = []
+    run = opened(brain).prepare(request(), reports.append)
+    assert (len(first.asked), len(second.asked)) == (0, 1)
+    now_s += REST_S
+    run.commit()
+    assert reports[0] == BrainText("resp_1", "second")
+
+
+def test_fault_of_the_prepared_request_is_asked_again_where_it_tells_nothing_of_health() -> None:
+    """The brain that was chosen judges it once somebody waits."""
+    first = Early(BrainText("resp_1", "first"), early=ODD)
+    reports: list[BrainReport] = []
+    health = Health("first", lambda: 100.0)
+    opened(FallbackBrain(first, Scripted(AWAY), health=health)).prepare(
+        request(), reports.append
+    ).commit()
+    assert reports[0] == BrainText("resp_1", "first")
+    assert health.good

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.errors import PolicyDenied, WireFault
+from realtime.errors import KeyRevoked, PolicyDenied, WireFault
 from realtime.ids import SequentialIds
 from realtime.relay.effects import DropUpstream, Redial, SendRelayed, SendUpstream
 from realtime.relay.inputs import (
@@ -18,7 +18,8 @@ from realtime.relay.inputs import (
     UpstreamReady,
     UpstreamUnreachable,
 )
-from realtime.relay.machine import RENEW_BEFORE_MS, RelayLimits, RelaySession
+from realtime.relay.limits import RelayLimits
+from realtime.relay.machine import RENEW_BEFORE_MS, RelaySession
 from realtime.session.effects import Ask, Close, RecordUsage, ReserveTokens, Send
 from realtime.session.inputs import (
     Allowed,
@@ -40,7 +41,7 @@ LIMITS = RelayLimits(max_duration_ms=600_000, silence_ms=1_000, reconnect_ms=2_0
 class Relay:
     """A machine with a clock."""
 
-    def __init__(self, lasts_ms: int | None = None) -> None:
+    def __init__(self, lasts_ms: int | None = None, *, has_leg: bool = False) -> None:
         self.machine = RelaySession(
             CREATED,
             model="ours",
@@ -48,6 +49,7 @@ class Relay:
             ids=SequentialIds(),
             limits=LIMITS,
             lasts_ms=lasts_ms,
+            has_leg=has_leg,
         )
         self.now_ms = 0
         self.questions: list[int] = []
@@ -294,7 +296,7 @@ class TestEnd:
 
     def test_revoked_key_ends_the_session(self, relay: Relay) -> None:
         """With its fault."""
-        effects = relay.give(Revoked(PolicyDenied("gone")))
+        effects = relay.give(Revoked(KeyRevoked()))
         assert effects[-1].end_reason is EndReason.REVOKED
 
     @pytest.mark.parametrize(

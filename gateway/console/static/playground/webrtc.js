@@ -13,7 +13,9 @@ export class WebRtcTransport {
   }
 
   async open(secret, stream, context) {
-    this.peer = new RTCPeerConnection();
+    const ice = await fetch('/playground/ice');
+    if (!ice.ok) throw await Problem.of(ice);
+    this.peer = new RTCPeerConnection({ iceServers: (await ice.json()).ice_servers });
     this.local = stream;
     this.peer.ontrack = ({ streams }) => {
       this.audio.srcObject = streams[0];

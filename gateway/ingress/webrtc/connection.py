@@ -1,0 +1,49 @@
+"""aiortc's peer connection with our ICE agent in it (ADR 0023)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+
+from gateway.ingress.webrtc.ice import IceConnection
+from gateway.ingress.webrtc.network import Network
+
+_MAKER: Final = "_RTCPeerConnection__createDtlsTransport"
+if not hasattr(RTCPeerConnection, _MAKER):
+    raise ImportError(f"this aiortc lacks {_MAKER}: pin the version that the lock names")
+
+
+class MediaConnection(RTCPeerConnection):
+    """A peer connection whose way through the network is ours."""
+
+    def __init__(self, network: Network, *, caller: str | None = None) -> None:
+        self._network = network
+        self._caller = caller
+        self._ways: list[IceConnection] = []
+        # The library's default asks a public STUN server of a third party.
+        super().__init__(RTCConfiguration(iceServers=[]))
+
+    def _RTCPeerConnection__createDtlsTransport(self) -> RTCDtlsTransport:  # noqa: N802
+        dtls: RTCDtlsTransport = getattr(super(), _MAKER)()
+        self._ways.append(_give_way(dtls, self._network, self._caller))
+        return dtls
+
+    @property
+    def vanished(self) -> bool:
+        """The caller was there and consents no more; the state alone may say that it left."""
+        return any(way.vanished for way in self._ways)
+
+
+def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:
+    transport = dtls.transport
+    made = transport.iceGatherer._connection
+    ours = IceConnection(
+        network, username=made.local_username, password=made.local_password, caller=caller
+    )
+    transport.iceGatherer._connection = ours
+    transport._connection = ours
+    transport._recv = ours.recv
+    transport._send = ours.send
+    return ours

@@ -1,0 +1,395 @@
+"""The ICE agent of a call: the library's, with our sockets, relays, bounds and patience (ADR 0023).
+
+What is ours: which addresses and ports are taken and announced, several relays
+over UDP, TCP and TLS, bounds on what a caller may make it remember, consent by
+the clock (RFC 7675), and following a caller whose address changes without
+asking. The names that this needs are private to the library, which is pinned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from ipaddress import ip_address
+from typing import Any, Final
+
+import structlog
+from aioice import Candidate, Connection
+from aioice import stun as stuns
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import CandidatePair, StunProtocol, server_reflexive_candidate
+
+from gateway.ingress.webrtc.network import Network, NoMediaPath, NoMediaPorts
+from gateway.ingress.webrtc.relays import allocate
+from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
+from gateway.telemetry import metrics
+
+MOST_CANDIDATES: Final = 32
+"""Of a caller's; each is a packet to wherever it points."""
+MOST_PAIRS: Final = 100
+"""RFC 8445 6.1.2.5; beyond it the oldest that is not used is forgotten."""
+MOST_QUEUED: Final = 512
+"""Packets that wait to be decrypted, 10 s of audio; what comes on top is dropped."""
+QUIET_S: Final = 0.3
+"""Media from another address is followed when the known one was silent for so long."""
+PROBE_S: Final = 0.1
+"""Time between questions to addresses that only sent media."""
+DISCARD_PORT: Final = 9
+"""Where what is not meant to arrive is sent (RFC 863)."""
+TOP_PREFERENCE: Final = 65_535
+
+_missing = [
+    name
+    for name in (
+        "_add_remote_candidate", "_check_list", "_check_list_maybe_fail", "_closing",
+        "_early_checks", "_remote_candidates_expected",
+        "_local_candidates", "_local_candidates_end", "_local_candidates_start", "_nominated",
+        "_protocols", "_query_consent_task", "_queue", "_remote_candidates",
+    )
+    if not hasattr(Connection(ice_controlling=False), name)
+]  # fmt: skip
+if _missing:
+    raise ImportError(f"this aioice lacks {_missing}: pin the version that the lock names")
+
+_log = structlog.get_logger("webrtc")
+
+Address = tuple[str, int]
+
+
+class IceConnection(Connection):
+    """One call's way through the network."""
+
+    def __init__(
+        self, network: Network, *, username: str, password: str, caller: str | None = None
+    ) -> None:
+        super().__init__(ice_controlling=False, local_username=username, local_password=password)
+        self._network = network
+        self._caller = caller
+        self._addresses = network.addresses()
+        self._within = any(ip_address(one).is_loopback for one in self._addresses)
+        """Callers are on this host."""
+        self.vanished = False
+        """The caller consents no more."""
+        self._called = asyncio.Event()
+        """A check came, or the call ended."""
+        self._loop = asyncio.get_running_loop()
+        self._heard_s = 0.0
+        """When the selected pair was heard last."""
+        self._selected: tuple[StunProtocol, Address] | None = None
+        self._probed_s = 0.0
+        self._seen: CandidatePair | None = None
+        """Another pair that was heard last, and would be followed if it works."""
+
+    # --- our candidates ---
+
+    async def gather_candidates(self) -> None:
+        """Open sockets and ask servers.
+
+        Raises:
+            NoMediaPorts: no port was left.
+            NoMediaPath: there is neither an address nor a relay.
+            ConnectionError: the call ended meanwhile.
+        """
+        if self._local_candidates_start:
+            return
+        self._local_candidates_start = True
+        await self._open()
+        asking: list[Coroutine[Any, Any, list[Candidate]]] = [self._relayed()]
+        asking += [self._reflexive(one) for one in self._protocols if isinstance(one, MediaSocket)]
+        for found in await asyncio.gather(*asking):
+            self._local_candidates += found
+        if self._closing:
+            await self._close_sockets()
+            raise ConnectionError("the call ended while it was answered")
+        if not self._local_candidates:
+            raise NoMediaPath
+        self._local_candidates_end = True
+
+    async def _open(self) -> None:
+        exhausted = False
+        for index, address in enumerate(self._addresses):
+            try:
+                media = await open_socket(self, address, self._network.ports)
+            except NoMediaPorts:
+                exhausted = True
+                continue
+            except OSError as error:
+                _log.warning("address_unusable", address=address, error=str(error))
+                continue
+            media.local_candidate = self._host(media, TOP_PREFERENCE - index)
+            self._protocols.append(media)
+            self._local_candidates.append(media.local_candidate)
+        if exhausted and not self._protocols:
+            metrics.MEDIA_PORTS_EXHAUSTED.inc()
+            raise NoMediaPorts
+
+    def _host(self, media: MediaSocket, preference: int) -> Candidate:
+        address, port = media.transport.get_extra_info("sockname")[:2]
+        return Candidate(
+            foundation=candidate_foundation("host", "udp", address),
+            component=1,
+            transport="udp",
+            priority=candidate_priority(1, "host", preference),
+            host=self._network.announced(address),
+            port=port,
+            type="host",
+        )
+
+    async def _relayed(self) -> list[Candidate]:
+        relays = self._network.relays()
+        if relays is None:
+            return []
+        try:
+            async with asyncio.timeout(self._network.gather_timeout_s):
+                won = await allocate(relays, lambda: MediaSocket(self))
+        except TimeoutError:
+            metrics.ICE_SERVER_FAILURES.labels(kind="turn").inc()
+            _log.warning("relay_failed", error="it does not answer")
+            return []
+        if won is None:
+            return []
+        candidate, relay = won
+        self._protocols.append(relay)
+        # A relay lets nobody in who was not sent to. Offers often hold no candidates, so whoever
+        # comes from where the offer came from, or by the same relay, is let in unseen.
+        for host in {candidate.host, self._caller}:
+            if host is not None and _version(host) == _version(candidate.host):
+                relay.transport.sendto(b"", (host, DISCARD_PORT))
+        return [candidate]
+
+    async def _reflexive(self, media: MediaSocket) -> list[Candidate]:
+        stun, own = self._network.stun, media.local_candidate
+        if stun is None or ip_address(own.host).version != 4:
+            return []
+        try:
+            async with asyncio.timeout(self._network.gather_timeout_s):
+                candidate, _ = await server_reflexive_candidate(media, (stun.host, stun.port))
+        except (OSError, TimeoutError, KeyError, stuns.TransactionError) as error:
+            metrics.ICE_SERVER_FAILURES.labels(kind="stun").inc()
+            _log.warning("stun_failed", host=stun.host, port=stun.port, error=repr(error))
+            return []
+        # RFC 8445 5.1.3: what is no other address is no other candidate.
+        return [] if (candidate.host, candidate.port) == (own.host, own.port) else [candidate]
+
+    async def _close_sockets(self) -> None:
+        for one in self._protocols:
+            await one.close()
+        self._protocols.clear()
+
+    # --- the caller's candidates ---
+
+    async def add_remote_candidate(self, remote_candidate: Candidate | None) -> None:
+        """Take a candidate of the caller's if it can be of use; further ones may always come.
+
+        Names (`….local`) are not looked up and an end is not believed: a caller's
+        checks tell where it is.
+        """
+        if remote_candidate is None or self._closing:
+            return
+        if len(self._remote_candidates) < MOST_CANDIDATES and self._useful(remote_candidate):
+            self._add_remote_candidate(remote_candidate, remote_candidate.host)
+
+    def _useful(self, candidate: Candidate) -> bool:
+        try:
+            address = ip_address(candidate.host)
+        except ValueError:
+            return False
+        if candidate.transport.lower() != "udp" or candidate.component != 1:
+            return False
+        if not 0 < candidate.port < 65_536 or address.is_multicast or address.is_unspecified:
+            return False
+        # Nobody outside is at our own loopback, but servers of ours may be.
+        return not address.is_loopback or self._within
+
+    # --- connecting ---
+
+    async def connect(self) -> None:
+        """Check the caller's candidates and answer its checks until one pair is chosen.
+
+        It does not fail while there is somebody who may still call: whoever waits
+        for the call has a clock.
+
+        Raises:
+            ConnectionError: the call ended.
+        """
+        if not self._remote_candidates:
+            await self._called.wait()
+        await super().connect()
+
+    def _remote_candidates_expected(self) -> bool:
+        # More always may come, by their checks; this question makes the library poll for them.
+        return False
+
+    def _check_list_maybe_fail(self) -> None:
+        """Not before the call's clock says so."""
+
+    def request_received(
+        self, message: stuns.Message, addr: Address, protocol: StunProtocol
+    ) -> None:
+        """Take a check; the library answers it."""
+        super().request_received(message, addr, protocol)
+        if self._early_checks:
+            self._called.set()
+
+    async def close(self) -> None:
+        """Leave; sockets are closed and ports free when it returns."""
+        self._called.set()
+        await super().close()
+        self._selected = self._seen = None
+
+    # --- what comes in ---
+
+    def media_received(self, data: bytes, address: Address, socket: MediaSocket) -> None:
+        """Take DTLS, SRTP or SRTCP; its own keys say whether it is genuine."""
+        if self._selected is not None:
+            if self._selected == (socket, address):
+                self._heard_s = self._loop.time()
+            else:
+                self._media_from_elsewhere(socket, address)
+        if self._queue.qsize() >= MOST_QUEUED:
+            metrics.ICE_DROPPED.inc()
+            return
+        self._queue.put_nowait((data, 1))
+
+    def _media_from_elsewhere(self, socket: MediaSocket, address: Address) -> None:
+        pair = self._pair(socket, address)
+        if pair is None or pair.state is CandidatePair.State.FAILED:
+            now_s = self._loop.time()
+            if now_s - self._probed_s < PROBE_S:
+                return
+            self._probed_s = now_s
+            pair = pair or self._learn(socket, address)
+            pair.state = CandidatePair.State.WAITING
+            self.check_start_task(pair)
+        self._seen = pair
+        self._follow(pair, quiet_s=QUIET_S)
+
+    def check_incoming(self, message: stuns.Message, addr: Address, protocol: StunProtocol) -> None:
+        """Take an authentic check; a caller that now sends them from elsewhere is followed."""
+        if "PRIORITY" not in message.attributes:
+            return
+        while len(self._check_list) >= MOST_PAIRS and self._forget_one():
+            pass
+        super().check_incoming(message, addr, protocol)
+        self._note_selected()
+        if self._selected is None:
+            return
+        if self._selected == (protocol, addr):
+            self._heard_s = self._loop.time()
+            return
+        pair = self._pair(protocol, addr)
+        if pair is not None:
+            self._seen = pair
+            # Spare paths are checked too: only one that replaces a dead one is taken unasked.
+            self._follow(pair, quiet_s=self._network.consent_interval_s * 1.5)
+
+    def check_complete(self, pair: CandidatePair) -> None:
+        """A check of ours ended; a pair that is waited for is taken."""
+        super().check_complete(pair)
+        self._note_selected()
+        if pair is self._seen:
+            self._follow(pair, quiet_s=QUIET_S)
+
+    def _follow(self, pair: CandidatePair, *, quiet_s: float) -> None:
+        """Take another pair if it works and the selected one is silent."""
+        if pair.state is not CandidatePair.State.SUCCEEDED:
+            return
+        selected = self._nominated.get(1)
+        if selected is None or selected is pair or self._loop.time() - self._heard_s < quiet_s:
+            return
+        pair.nominated = True
+        self._nominated[1] = pair
+        self._note_selected()
+
+    def _note_selected(self) -> None:
+        pair = self._nominated.get(1)
+        now = None if pair is None else (pair.protocol, pair.remote_addr)
+        if now is None or now == self._selected:
+            return
+        if self._selected is not None:
+            metrics.ICE_FOLLOWED.inc()
+        self._selected = now
+        self._heard_s = self._loop.time()
+
+    def _pair(self, protocol: StunProtocol, address: Address) -> CandidatePair | None:
+        for pair in self._check_list:
+            if pair.protocol is protocol and pair.remote_addr == address:
+                return pair
+        return None
+
+    def _learn(self, socket: MediaSocket, address: Address) -> CandidatePair:
+        """Remember an address that media came from."""
+        while len(self._check_list) >= MOST_PAIRS and self._forget_one():
+            pass
+        candidate = Candidate(
+            foundation=candidate_foundation("prflx", "udp", address[0]),
+            component=1,
+            transport="udp",
+            priority=candidate_priority(1, "prflx"),
+            host=address[0],
+            port=address[1],
+            type="prflx",
+        )
+        self._remote_candidates.append(candidate)
+        pair = CandidatePair(socket, candidate)
+        self._check_list.append(pair)
+        return pair
+
+    def _forget_one(self) -> bool:
+        """Forget the oldest pair that is not in use; say whether there was one."""
+        used = self._nominated.get(1)
+        for pair in self._check_list:
+            if pair is used:
+                continue
+            if pair.task is not None:
+                pair.task.cancel()
+            self._check_list.remove(pair)
+            if pair.remote_candidate in self._remote_candidates:
+                self._remote_candidates.remove(pair.remote_candidate)
+            return True
+        return False
+
+    # --- consent ---
+
+    async def query_consent(self) -> None:
+        """Ask again and again whether the caller wants our packets; close when it says no more."""
+        network = self._network
+        agreed_s = self._loop.time()
+        while True:
+            left_s = agreed_s + network.consent_timeout_s - self._loop.time()
+            if left_s <= 0:
+                break
+            # RFC 7675 5.1: not all calls at once.
+            pause_s = network.consent_interval_s * random.uniform(0.8, 1.2)  # noqa: S311
+            await asyncio.sleep(min(pause_s, left_s))
+            if await self._consents():
+                agreed_s = self._loop.time()
+        self.vanished = True
+        self._query_consent_task = None
+        await self.close()
+
+    async def _consents(self) -> bool:
+        pair, password = self._nominated.get(1), self.remote_password
+        if pair is None or password is None:
+            return False
+        try:
+            await pair.protocol.request(
+                self.build_request(pair, nominate=False),
+                pair.remote_addr,
+                integrity_key=password.encode(),
+                retransmissions=1,
+            )
+        except stuns.TransactionError:
+            return False
+        if self._selected == (pair.protocol, pair.remote_addr):
+            self._heard_s = self._loop.time()
+        return True
+
+
+def _version(host: str) -> int | None:
+    """Return the IP version of an address, None of what is none (a proxy's `unknown`)."""
+    try:
+        return ip_address(host).version
+    except ValueError:
+        return None

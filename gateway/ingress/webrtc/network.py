@@ -1,0 +1,169 @@
+"""Which addresses and ports of this host calls take, and what callers are told of them."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections import deque
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+import ifaddr
+
+from gateway.identity.turn import TurnCredential, turn_credential
+from gateway.settings import IceServer, Settings
+from realtime.errors import WireFault
+
+MOST_ADDRESSES: Final = 8
+"""Each takes a socket of every call."""
+LOOPBACK: Final = IPv4Address("127.0.0.1")
+
+IpAddress = IPv4Address | IPv6Address
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+class NoMediaPorts(WireFault):
+    """Every port that calls may take is taken. Code and wording are our choice."""
+
+    status = 503
+    type = "server_error"
+    code = "no_media_ports"
+
+    def __init__(self) -> None:
+        super().__init__("This server has no port left for another call. Try again later.")
+
+
+class NoMediaPath(WireFault):
+    """Neither an address nor a relay can be had. Code and wording are our choice."""
+
+    status = 503
+    type = "server_error"
+    code = "no_media_path"
+
+    def __init__(self) -> None:
+        super().__init__("This server has no network path for calls now. Try again later.")
+
+
+class PortPool:
+    """The ports of a range, for each address; the one longest unused comes first."""
+
+    def __init__(self, ports: range) -> None:
+        self._ports = ports
+        self._free: dict[str, deque[int]] = {}
+
+    def take(self, address: str) -> int | None:
+        """Return a port, None when all are taken."""
+        free = self._free.setdefault(address, deque(self._ports))
+        return free.popleft() if free else None
+
+    def give_back(self, address: str, port: int) -> None:
+        """A port is free again."""
+        self._free[address].append(port)
+
+    def free(self, address: str) -> int:
+        """Return how many ports are free."""
+        return len(self._free.get(address, self._ports))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relays:
+    """The relays, and what opens them."""
+
+    servers: tuple[IceServer, ...]
+    credential: TurnCredential
+    authority: ssl.SSLContext | None
+
+
+class Network:
+    """The network as the settings have it; one for all calls of the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        ports = settings.port_range
+        self.ports = None if ports is None else PortPool(ports)
+        self.stun = settings.stun_server
+        self.relay_only = settings.ice_relay_only
+        self.gather_timeout_s = settings.ice_gather_timeout_s
+        self.consent_interval_s = settings.ice_consent_interval_s
+        self.consent_timeout_s = settings.ice_consent_timeout_s
+        self._authority = (
+            None
+            if settings.turn_authority is None
+            else ssl.create_default_context(cafile=str(settings.turn_authority))
+        )
+
+    def relays(self) -> Relays | None:
+        """Return the relays with a credential that is good for one session."""
+        servers = self._settings.turn_servers
+        credential = turn_credential(self._settings, "gateway", now_s=time.time())
+        if not servers or credential is None:
+            return None
+        return Relays(servers=servers, credential=credential, authority=self._authority)
+
+    def addresses(self) -> list[str]:
+        """Return the addresses that a call takes, at most MOST_ADDRESSES; empty for relays only."""
+        if self.relay_only:
+            return []
+        wanted = tuple(self._settings.rtp_addresses)
+        found = _named(wanted) if wanted else _outside(self._settings.rtp_skip_interfaces)
+        public = self._settings.public_address
+        if public is not None and not wanted:
+            route = _source_of(public)
+            found = [one for one in found if one.version != public.version]
+            found[:0] = [] if route is None else [route]
+        return [str(one) for one in found[:MOST_ADDRESSES]]
+
+    def announced(self, address: str) -> str:
+        """Return the address that callers are told for one of ours."""
+        public = self._settings.public_address
+        if public is None or ip_address(address).version != public.version:
+            return address
+        return str(public)
+
+
+def _own() -> list[tuple[str, IpAddress]]:
+    """Return interfaces and their addresses, those of links left out."""
+    found: list[tuple[str, IpAddress]] = []
+    for adapter in ifaddr.get_adapters():
+        for one in adapter.ips:
+            text = one.ip if isinstance(one.ip, str) else one.ip[0]
+            address = ip_address(text.partition("%")[0])
+            if not address.is_link_local:
+                found.append((adapter.nice_name, address))
+    return found
+
+
+def _named(wanted: Networks) -> list[IpAddress]:
+    """Return what is asked for by name: an address as it is, of a network those that we have."""
+    own = [address for _, address in _own()]
+    found: list[IpAddress] = []
+    for network in wanted:
+        if network.num_addresses == 1:
+            found.append(network.network_address)
+        else:
+            found += [one for one in own if one in network]
+    return list(dict.fromkeys(found))
+
+
+def _outside(skipped: list[str]) -> list[IpAddress]:
+    """Return the addresses that callers may reach; loopback on a host that has nothing else."""
+    found = [
+        address
+        for name, address in _own()
+        if not address.is_loopback and not any(fnmatch(name, pattern) for pattern in skipped)
+    ]
+    return found or [LOOPBACK]
+
+
+def _source_of(public: IpAddress) -> IpAddress | None:
+    """Return our address on the way out; nothing is sent."""
+    family = socket.AF_INET if public.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(public), 9))
+        except OSError:
+            return None
+        return ip_address(probe.getsockname()[0])

@@ -1,0 +1,350 @@
+"""Our ICE agent against the library's own: ports, addresses, consent, and who is followed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aioice import Candidate, Connection
+
+from gateway.ingress.webrtc.ice import MOST_CANDIDATES, MOST_PAIRS, MOST_QUEUED, IceConnection
+from gateway.ingress.webrtc.network import Network, NoMediaPorts
+from gateway.settings import Settings
+from tests.servers.nat import Nat, behind, own_address
+
+SOON_S = 10.0
+SOUND = b"\x80" + bytes(40)
+"""What begins like RTP."""
+QUICK = {"ice_consent_interval_s": 0.1, "ice_consent_timeout_s": 0.6}
+
+
+def agent(network: Network) -> IceConnection:
+    """Return an agent of ours."""
+    return IceConnection(network, username="ours", password="o" * 22)
+
+
+def network(**settings: Any) -> Network:
+    """Return a network of one address."""
+    return Network(Settings(**{"rtp_addresses": [own_address()], **settings}))
+
+
+def free_ports(count: int) -> str:
+    """Return a range of ports that nobody has."""
+    begin = 20_000 + os.getpid() % 100 * 100  # tests run side by side
+    for low in range(begin, begin + 2_000, 10):
+        held = []
+        try:
+            for port in range(low, low + count):
+                held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                held[-1].bind((own_address(), port))
+        except OSError:
+            continue
+        finally:
+            for one in held:
+                one.close()
+        return f"{low}-{low + count - 1}"
+    raise AssertionError("no free ports")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something to become so."""
+    async with asyncio.timeout(SOON_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def joined(
+    ours: IceConnection, *, through: Nat | None = None, told: bool = True
+) -> AsyncIterator[Connection]:
+    """Have the library's agent connected to ours; `through` a NAT, or without its candidates."""
+    theirs = Connection(ice_controlling=True, use_ipv6=False)
+    try:
+        await asyncio.gather(ours.gather_candidates(), theirs.gather_candidates())
+        theirs.remote_username, theirs.remote_password = ours.local_username, ours.local_password
+        ours.remote_username, ours.remote_password = theirs.local_username, theirs.local_password
+        if through is not None:
+            through.target = (ours.local_candidates[0].host, ours.local_candidates[0].port)
+            host, port = through.inside
+            seen = Candidate("1", 1, "udp", 2130706431, host, port, "host")
+            await theirs.add_remote_candidate(seen)
+        else:
+            for candidate in ours.local_candidates:
+                await theirs.add_remote_candidate(candidate)
+        if told and through is None:
+            for candidate in theirs.local_candidates:
+                await ours.add_remote_candidate(candidate)
+        await ours.add_remote_candidate(None)
+        await theirs.add_remote_candidate(None)
+        async with asyncio.timeout(SOON_S):
+            await asyncio.gather(ours.connect(), theirs.connect())
+        yield theirs
+    finally:
+        await ours.close()
+        await theirs.close()
+
+
+async def heard_by(
+    receiver: Connection, send: Callable[[], Awaitable[None]], *, every_s: float = 0.02
+) -> None:
+    """Send until the receiver hears something new."""
+    while not receiver._queue.empty():
+        receiver._queue.get_nowait()
+
+    async def sending() -> None:
+        while True:
+            await send()
+            await asyncio.sleep(every_s)
+
+    talking = asyncio.create_task(sending())
+    try:
+        async with asyncio.timeout(SOON_S):
+            assert await receiver.recv() == SOUND
+    finally:
+        talking.cancel()
+
+
+class TestPorts:
+    async def test_port_is_of_the_range_and_comes_back(self) -> None:
+        """A call takes one port per address, and its end gives it back."""
+        ports = free_ports(2)
+        here = network(rtp_ports=ports)
+        assert here.ports is not None
+        for number in range(3):
+            ours = agent(here)
+            await ours.gather_candidates()
+            assert str(ours.local_candidates[0].port) == ports.split("-")[number % 2]
+            assert here.ports.free(own_address()) == 1
+            await ours.close()
+            assert here.ports.free(own_address()) == 2
+
+    async def test_call_beyond_the_range_is_refused(self) -> None:
+        """503 in the contract's envelope, and nothing is held by who was refused."""
+        here = network(rtp_ports=free_ports(1))
+        first, second, third = agent(here), agent(here), agent(here)
+        await first.gather_candidates()
+        with pytest.raises(NoMediaPorts) as refused:
+            await second.gather_candidates()
+        assert (refused.value.status, refused.value.code) == (503, "no_media_ports")
+        await second.close()
+        await first.close()
+        await third.gather_candidates()
+        await third.close()
+
+    async def test_port_of_another_program_is_passed_over(self) -> None:
+        """What cannot be bound is not the end of it."""
+        ports = free_ports(2)
+        low = int(ports.partition("-")[0])
+        here = network(rtp_ports=ports)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind((own_address(), low))
+            ours = agent(here)
+            await ours.gather_candidates()
+            assert ours.local_candidates[0].port == low + 1
+            await ours.close()
+        assert here.ports is not None
+        assert here.ports.free(own_address()) == 2
+
+    async def test_call_that_ends_while_it_gathers_leaves_nothing(self) -> None:
+        """A server that does not answer is being waited for when the caller leaves."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind((own_address(), 0))
+            url = f"stun:{own_address()}:{deaf.getsockname()[1]}"
+            here = network(rtp_ports=free_ports(1), stun_url=url)
+            ours = agent(here)
+            gathering = asyncio.create_task(ours.gather_candidates())
+            await until(lambda: bool(ours.local_candidates))
+            await ours.close()
+            with pytest.raises(ConnectionError):
+                await gathering
+        assert here.ports is not None
+        assert here.ports.free(own_address()) == 1
+
+
+class TestAddresses:
+    def test_links_loopback_and_skipped_interfaces_are_left_out(self) -> None:
+        """Callers learn of no address that they cannot reach; at least one is left."""
+        everything = set(Network(Settings(rtp_skip_interfaces=["nothing"])).addresses())
+        assert everything
+        assert not any(one.startswith(("127.", "fe80:")) for one in everything) or (
+            everything == {"127.0.0.1"}
+        )
+        assert Network(Settings(rtp_skip_interfaces=["*"])).addresses() == ["127.0.0.1"]
+
+    def test_network_stands_for_the_addresses_in_it(self) -> None:
+        """An operator names a network where addresses come and go."""
+        within = Network(Settings(rtp_addresses=["127.0.0.0/8"]))
+        assert within.addresses() == ["127.0.0.1"]
+        assert Network(Settings(rtp_addresses=["127.0.0.5"])).addresses() == ["127.0.0.5"]
+
+    async def test_public_address_is_announced_in_place_of_the_local_one(self) -> None:
+        """The port is the same, as 1:1 NAT has it; IPv6 is not NATed with it."""
+        here = Network(Settings(public_address="203.0.113.7"))
+        ours = agent(here)
+        await ours.gather_candidates()
+        try:
+            four = [one for one in ours.local_candidates if ":" not in one.host]
+            assert [one.host for one in four] == ["203.0.113.7"]
+            bound = ours._protocols[0].transport.get_extra_info("sockname")
+            assert four[0].port == bound[1]
+            assert bound[0] not in four[0].to_sdp()
+        finally:
+            await ours.close()
+
+    async def test_caller_connects_to_the_public_address(self) -> None:
+        """A NAT that forwards it port by port is all that it takes."""
+        public = "127.0.0.3"
+        ours = agent(network(public_address=public))
+        await ours.gather_candidates()
+        port = ours.local_candidates[0].port
+        within = (own_address(), port)
+        async with behind(within, inside=(public, port)) as nat, joined(ours, told=False) as theirs:
+            await heard_by(theirs, lambda: ours.send(SOUND))
+            await heard_by(ours, lambda: theirs.send(SOUND))
+            assert nat.forwarded
+
+    async def test_ipv6_connects(self) -> None:
+        """An address of the newer kind is as good."""
+        here = Network(Settings(rtp_addresses=["::1"]))
+        ours = agent(here)
+        theirs = Connection(ice_controlling=True)
+        await asyncio.gather(ours.gather_candidates(), theirs.gather_candidates())
+        theirs.remote_username, theirs.remote_password = ours.local_username, ours.local_password
+        ours.remote_username, ours.remote_password = theirs.local_username, theirs.local_password
+        try:
+            await theirs.add_remote_candidate(ours.local_candidates[0])
+            if not any(":" in one.host for one in theirs.local_candidates):
+                pytest.skip("this host has no IPv6 address")
+            async with asyncio.timeout(SOON_S):
+                await asyncio.gather(ours.connect(), theirs.connect())
+        finally:
+            await ours.close()
+            await theirs.close()
+
+
+class TestCandidates:
+    async def test_caller_without_candidates_is_found_by_its_checks(self) -> None:
+        """OpenAI's guide posts an offer before there are any; some say that none will come."""
+        async with joined(agent(network()), told=False) as theirs:
+            assert theirs._nominated
+
+    @pytest.mark.parametrize(
+        ("host", "port", "transport", "component"),
+        [
+            ("4b1e4a5c-6a3e-4b1e-8a3e-123456789abc.local", 5000, "udp", 1),
+            ("example.com", 5000, "udp", 1),
+            ("127.0.0.1", 5000, "udp", 1),
+            ("::1", 5000, "udp", 1),
+            ("224.0.0.251", 5353, "udp", 1),
+            ("0.0.0.0", 5000, "udp", 1),
+            ("192.0.2.9", 0, "udp", 1),
+            ("192.0.2.9", 9, "tcp", 1),
+            ("192.0.2.9", 5000, "udp", 2),
+        ],
+    )
+    async def test_candidate_that_is_of_no_use_is_left(
+        self, host: str, port: int, transport: str, component: int
+    ) -> None:
+        """No name is looked up, no server of ours is knocked at; the answer does not wait."""
+        ours = agent(network())
+        offered = Candidate("1", component, transport, 1, host, port, "host")
+        async with asyncio.timeout(0.1):
+            await ours.add_remote_candidate(offered)
+        assert not ours.remote_candidates
+        await ours.close()
+
+    async def test_candidates_are_bounded(self) -> None:
+        """An offer cannot have us send to everybody."""
+        ours = agent(network())
+        for port in range(1, 3 * MOST_CANDIDATES):
+            await ours.add_remote_candidate(Candidate("1", 1, "udp", 1, "192.0.2.9", port, "host"))
+        assert len(ours.remote_candidates) == MOST_CANDIDATES
+        await ours.close()
+
+
+class TestConsent:
+    async def test_caller_who_vanishes_is_noticed(self) -> None:
+        """The connection closes by the clock of the settings, and gives its port back."""
+        here = network(rtp_ports=free_ports(1), **QUICK)
+        ours = agent(here)
+        async with behind(("", 0)) as nat, joined(ours, through=nat):
+            event = asyncio.create_task(ours.get_event())
+            nat.dead = True
+            async with asyncio.timeout(SOON_S):
+                assert await event is not None
+            assert here.ports is not None
+            await until(lambda: here.ports is not None and here.ports.free(own_address()) == 1)
+
+    async def test_outage_shorter_than_the_clock_is_survived(self) -> None:
+        """A tunnel is no end."""
+        ours = agent(network(ice_consent_interval_s=0.1, ice_consent_timeout_s=4))
+        async with behind(("", 0)) as nat, joined(ours, through=nat) as theirs:
+            nat.dead = True
+            await asyncio.sleep(1)
+            nat.dead = False
+            await heard_by(theirs, lambda: ours.send(SOUND))
+
+
+class TestFollowing:
+    async def test_caller_whose_address_changes_is_followed(self) -> None:
+        """Media from the new address is proved by a check, then answered there."""
+        ours = agent(network())
+        async with behind(("", 0)) as nat, joined(ours, through=nat) as theirs:
+            before = ours._selected
+            await nat.rebind()
+            await heard_by(ours, lambda: theirs.send(SOUND))
+            async with asyncio.timeout(SOON_S):
+                while ours._selected == before:
+                    await theirs.send(SOUND)
+                    await asyncio.sleep(0.02)
+            await heard_by(theirs, lambda: ours.send(SOUND))
+
+    async def test_silent_caller_is_followed_by_its_checks(self) -> None:
+        """A muted caller sends nothing but its own questions for consent."""
+        ours = agent(network(ice_consent_interval_s=0.2))
+        async with behind(("", 0)) as nat, joined(ours, through=nat) as theirs:
+            before = ours._selected
+            await nat.rebind()
+            pair = theirs._nominated[1]
+            async with asyncio.timeout(SOON_S):
+                while ours._selected == before:
+                    request = theirs.build_request(pair, nominate=False)
+                    key = ours.local_password.encode()
+                    request.add_message_integrity(key)
+                    pair.protocol.send_stun(request, pair.remote_addr)
+                    await asyncio.sleep(0.1)
+            await heard_by(theirs, lambda: ours.send(SOUND))
+
+    async def test_stranger_is_not_followed(self) -> None:
+        """Who cannot answer a check under the call's credentials turns nothing away."""
+        ours = agent(network(ice_consent_interval_s=0.1))
+        async with joined(ours):
+            before = ours._selected
+            assert before is not None
+            to = (ours.local_candidates[0].host, ours.local_candidates[0].port)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind((own_address(), 0))
+                stranger.setblocking(False)
+                for _ in range(60):
+                    stranger.sendto(SOUND, to)
+                    await asyncio.sleep(0.02)
+                assert stranger.recv(2048)[0] <= 3  # it was asked, and did not know the answer
+            assert ours._selected == before
+
+    async def test_strangers_cost_a_bounded_memory(self) -> None:
+        """Packets from everywhere make neither pairs nor queued packets without end."""
+        ours = agent(network())
+        async with joined(ours):
+            socket_of_ours: Any = ours._protocols[0]
+            for number in range(5_000):
+                ours._probed_s = 0
+                ours.media_received(SOUND, ("192.0.2.77", 1_024 + number), socket_of_ours)
+            assert len(ours._check_list) <= MOST_PAIRS
+            assert len(ours.remote_candidates) <= MOST_PAIRS + MOST_CANDIDATES
+            assert ours._queue.qsize() <= MOST_QUEUED
+            assert ours._nominated

@@ -1,0 +1,153 @@
+"""A relayed session whose answers a media leg plays: what is told, and where items are cut."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from realtime.errors import PolicyDenied
+from realtime.relay.inputs import Loss, UpstreamLost
+from realtime.session.effects import ClearPlayback, FinishPlayback, Send
+from realtime.session.inputs import Drained, Joined, Opened, PlaybackCleared, Refused
+from tests.realtime.relay.test_machine import RESPONSE, Relay, sent_up, shown
+
+PLACE = {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
+SPEECH = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u"}
+
+
+@pytest.fixture
+def relay() -> Relay:
+    """A call that was opened, with a response that runs."""
+    relay = Relay(has_leg=True)
+    relay.give(Opened(1))
+    relay.respond()
+    return relay
+
+
+def said(relay: Relay, ms: int) -> list[Any]:
+    """Let the upstream say so much."""
+    delta = base64.b64encode(bytes(48 * ms)).decode()
+    return relay.upstream(type="response.output_audio.delta", **PLACE, delta=delta)
+
+
+def told(effects: list[Any]) -> list[str]:
+    """Return the types of what clients get, of the upstream and of playback."""
+    kinds = [effect.event.type for effect in effects if isinstance(effect, Send)]
+    return kinds + [event["type"] for event in shown(effects)]
+
+
+def done(relay: Relay, status: str = "completed") -> list[Any]:
+    """End the response upstream."""
+    return relay.upstream(type="response.done", response={**RESPONSE, "status": status})
+
+
+def test_words_before_their_voice_begin_playback(relay: Relay) -> None:
+    """`started` stands before the first words, once."""
+    words = relay.upstream(type="response.output_audio_transcript.delta", **PLACE, delta="La")
+    kinds = ["output_audio_buffer.started", "response.output_audio_transcript.delta"]
+    assert told(words) == kinds
+    assert "output_audio_buffer.started" not in told(said(relay, 100))
+
+
+def test_words_without_a_voice_end_playback_at_once(relay: Relay) -> None:
+    """Nothing was given to the leg, so nothing is waited for."""
+    relay.upstream(type="response.output_audio_transcript.delta", **PLACE, delta="La")
+    assert "output_audio_buffer.stopped" in told(done(relay))
+
+
+def test_item_is_cut_when_its_response_has_ended(relay: Relay) -> None:
+    """What is being made cannot be truncated; how much was heard is kept until then."""
+    said(relay, 500)
+    assert ClearPlayback(("r",)) in relay.upstream(**SPEECH)
+    assert sent_up(relay.give(PlaybackCleared("r", {"i": 120}))) == []
+    (cut,) = sent_up(done(relay, "cancelled"))
+    assert (cut["type"], cut["item_id"]) == ("conversation.item.truncate", "i")
+    assert (cut["audio_end_ms"], cut["content_index"]) == (120, 0)
+
+
+def test_item_of_a_response_that_ended_is_cut_at_once(relay: Relay) -> None:
+    """The upstream had made it faster than it is heard."""
+    said(relay, 500)
+    assert FinishPlayback("r") in done(relay)
+    relay.upstream(**SPEECH)
+    (cut,) = sent_up(relay.give(PlaybackCleared("r", {"i": 120})))
+    assert cut["audio_end_ms"] == 120
+
+
+def test_item_that_was_heard_to_its_end_is_not_cut(relay: Relay) -> None:
+    """Nothing of it is missing."""
+    said(relay, 500)
+    done(relay)
+    relay.upstream(**SPEECH)
+    assert sent_up(relay.give(PlaybackCleared("r", {"i": 500}))) == []
+
+
+def test_caller_does_not_interrupt_where_the_session_says_so(relay: Relay) -> None:
+    """`interrupt_response: false` is the session's own word (CONTRACT 5)."""
+    detection = {"type": "server_vad", "interrupt_response": False}
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+    relay.upstream(type="session.updated", session=session)
+    said(relay, 500)
+    assert ClearPlayback(("r",)) not in relay.upstream(**SPEECH)
+
+
+def test_response_beside_the_conversation_plays_on(relay: Relay) -> None:
+    """Out-of-band responses are not interrupted, and are no items to be cut (CONTRACT 8.10)."""
+    done(relay)
+    response = {**RESPONSE, "id": "o", "conversation_id": None}
+    relay.upstream(type="response.created", response=response)
+    relay.upstream(
+        type="response.output_audio.delta", **{**PLACE, "response_id": "o"}, delta="AAAA"
+    )
+    assert not [e for e in relay.upstream(**SPEECH) if isinstance(e, ClearPlayback)]
+    assert ClearPlayback(("o",)) in relay.client(type="output_audio_buffer.clear")
+    relay.give(PlaybackCleared("o", {}))
+    assert sent_up(relay.upstream(type="response.done", response=response)) == []
+
+
+def test_item_of_a_lost_connection_is_cut_here(relay: Relay) -> None:
+    """Nobody else holds its audio; what of its words was heard is unknown, so none is kept."""
+    item = {"id": "i", "type": "message", "role": "assistant", "content": [{"text": "La"}]}
+    said(relay, 500)
+    relay.upstream(type="conversation.item.done", previous_item_id=None, item=item)
+    done(relay)
+    relay.give(UpstreamLost(Loss.CLOSED))
+    assert ClearPlayback(("r",)) in relay.client(type="output_audio_buffer.clear")
+    effects = relay.give(PlaybackCleared("r", {"i": 120}))
+    assert sent_up(effects) == []
+    assert told(effects)[-1] == "conversation.item.truncated"
+    assert relay.machine._memory.conversation() == []
+
+
+def test_refused_response_falls_silent(relay: Relay) -> None:
+    """Policy may be slower than the upstream's voice."""
+    done(relay)
+    relay.upstream(type="response.created", response=RESPONSE)
+    said(relay, 500)
+    effects = relay.give(Refused(relay.questions.pop(0), PolicyDenied("no")))
+    assert ClearPlayback(("r",)) in effects
+
+
+def test_audio_of_no_running_response_is_not_played(relay: Relay) -> None:
+    """It would never end, and block what comes after it."""
+    said(relay, 100)
+    done(relay)
+    relay.give(Drained("r"))
+    assert told(said(relay, 100)) == []
+
+
+def test_controller_that_joins_is_shown_the_session_alone(relay: Relay) -> None:
+    """As it is now; the others know it."""
+    (effect,) = relay.give(Joined(2))
+    assert effect.to == 2
+    assert (effect.event["type"], effect.event["session"]["model"]) == ("session.created", "ours")
+
+
+def test_error_is_told_to_who_asked(relay: Relay) -> None:
+    """The upstream names the event; the gateway knows whose it was."""
+    relay.client(type="input_audio_buffer.commit", event_id="mine")
+    error = {"type": "invalid_request_error", "code": None, "message": "", "event_id": "mine"}
+    (effect,) = relay.upstream(type="error", error=error)
+    assert effect.to == 1

@@ -15,6 +15,7 @@ from gateway.api.faults import NotFound, json_response
 from gateway.api.minting import mint
 from gateway.console.operator import NotAnOperator, check_origin, current_operator, keep_session
 from gateway.console.pages import UNKEPT, part, unkept
+from gateway.engines.engine import Engine
 from gateway.engines.registry import ECHO_MODEL
 from gateway.services import Services
 from realtime.events.faults import fault_of
@@ -70,11 +71,11 @@ class Playground:
         principal = current_operator(self._services, request)
         registry = self._services.registry
         transcribing = set(registry.transcription_models())
-        models = [
-            name for name in registry.names(principal) if name not in {*transcribing, ECHO_MODEL}
-        ]
-        voices = list(registry.transcriber.traits().voices)
-        return json_response({"models": models, "voices": voices}, headers=UNKEPT)
+        names = [name for name in registry.names(principal) if name not in transcribing]
+        names.sort(key=lambda name: name == ECHO_MODEL)  # the model of tests comes last
+        known = [(name, registry.resolve(name, principal)) for name in names]
+        models = [_choice(name, engine) for name, engine in known if engine is not None]
+        return json_response({"models": models}, headers=UNKEPT)
 
     async def secret(self, request: Request) -> Response:
         """Mint a key for one session, as any client's backend would."""
@@ -97,6 +98,17 @@ class Playground:
         return json_response(
             {"value": minted.value, "expires_at": minted.expires_at}, headers=UNKEPT
         )
+
+
+def _choice(name: str, engine: Engine) -> dict[str, object]:
+    """Return what the page must know of a model."""
+    traits = engine.traits()
+    return {
+        "name": name,
+        "voice": engine.fresh_config(session_id="", model=name).audio.output.voice,
+        "voices": traits.voices,
+        "features": sorted(traits.features),
+    }
 
 
 def routes(services: Services) -> list[BaseRoute]:

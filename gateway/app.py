@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -44,14 +45,17 @@ from gateway.sessions.calls import Calls
 from gateway.sessions.directory import Directory
 from gateway.sessions.revocation import RevocationWatch
 from gateway.settings import Settings
+from gateway.store.calls import close_lost_calls
 from gateway.store.database import Database
 from gateway.store.models import ModelStore
+from gateway.store.node import node_id
 from gateway.store.prompts import PromptStore
-from gateway.telemetry import tracing
+from gateway.telemetry import metrics, tracing
 from gateway.tools.session import Tools
 from gateway.tools.skills import SkillsTool
 from realtime.errors import WireFault
 from realtime.ids import ALPHABET, RandomIds
+from realtime.session.inputs import EndReason
 
 EXPOSED_HEADERS = (
     "Location",
@@ -64,7 +68,13 @@ EXPOSED_HEADERS = (
     "x-request-id",
 )
 RECORDER_FLUSH_S = 5.0
+CALLS_END_S = 5.0
+"""How long calls may take to end before the record is closed."""
+LOST_MARGIN_S = 600
+"""Beyond the longest call, after which another installation's open call is taken for lost."""
 
+
+_log = structlog.get_logger("app")
 
 _BYTE_TO_CHARACTER = {byte: ord(ALPHABET[byte % len(ALPHABET)]) for byte in range(256)}
 
@@ -90,10 +100,10 @@ class RandomText:
 
 
 def _skills_tool(settings: Settings, embedded: Embedded) -> SkillsTool | None:
-    asked = settings.chat_skills_tool and embedded.chat is not None
-    if not asked or embedded.skills is None:
+    if embedded.skills is None:
         return None
-    return SkillsTool(embedded.skills, timeout_s=settings.answer_timeout_s)
+    brain = embedded.skills.answering(alone=False)
+    return SkillsTool(brain, timeout_s=settings.answer_timeout_s)
 
 
 def build_services(settings: Settings) -> tuple[Services, Embedded]:
@@ -114,6 +124,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     registry = Registry(default, echo=echo, relays=relays)
     services = Services(
         settings=settings,
+        node=node_id(settings.data_dir / "node"),
         ids=ids,
         database=database,
         identity=Identity(
@@ -153,6 +164,17 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     return services, embedded
 
 
+async def _close_lost_calls(services: Services) -> None:
+    now_s = int(time.time())
+    longest_s = services.settings.session_max_minutes * 60 + LOST_MARGIN_S
+    lost = await close_lost_calls(
+        services.database, node=services.node, created_before=now_s - longest_s, now_s=now_s
+    )
+    if lost:
+        metrics.CALLS_ENDED.labels("", EndReason.LOST.value).inc(lost)
+        _log.warning("calls_lost", calls=lost)
+
+
 def _lifespan(
     services: Services, embedded: Embedded
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
@@ -160,6 +182,7 @@ def _lifespan(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         provider = tracing.configure(services.settings.otel_endpoint)
         await services.identity.ensure_default_project()
+        await _close_lost_calls(services)
         services.readiness.set("database", PartState.READY, services.database.dialect)
         await services.catalogue.refresh()
         async with embedded, asyncio.TaskGroup() as tasks:
@@ -177,6 +200,7 @@ def _lifespan(
             for task in background:
                 task.cancel()
             services.directory.shut_down()
+            await services.calls.wait_over(CALLS_END_S)
             services.recorder.stop()
             await asyncio.wait([writer], timeout=RECORDER_FLUSH_S)
             writer.cancel()

@@ -31,6 +31,8 @@ class Services:
     """The process's services; every one is replaceable by its port."""
 
     settings: Settings
+    node: str
+    """This installation's name among those that share a database."""
     ids: IdSource
     database: Database
     identity: Identity

@@ -275,11 +275,15 @@ class BufferNotHere(WireFault):
 
 
 class PolicyDenied(WireFault):
-    """Policy refused the action; the remedy is in the message."""
+    """Policy refused the action for a reason of its closed list; the remedy is in the message."""
 
     code = "policy_denied"
     status = 403
     close_code = 3003
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class PolicyUnavailable(WireFault):

@@ -13,6 +13,7 @@ from gateway.cli.findings import Finding
 from gateway.engines.chat.brain import ChatBrain
 from gateway.engines.chat.configured import chat_endpoint, declared_endpoint
 from gateway.engines.chat.faults import fault_of
+from gateway.engines.installed import missing_skills
 from gateway.engines.relay.endpoint import relay_endpoint
 from gateway.engines.relay.opening import UpstreamFault, open_upstream
 from gateway.settings import DeclaredModel, Settings
@@ -27,7 +28,23 @@ FIX = "correct the model's declaration, or start what it asks"
 def check_models(settings: Settings) -> list[Finding]:
     """Return a finding for each model that the file or the database declares."""
     found = [_finding(name, model, settings) for name, model in settings.declared.items()]
-    return [*found, *_stored(settings)]
+    return [*_asked_skills(settings), *found, *_stored(settings)]
+
+
+def _asked_skills(settings: Settings) -> Iterator[Finding]:
+    """Say where the settings give skills to a chat model, and one of the two is not there."""
+    asked = {
+        "VOICEENGINE_CHAT_SKILLS_TOOL": settings.chat_skills_tool,
+        "VOICEENGINE_CHAT_SKILLS_FIRST": settings.chat_skills_first,
+    }
+    missing = missing_skills(settings)
+    for name in (name for name, wanted in asked.items() if wanted):
+        if chat_endpoint(settings) is None:
+            fix = "set VOICEENGINE_CHAT_URL, or declare a model with `skills_tool`"
+            yield Finding("ask skills", "warning", f"{name} without a chat model", fix)
+        elif missing is not None:
+            fix = "VOICEENGINE_SKILLS=true and `make run`, or VOICEENGINE_OVOS_BUS_URL"
+            yield Finding("ask skills", "bad", f"{name} is not met. {missing}", fix)
 
 
 def _stored(settings: Settings) -> Iterator[Finding]:
@@ -61,6 +78,8 @@ def _label(name: str) -> str:
 def _finding(name: str, model: DeclaredModel, settings: Settings) -> Finding:
     try:
         settings.check_model(name, model)
+        if model.asks_skills and (missing := missing_skills(settings)) is not None:
+            raise ValueError(f"it asks skills. {missing}")
         observed = asyncio.run(_asked(model, settings))
     except (ValueError, UpstreamFault) as error:
         return Finding(_label(name), "bad", str(error), FIX)

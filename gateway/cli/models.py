@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.stores import opened_database
+from gateway.engines.installed import missing_skills
 from gateway.identity.service import DEFAULT_PROJECT
 from gateway.settings import DeclaredModel, Settings
 from gateway.settings.models import read_models
@@ -61,6 +62,10 @@ async def _put(options: argparse.Namespace, settings: Settings, store: ModelStor
     except (ValueError, LookupError) as error:
         print(error, file=sys.stderr)
         return 1
+    missing = missing_skills(settings)
+    for name in (name for name, model in declared.items() if model.asks_skills and missing):
+        warning = f"{name} asks skills. {missing} A server where that is so refuses the model."
+        print(warning, file=sys.stderr)
     print(f"{', '.join(declared)}: a running server takes them over in {settings.models_poll_s} s.")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from gateway.console.operator import NotAnOperator, check_origin, current_operat
 from gateway.console.pages import UNKEPT, part, unkept
 from gateway.engines.engine import Engine
 from gateway.engines.registry import ECHO_MODEL
+from gateway.identity.turn import ice_servers
 from gateway.services import Services
 from realtime.events.faults import fault_of
 from realtime.events.session import RealtimeSessionIn
@@ -77,6 +79,12 @@ class Playground:
         models = [_choice(name, engine) for name, engine in known if engine is not None]
         return json_response({"models": models}, headers=UNKEPT)
 
+    async def ice(self, request: Request) -> Response:
+        """Return what the page's peer connection goes by, opened for as long as a session lasts."""
+        current_operator(self._services, request)
+        servers = ice_servers(self._services.settings, "page", now_s=time.time())
+        return json_response({"ice_servers": servers}, headers=UNKEPT)
+
     async def secret(self, request: Request) -> Response:
         """Mint a key for one session, as any client's backend would."""
         check_origin(request)
@@ -119,6 +127,7 @@ def routes(services: Services) -> list[BaseRoute]:
         Route("/playground/enter/{link}", playground.door, methods=["GET"]),
         Route("/playground/enter/{link}", playground.enter, methods=["POST"]),
         Route("/playground/options", playground.options, methods=["GET"]),
+        Route("/playground/ice", playground.ice, methods=["GET"]),
         Route("/playground/secret", playground.secret, methods=["POST"]),
         Route("/playground/static/{name}", playground.static, methods=["GET"]),
     ]

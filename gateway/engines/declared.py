@@ -17,6 +17,7 @@ from gateway.settings import DeclaredModel, Settings
 from realtime.ports import Brain, IdSource
 
 NO_CHAT = "it asks a chat model and declares none, nor is VOICEENGINE_CHAT_URL set"
+NO_TOOL = "it has `skills_tool` without a chat model: VOICEENGINE_CHAT_URL is not set"
 Known = Mapping[str, Engine]
 
 
@@ -115,24 +116,31 @@ class _Build:
         )
 
     def _ours(self, name: str, model: DeclaredModel) -> Engine:
-        base = self._base(model)
-        engine = replace(base, name=model.kind, brain=self._brain(name, model), terms=_terms(model))
+        base = self._base(name, model)
+        terms = _terms(model)
+        if model.skills_tool and model.kind == "default" and self._builder.embedded.chat is None:
+            raise ValueError(NO_TOOL)
+        if model.asks_skills:
+            self._builder.embedded.require_skills()
+        if model.skills_tool is None and model.kind == "default":
+            terms = replace(terms, skills_tool=base.terms.skills_tool and "tools" in terms.features)
+        engine = replace(base, name=model.kind, brain=self._brain(name, model), terms=terms)
         if model.voice is not None:
             voices = engine.traits().voices
             if model.voice not in voices:
                 raise ValueError(f"voice {model.voice!r} is none of {', '.join(voices)}")
         return engine
 
-    def _base(self, model: DeclaredModel) -> Engine:
+    def _base(self, name: str, model: DeclaredModel) -> Engine:
         if model.kind == "echo":
             return self._known["echo"]
         embedded, base = self._builder.embedded, self._builder.embedded.engine()
-        self._builder.settings.check_model(model.kind, model)
+        self._builder.settings.check_model(name, model)
         if model.recogniser is not None:
             base = replace(base, recogniser=embedded.recogniser(model.recogniser))
         if model.synthesiser is not None or model.voices:
-            name = model.synthesiser or "default"
-            base = replace(base, synthesiser=embedded.synthesiser(name, model.voices))
+            voice = embedded.synthesiser(model.synthesiser or "default", model.voices)
+            base = replace(base, synthesiser=voice)
         return base
 
     def _brain(self, name: str, model: DeclaredModel) -> Brain:
@@ -178,5 +186,6 @@ def _terms(model: DeclaredModel) -> Terms:
         session_minutes=model.limits.session_minutes,
         most_sessions=model.limits.sessions,
         features=model.features,
+        skills_tool=bool(model.skills_tool),
         prices=model.prices,
     )

@@ -11,7 +11,6 @@ import socket
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,13 +21,14 @@ from gateway.engines.builtin import BuiltinBrain
 from gateway.engines.chat.brain import ChatBrain
 from gateway.engines.chat.configured import chat_endpoint
 from gateway.engines.choices import speech_choices, transcription_routes
-from gateway.engines.engine import Engine
+from gateway.engines.engine import Engine, Terms
 from gateway.engines.fallback import FallbackBrain, beyond_skills
 from gateway.engines.hosted.configured import (
     hosted_recognisers,
     hosted_synthesiser,
     hosted_synthesisers,
 )
+from gateway.engines.installed import missing_skills
 from gateway.engines.routing import RoutingRecogniser
 from gateway.engines.switch import SwitchBrain
 from gateway.processes.supervisor import Child, Supervisor
@@ -81,12 +81,10 @@ class Embedded:
         self._own_worker = self._has_speech and not elsewhere
         endpoint = chat_endpoint(settings)
         self.chat = None if endpoint is None else ChatBrain(endpoint, ids=ids)
-        wanted = any(
-            model.kind in ("skills", "skills_then_chat") for model in settings.declared.values()
-        )
-        asked = settings.chat_skills_first or settings.chat_skills_tool or wanted
-        skills = settings.skills and (self.chat is None or asked)
-        self._own_ovos = skills and settings.ovos_bus_url is None and _has_skills(self._python)
+        self.skills_missing = missing_skills(settings)
+        self._own_ovos = settings.ovos_bus_url is None
+        self._skills_wanted = False
+        self._supervisor: Supervisor | None = None
         self._ovos = OvosOptions(
             port=free_port(),
             language=settings.language,
@@ -98,7 +96,7 @@ class Embedded:
         self._socket = str(worker_socket.absolute())
         self.speech: SpeechClient | None = self._speech_client() if self._has_speech else None
         self.skills: SkillsBrain | None = None
-        if self._own_ovos or (skills and settings.ovos_bus_url is not None):
+        if self.skills_missing is None:
             url = settings.ovos_bus_url or bus_url(self._ovos.port)
             patience = Patience(answer_s=settings.answer_timeout_s)
             self.skills = SkillsBrain(
@@ -129,17 +127,63 @@ class Embedded:
         else:
             hosted = self._hosted or self._hosted_voice is not None
             self._readiness.set(SPEECH, absent, NO_WORKER_HOSTED if hosted else NO_WORKER)
-        if self.skills is not None:
-            self._readiness.set(SKILLS, warming, self.skills.state.sentence())
-        elif self.chat is not None:
-            self._readiness.set(SKILLS, absent, "The chat model answers instead.")
-        else:
-            self._readiness.set(SKILLS, absent, "The skills are not installed.")
+        self._declare_skills()
         if self.chat is not None:
             endpoint = self.chat.endpoint
             host = urlsplit(endpoint.base_url).hostname
             _log.info("chat_model_answers", host=host, model=endpoint.model)
             self._readiness.set(CHAT, warming, "The chat model was not reached yet.")
+
+    def _declare_skills(self) -> None:
+        settings, missing = self._settings, self.skills_missing
+        asked = [
+            name
+            for name, wanted in (
+                ("VOICEENGINE_CHAT_SKILLS_FIRST", settings.chat_skills_first),
+                ("VOICEENGINE_CHAT_SKILLS_TOOL", settings.chat_skills_tool),
+            )
+            if wanted
+        ]
+        if asked and self.chat is None:
+            _log.warning("setting_without_chat_model", settings=asked)
+        if missing is not None and (asked or self.chat is None):
+            unmet = f" {' and '.join(asked)} cannot be met." if asked and self.chat else ""
+            if unmet:
+                _log.warning("skills_missing", settings=asked, reason=missing)
+            self._readiness.set(SKILLS, PartState.ABSENT, f"{missing}{unmet}")
+        else:
+            self._readiness.set(SKILLS, PartState.ABSENT, "No model asks them.")
+        if self.chat is None or asked:
+            self.want_skills()
+
+    def want_skills(self) -> None:
+        """Start the skills with everything else, or now, if there can be any; once."""
+        if self.skills is None or self._skills_wanted:
+            return
+        self._skills_wanted = True
+        self._readiness.set(SKILLS, PartState.WARMING, self.skills.state.sentence())
+        self._start_skills()
+
+    def _start_skills(self) -> None:
+        """Run the skills as soon as they are wanted and anything runs at all."""
+        if self._supervisor is None or self.skills is None or not self._skills_wanted:
+            return
+        if self._own_ovos:
+            state, python = self._settings.data_dir / "ovos", self._python
+            self._supervisor.start(self._child(hub_plan(state, python, self._ovos)))
+            self._supervisor.start(self._child(core_plan(state, python, self._ovos)))
+        self._spawn(self.skills.run(), "skills")
+
+    def require_skills(self) -> SkillsBrain:
+        """Start the skills and return them.
+
+        Raises:
+            ValueError: there can be none; says why.
+        """
+        if self.skills is None:
+            raise ValueError(f"it asks skills. {self.skills_missing}")
+        self.want_skills()
+        return self.skills
 
     def engine(self) -> Engine:
         """Return the engine that the default models get."""
@@ -153,6 +197,7 @@ class Embedded:
             language=self._settings.language,
             transcription_models=tuple(transcription_routes(self._settings)),
             wake_words={} if speech is None else self._wake_words(speech),
+            terms=Terms(skills_tool=self.chat is not None and self._settings.chat_skills_tool),
         )
 
     def _brain(self) -> Brain:
@@ -169,6 +214,7 @@ class Embedded:
         skills = self.skills
         if skills is None:
             return self.builtin()
+        self.want_skills()
         brain = skills.answering(alone=True)
         return SwitchBrain(brain, self.builtin(), ready=lambda: skills.ready)
 
@@ -176,6 +222,7 @@ class Embedded:
         """Return the skills, and a chat model for what they do not understand."""
         if self.skills is None:
             return chat
+        self.want_skills()
         brain = self.skills.answering(alone=False)
         return FallbackBrain(brain, chat, passing=PASSED_ON, beyond=beyond_skills)
 
@@ -218,26 +265,21 @@ class Embedded:
 
     def status(self) -> str:
         """Say in a sentence what is missing."""
-        return (
-            "The skills are not installed." if self.skills is None else self.skills.state.sentence()
-        )
+        return self.skills_missing or (self.skills.state.sentence() if self.skills else "")
 
     # --- life ---
 
     async def __aenter__(self) -> Embedded:
         """Start what this configuration has."""
         supervisor = await self._stack.enter_async_context(Supervisor(changed=self._child_changed))
+        self._supervisor = supervisor
         state, python = self._settings.data_dir / "ovos", self._python
         state.mkdir(parents=True, exist_ok=True)
         if self._own_worker:
             supervisor.start(self._child(speech_plan(state, python, self._speech_arguments())))
         if self.speech is not None:
             await self._stack.enter_async_context(self.speech)
-        if self._own_ovos:
-            supervisor.start(self._child(hub_plan(state, python, self._ovos)))
-            supervisor.start(self._child(core_plan(state, python, self._ovos)))
-        if self.skills is not None:
-            self._spawn(self.skills.run(), "skills")
+        self._start_skills()
         for recogniser in self._hosted.values():
             self._stack.push_async_callback(recogniser.close)
         if self._hosted_voice is not None:
@@ -271,6 +313,7 @@ class Embedded:
         trace: TracebackType | None,
     ) -> None:
         """Stop everything."""
+        self._supervisor = None
         running = tuple(self._tasks)
         for task in running:
             task.cancel()
@@ -341,11 +384,3 @@ class Embedded:
             _log.warning("phrases_not_taught", error=type(error).__name__)
         if self.skills.ready:
             self._readiness.set(SKILLS, PartState.READY, self.skills.state.sentence())
-
-
-def _has_skills(python: Path) -> bool:
-    """Say whether OVOS core stands in the speech environment."""
-    site = python.parent.parent / "lib"
-    return any(site.glob("python*/site-packages/ovos_core")) and any(
-        site.glob("python*/site-packages/ovos_padatious")
-    )

@@ -28,6 +28,8 @@ class Terms:
     most_sessions: int | None = None
     """Of a project at a time."""
     features: frozenset[str] = frozenset(FEATURES)
+    skills_tool: bool = False
+    """Its chat model may hand requests to OVOS skills."""
     prices: Prices | None = None
 
 

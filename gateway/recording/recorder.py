@@ -230,6 +230,14 @@ class Recorder:
         """Begin to record a session."""
         return SessionRecorder(opened, self)
 
+    def add(self, table: type[Base], values: dict[str, Any]) -> None:
+        """Queue a row of any other table; never blocks."""
+        self.put(_Row(table, values))
+
+    def change(self, table: type[Base], values: dict[str, Any]) -> None:
+        """Queue a change of a row, which `values` name by its primary key and its owner."""
+        self.put(_Row(table, values, change=True))
+
     def put(self, row: _Row) -> None:
         """Queue a row; never blocks."""
         if row.table is Event and len(self._rows) >= self._most:

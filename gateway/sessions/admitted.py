@@ -50,6 +50,16 @@ class AdmittedSession:
             session_id=session_id, project_id=principal.project_id, model=model
         )
 
+    @property
+    def session_id(self) -> str:
+        """The session's public id."""
+        return self._session_id
+
+    @property
+    def end_reason(self) -> EndReason | None:
+        """Why it ended; None while it has not, and if it never began."""
+        return self.runner.end_reason if self._begun else None
+
     def _begin(
         self, dialect: DialectName, conversation_id: str | None, transport: str = "websocket"
     ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.identity.principal import Principal
+from gateway.sessions.call_book import CallBook
 from gateway.sessions.controllers import Controller
 from gateway.sessions.opening import AnyConversation
 from realtime.errors import WireFault
@@ -60,10 +61,15 @@ class TooManyCalls(WireFault):
 class Call:
     """A live call; media, a session, and whoever controls it."""
 
-    call_id: str
     principal: Principal
     opened: AnyConversation
+    book: CallBook
     begun: bool = False
+
+    @property
+    def call_id(self) -> str:
+        """The call's public id."""
+        return self.book.call_id
 
     def join(self, controller: Controller) -> ControllerId:
         """Add a controller; the first begins the session, all are shown it."""
@@ -89,7 +95,11 @@ class Call:
 
     def hang_up(self) -> None:
         """End the call."""
-        self.opened.runner.shutdown(EndReason.HUNG_UP, code=1000)
+        self.end(EndReason.HUNG_UP)
+
+    def end(self, reason: EndReason, *, code: int = 1000) -> None:
+        """End the call; `code` closes its sidebands. Nothing once it is over."""
+        self.opened.runner.shutdown(reason, code=code)
 
     def reachable_by(self, principal: Principal) -> bool:
         """Say whether a caller may control this call (DECISIONS 2.7)."""
@@ -107,6 +117,7 @@ class Calls:
         self._calls: dict[str, Call] = {}
         self._preparing = 0
         self._tasks: asyncio.TaskGroup | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     def live_in(self, tasks: asyncio.TaskGroup) -> None:
         """Let every call be a task of this group."""
@@ -114,6 +125,10 @@ class Calls:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def of_project(self, project_id: str) -> int:
+        """Return how many calls of a project are live."""
+        return sum(call.principal.project_id == project_id for call in self._calls.values())
 
     @contextmanager
     def room(self) -> Iterator[None]:
@@ -140,7 +155,14 @@ class Calls:
             serving.close()
             raise TooManyCalls
         self._calls[call.call_id] = call
-        self._tasks.create_task(serving)
+        task = self._tasks.create_task(serving)
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def wait_over(self, timeout_s: float) -> None:
+        """Wait until every call's books are closed and its media is gone."""
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=timeout_s)
 
     def remove(self, call_id: str) -> None:
         """A call ended."""

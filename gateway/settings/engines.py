@@ -80,3 +80,4 @@ class RelaySetting(BaseModel):
     key_header: Literal["authorization", "api-key"] = "authorization"
     warm_connections: int = Field(0, ge=0, le=64)
     mcp: Literal["gateway", "endpoint"] = "gateway"
+    dialect: Literal["ga", "beta"] = "ga"

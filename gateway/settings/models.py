@@ -169,6 +169,8 @@ class DeclaredModel(_Declared):
     prices: Prices | None = None
     limits: ModelLimits = ModelLimits()
     features: frozenset[Feature] = frozenset(FEATURES)
+    skills_tool: bool | None = None
+    """It has the tool `ask_skills`; None: as the settings say for kind `default`, else not."""
     routes: tuple[Route, ...] = ()
     fallback: str | None = None
 
@@ -178,12 +180,22 @@ class DeclaredModel(_Declared):
             raise ValueError(f"a model of kind {self.kind} asks no `chat` endpoint")
         if (self.relay is not None) != (self.kind == "relay"):
             raise ValueError("a model of kind relay has a `relay` endpoint, no other has")
+        if self.skills_tool and self.kind not in ("default", "chat", "skills_then_chat"):
+            raise ValueError(f"a model of kind {self.kind} asks no chat model, so no `skills_tool`")
+        if self.skills_tool and "tools" not in self.features:
+            raise ValueError("`skills_tool` needs the feature `tools`")
         ours = {
             "instructions", "voice", "voices", "recogniser", "synthesiser", "routes", "features",
+            "skills_tool",
         }  # fmt: skip
         if self.kind == "relay" and (odd := sorted(ours & self.model_fields_set)):
             raise ValueError(f"a relay's sessions are the endpoint's own: no {', '.join(odd)}")
         return self
+
+    @property
+    def asks_skills(self) -> bool:
+        """There must be skills for it."""
+        return bool(self.skills_tool) or self.kind in ("skills", "skills_then_chat")
 
 
 class _File(_Declared):

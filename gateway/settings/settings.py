@@ -18,7 +18,7 @@ from gateway.settings.engines import (
 )
 from gateway.settings.models import DeclaredModel, read_models
 from gateway.settings.network import NetworkSettings
-from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool
+from gateway.settings.tools import ClientAction, ContextUpdate, WebhookTool, check_tool_names
 from ovos_bridge.speech.choices import WAKE_WORDS
 
 PREFIX = "VOICEENGINE_"
@@ -219,7 +219,7 @@ class Settings(NetworkSettings):
     chat_skills_tool: bool = Field(
         False,
         description="Give the chat model a tool that hands what it likes to OVOS skills and "
-        "returns what they say.",
+        "returns what they say; models that are declared say so themselves (`skills_tool`).",
     )
 
     # --- relayed models ---
@@ -402,6 +402,7 @@ class Settings(NetworkSettings):
             raise ValueError(f"transcription_models names unknown recognisers {sorted(unknown)}")
         for name, model in self.declared.items():
             self.check_model(name, model)
+        check_tool_names(self.tools)
         if self.wake_word is not None and self.wake_word not in {*WAKE_WORDS, *self.wake_words}:
             raise ValueError(f"wake_word names an unknown word {self.wake_word!r}")
         return self
@@ -421,6 +422,8 @@ class Settings(NetworkSettings):
             raise ValueError(f"model {name!r} names an unknown recogniser {model.recogniser!r}")
         if model.synthesiser not in {None, "default", *self.synthesisers}:
             raise ValueError(f"model {name!r} names an unknown synthesiser {model.synthesiser!r}")
+        if model.asks_skills and not self.skills:
+            raise ValueError(f"model {name!r} asks skills, and VOICEENGINE_SKILLS is false")
 
     @property
     def database(self) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+SKILLS_TOOL = "ask_skills"
+"""The name of the tool that asks OVOS skills; no other tool of the gateway's may bear it."""
 
 NAME = r"^[A-Za-z0-9_-]{1,64}$"
 
@@ -52,3 +56,18 @@ class ContextUpdate(_Offered):
 
     data: dict[str, Any] = Field(default_factory=lambda: {"type": "object"})
     most_bytes: int = Field(4_096, ge=2, le=65_536)
+
+
+def check_tool_names(tools: Sequence[WebhookTool]) -> None:
+    """Refuse webhooks that would take each other's place, or that of the gateway's own tool.
+
+    Raises:
+        ValueError: one does.
+    """
+    seen: set[str] = set()
+    for tool in tools:
+        if tool.name == SKILLS_TOOL:
+            raise ValueError(f"no webhook may be named {SKILLS_TOOL!r}: that tool asks OVOS skills")
+        if tool.name in seen:
+            raise ValueError(f"two webhooks are named {tool.name!r}")
+        seen.add(tool.name)

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 from sqlalchemy import Select, select
 
 from gateway.store.database import Database
-from gateway.store.tables import Event, Item, RealtimeSession, ToolCallRow, Usage
+from gateway.store.tables import CallRow, Event, Item, RealtimeSession, ToolCallRow, Usage
 
 Row: TypeAlias = dict[str, Any]
-Recorded: TypeAlias = RealtimeSession | Item | Event | Usage | ToolCallRow
+Recorded: TypeAlias = RealtimeSession | CallRow | Item | Event | Usage | ToolCallRow
 MOST_ROWS = 1_000
 
 
@@ -60,6 +60,16 @@ class ProjectRepository:
         """Return a session's action log in order."""
         chosen = self._of(ToolCallRow).where(ToolCallRow.session_id == session_id)
         return await self._rows(chosen.order_by(ToolCallRow.at_ms, ToolCallRow.call_id), limit)
+
+    async def calls(self, *, limit: int = 100) -> list[Row]:
+        """Return the newest calls first."""
+        newest = CallRow.created_at.desc()
+        return await self._rows(self._of(CallRow).order_by(newest, CallRow.id), limit)
+
+    async def call(self, call_id: str) -> Row | None:
+        """Return a call, None if this project has no such one."""
+        rows = await self._rows(self._of(CallRow).where(CallRow.id == call_id), 1)
+        return rows[0] if rows else None
 
     def _of(self, table: type[Recorded]) -> Select[Any]:
         return select(table).where(

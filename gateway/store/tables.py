@@ -122,6 +122,35 @@ class RealtimeSession(_Owned, Base):
     __table_args__ = (Index("ix_sessions_project_started", "project_id", "started_at"),)
 
 
+class CallRow(_Owned, Base):
+    """A call, whatever became of it: refused ones and lost ones stand here too."""
+
+    __tablename__ = "calls"
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    key_id: Mapped[str] = mapped_column(Key)
+    client_secret_id: Mapped[str | None] = mapped_column(Key)
+    session_id: Mapped[str | None] = mapped_column(Key)
+    """None for a call that was refused before it had a session."""
+    ingress: Mapped[str] = mapped_column(String(16))
+    """The way in: `webrtc`."""
+    kind: Mapped[str] = mapped_column(String(16))
+    """The kind of session: `realtime`, `transcription`, `translation`."""
+    model: Mapped[str] = mapped_column(String(128))
+    node: Mapped[str] = mapped_column(Key)
+    """The process that has it."""
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    answered_at: Mapped[int | None] = mapped_column(BigInteger)
+    connected_at: Mapped[int | None] = mapped_column(BigInteger)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
+    end_reason: Mapped[str | None] = mapped_column(String(64))
+    why: Mapped[str] = mapped_column(String(128))
+    """Of a refused call: policy's reason, else the code of the error; else empty."""
+    __table_args__ = (
+        Index("ix_calls_project_created", "project_id", "created_at"),
+        Index("ix_calls_node_ended", "node", "ended_at"),
+    )
+
+
 class Item(_Owned, Base):
     """A conversation item in its last shown form, with its transcript."""
 

@@ -22,6 +22,10 @@ SESSIONS_REVOKED = Counter(
     "voiceengine_sessions_revoked", "Sessions ended because their key was revoked.",
     registry=REGISTRY,
 )  # fmt: skip
+CALLS_ENDED = Counter(
+    "voiceengine_calls_ended", "Calls by their way in and end reason, refused ones too.",
+    ["ingress", "reason"], registry=REGISTRY,
+)  # fmt: skip
 RESPONSES = Counter(
     "voiceengine_responses", "Responses by final status.", ["status"], registry=REGISTRY
 )

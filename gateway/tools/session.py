@@ -71,19 +71,29 @@ class Tools:
             self.add(skills)
 
     def add(self, tool: ServerTool) -> None:
-        """Let the gateway run one more tool."""
-        self._own[tool.function().name] = tool
+        """Let the gateway run one more tool.
+
+        Raises:
+            ValueError: one has that name already.
+        """
+        name = tool.function().name
+        if name in self._own:
+            raise ValueError(f"two tools of the gateway are named {name!r}")
+        self._own[name] = tool
 
     def named(self, name: str) -> ServerTool | None:
         """Return a tool of the gateway's own."""
         return self._own.get(name)
 
-    def offered(self, *, project_id: str, model: str) -> tuple[FunctionSpec, ...]:
-        """Return the tools that a project's sessions of a model have."""
+    def offered(
+        self, *, project_id: str, model: str, skills: bool = False
+    ) -> tuple[FunctionSpec, ...]:
+        """Return the tools that a project's sessions of a model have; OVOS skills if asked for."""
         return tuple(
             tool.function()
             for tool in self._own.values()
-            if tool.offered_to(project_id=project_id, model=model)
+            if (skills or tool is not self.skills)
+            and tool.offered_to(project_id=project_id, model=model)
         )
 
     async def close(self) -> None:

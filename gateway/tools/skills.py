@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from gateway.settings.tools import SKILLS_TOOL
 from gateway.tools.ports import Kind
 from realtime.engine import (
     BrainFailed,
@@ -27,7 +28,7 @@ from realtime.engine import (
 from realtime.events.mcp_items import McpError, McpExecutionError
 from realtime.ports import Brain, BrainSession
 
-NAME = "ask_skills"
+NAME = SKILLS_TOOL
 DESCRIPTION = (
     "Ask the assistant on the user's own device, which can tell the time and the date, set timers "
     "and alarms, and control what is installed there. Give it one plain request in the user's "
@@ -80,7 +81,7 @@ class SkillsTool:
         return FunctionSpec(name=NAME, description=DESCRIPTION, parameters=PARAMETERS, route=route)
 
     def offered_to(self, *, project_id: str, model: str) -> bool:
-        """Every session has it."""
+        """Every session has it whose model asks for it (`Tools.offered`)."""
         del project_id, model
         return True
 

@@ -230,7 +230,7 @@ class RelaySession:
         self._closed = True
 
     def _revoked(self, given: Revoked, _now_ms: int) -> None:
-        self._end(given.fault, EndReason.REVOKED)
+        self._end(given.fault, given.reason)
 
     def _shutdown(self, given: Shutdown, _now_ms: int) -> None:
         self._close(given.close_code, given.close_reason, given.reason)
@@ -310,7 +310,7 @@ class RelaySession:
         self._down.break_off(now_ms)
         fatal = self._down.fatal(given)
         if fatal is not None:
-            self._close(*fatal, EndReason.SERVER_FAULT)
+            self._close(*fatal, EndReason.ENGINE_FAILED)
             return
         if silent:
             self._give_up_asking()
@@ -336,7 +336,7 @@ class RelaySession:
         if self._trouble_since_ms is None:
             self._trouble_since_ms = now_ms
         if now_ms + self._delay_ms - self._trouble_since_ms > self._limits.reconnect_ms:
-            self._end(ServerFault(), EndReason.SERVER_FAULT)
+            self._end(ServerFault(), EndReason.ENGINE_FAILED)
             return
         self._outbox.do(Redial(self._delay_ms, self._memory.configuration()))
         self._delay_ms = min(max(2 * self._delay_ms, FIRST_DELAY_MS), MOST_DELAY_MS)

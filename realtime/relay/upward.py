@@ -85,7 +85,7 @@ class Upward:
     def _is_for_leg(self, given: RelayedFromClient | InvalidFromClient) -> bool:
         if not self._down.playing.has_leg or not isinstance(given, RelayedFromClient):
             return False
-        return given.event["type"] == "output_audio_buffer.clear"
+        return bool(given.event["type"] == "output_audio_buffer.clear")
 
     def resume(self, now_ms: int) -> None:
         """Something that was waited for may be there: take what waits as far as it goes."""

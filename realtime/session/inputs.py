@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from realtime.engine import EngineReport, FunctionSpec
-from realtime.errors import WireFault
+from realtime.errors import PolicyDenied, WireFault
 from realtime.events.client import ClientEvent
 from realtime.events.mcp_items import McpError, McpListedTool
 from realtime.events.session import VOICES
@@ -27,17 +27,37 @@ ControllerId: TypeAlias = int
 
 
 class EndReason(StrEnum):
-    """Why a session ended; each reason belongs to one party."""
+    """Why a session or a call ended: the whole list; each reason belongs to one party."""
 
+    # the client
     CLIENT_CLOSED = "client_closed"
+    """It left in good order: a close frame, a closed channel or connection."""
     CLIENT_VANISHED = "client_vanished"
+    """It was there and is gone without a word."""
     CLIENT_TOO_SLOW = "client_too_slow"
+    CLIENT_FLOODED = "client_flooded"
+    """It sent more than may wait, on a way that cannot be paused."""
+    NEVER_CONNECTED = "never_connected"
+    """A call was answered, and nobody came in time."""
+    CONNECT_FAILED = "connect_failed"
+    """A call was answered, and its media could not be connected."""
+    # the project
     HUNG_UP = "hung_up"
+    """By the hangup endpoint."""
     EXPIRED = "expired"
     REVOKED = "revoked"
+    """Its key was."""
+    WITHDRAWN = "withdrawn"
+    """Policy took its leave back."""
     REFUSED = "refused"
+    """It never began."""
+    # this side
     SERVER_SHUTDOWN = "server_shutdown"
     SERVER_FAULT = "server_fault"
+    ENGINE_FAILED = "engine_failed"
+    """What answered it is gone for good."""
+    LOST = "lost"
+    """The process died under it; written by the one that followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +157,12 @@ class Revoked:
     """The right to the session is gone; it ends now."""
 
     fault: WireFault
+
+    @property
+    def reason(self) -> EndReason:
+        """Whose right it was: the key's, or what policy had allowed."""
+        denied = isinstance(self.fault, PolicyDenied)
+        return EndReason.WITHDRAWN if denied else EndReason.REVOKED
 
 
 @dataclass(frozen=True, slots=True)

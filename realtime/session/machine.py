@@ -235,7 +235,7 @@ class Session:
         self._closed = True
 
     def _revoked(self, given: Revoked) -> None:
-        self._end(given.fault, EndReason.REVOKED)
+        self._end(given.fault, given.reason)
 
     def _narrowed(self, given: Narrowed) -> None:
         self._state.narrowed = self._state.narrowed | given.tools

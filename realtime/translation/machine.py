@@ -205,7 +205,7 @@ class TranslationSession:
         self._closed = True
 
     def _revoked(self, given: Revoked, _now_ms: int) -> None:
-        self._end(given.fault, EndReason.REVOKED)
+        self._end(given.fault, given.reason)
 
     def _shutdown(self, given: Shutdown, _now_ms: int) -> None:
         self._close(given.close_code, given.close_reason, given.reason)

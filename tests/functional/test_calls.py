@@ -36,6 +36,13 @@ async def ended(server: Server, reason: str, before: float) -> None:
             await asyncio.sleep(0.05)
 
 
+async def nobody(server: Server) -> None:
+    """Wait until no call is live."""
+    async with asyncio.timeout(20):
+        while server.metric("voiceengine_sessions", kind="webrtc"):
+            await asyncio.sleep(0.05)
+
+
 async def secret(caller: Caller, session: dict[str, Any]) -> str:
     """Return an ephemeral key."""
     async with caller.http() as http:
@@ -57,6 +64,8 @@ class TestAnswer:
             assert "a=max-message-size:262144" in lines
             assert any(line.startswith("a=msid:") for line in lines)
             assert not any("G722" in line for line in lines)
+            assert any("useinbandfec=1" in line for line in lines if line.startswith("a=fmtp:"))
+            await caller.until("session.created")
 
     async def test_session_on_the_channel_is_the_one_asked_for(self, plain_server: Server) -> None:
         """`session.created` comes first, with what the form's session says."""
@@ -140,7 +149,7 @@ class TestFaults:
         assert refused.status_code == 400
         assert refused.json()["error"]["code"] == code
         assert refused.json()["error"]["param"] == "sdp"
-        assert plain_server.metric("voiceengine_sessions", transport="webrtc") == 0
+        await nobody(plain_server)
 
     async def test_unknown_model_is_refused(self, plain_server: Server) -> None:
         """400 `invalid_model`, as JSON though SDP was asked for."""
@@ -330,7 +339,7 @@ class TestEnd:
         async with calling(plain_server) as caller:
             await connected(caller)
         await ended(plain_server, "client_closed", before)
-        assert plain_server.metric("voiceengine_sessions", transport="webrtc") == 0
+        await nobody(plain_server)
 
 
 class TestSideband:

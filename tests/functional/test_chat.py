@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.functional import server as servers
-from tests.functional.client import Client, connected, user_text
+from tests.functional.client import Client, connected, until, user_text
 from tests.functional.server import Server
 from tests.servers import chat
 from tests.servers.chat import WORDS, ChatServer
@@ -117,25 +117,43 @@ async def test_spoken_question_gets_a_spoken_answer(
     assert any(event["type"] == "response.output_audio.delta" for event in events)
 
 
+def skills_part(server: Server) -> tuple[str, str]:
+    """Return where the skills stand, as `/readyz` has it."""
+    (part,) = [part for part in server.readiness()["parts"] if part["name"] == "skills"]
+    return part["state"], part["detail"]
+
+
 @pytest.mark.real
-async def test_model_asks_skills_and_tells_what_they_say(
+async def test_model_of_the_database_asks_skills_and_tells_what_they_say(
     model: ChatServer, tmp_path: Path, skills_python: Path
 ) -> None:
-    """The call runs inside the response, out of the client's sight; its result is the model's."""
+    """They start when the first model asks them; whoever does not ask for the tool is without.
+
+    The call runs inside the response, out of the client's sight; its result is the model's.
+    """
     env = servers.voice(skills_python) | settings(model, "ask-skills")
-    env |= {"VOICEENGINE_CHAT_SKILLS_TOOL": "true", "VOICEENGINE_SPEECH": "false"}
-    server = servers.start(tmp_path, env=env)
+    env |= {"VOICEENGINE_SPEECH": "false", "VOICEENGINE_MODELS_POLL_S": "0.2"}
+    server = servers.start(tmp_path / "data", env=env)
     server.wait_ready()
     try:
-        async with connected(server, model="gpt-realtime") as client:
+        assert skills_part(server) == ("absent", "No model asks them.")
+        (tmp_path / "own.json").write_text('{"models": {"line": {"skills_tool": true}}}')
+        servers.command(server, "models", "put", str(tmp_path / "own.json"))
+        await until(lambda: skills_part(server)[0] != "absent")
+        server.wait_ready()
+        async with connected(server, model="line") as client:
             told = await answer(client, "Is it late?")
+        result = model.asked()[-1]["messages"][-1]
+        async with connected(server, model="gpt-realtime") as client:
+            without = await answer(client, "Is it late?")
     finally:
         assert server.stop() == 0
     assert [item["type"] for item in told["output"]] == ["message"]
-    result = model.asked()[-1]["messages"][-1]
     assert result["role"] == "tool"
     assert "error" not in result["content"]
     assert result["content"] in told["output"][0]["content"][0]["text"]
+    assert without["status_details"]["error"]["code"] == "model_called_unknown_tool"
+    assert "tools" not in model.asked()[-1]
 
 
 @pytest.mark.real

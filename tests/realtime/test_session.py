@@ -415,7 +415,7 @@ class TestAdmission:
         driver = Driver()
         driver.give(Revoked(PolicyDenied("The key was revoked.")))
         (close,) = [e for e in driver.effects if isinstance(e, fx.Close)]
-        assert (close.code, close.end_reason) == (3003, EndReason.REVOKED)
+        assert (close.code, close.end_reason) == (3003, EndReason.WITHDRAWN)
         sent = len(driver.sent)
         driver.client("response.create")
         assert len(driver.sent) == sent

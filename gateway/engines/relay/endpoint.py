@@ -25,6 +25,8 @@ class RelayEndpoint:
     most_message_bytes: int
     warm_connections: int = 0
     """Connections that are opened ahead."""
+    speaks_beta: bool = False
+    """The endpoint knows only the old dialect (CONTRACT 18)."""
     runs_mcp: bool = False
     """MCP tools are the endpoint's affair, not the gateway's."""
     safety_identifier: str = ""
@@ -47,6 +49,8 @@ class RelayEndpoint:
     def headers(self) -> Mapping[str, str]:
         """Return the headers of the handshake, the key among them."""
         found = {SAFETY_IDENTIFIER: self.safety_identifier} if self.safety_identifier else {}
+        if self.speaks_beta:
+            found["OpenAI-Beta"] = "realtime=v1"
         if self.key and self.key_header == "api-key":
             found["api-key"] = self.key
         elif self.key:
@@ -71,5 +75,6 @@ def relay_endpoint(relay: RelaySetting, settings: Settings) -> RelayEndpoint:
         reconnect_s=settings.relay_reconnect_s,
         most_message_bytes=settings.ws_max_message_bytes,
         warm_connections=relay.warm_connections,
+        speaks_beta=relay.dialect == "beta",
         runs_mcp=relay.mcp == "endpoint",
     )

@@ -12,6 +12,7 @@ import orjson
 import structlog
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
+from gateway.engines.relay.beta_link import BetaLink
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.engines.relay.link import Link
 from gateway.telemetry import metrics
@@ -80,7 +81,8 @@ async def open_upstream(
 async def _open(
     endpoint: RelayEndpoint, session: Mapping[str, Any] | None, warm: Upstream | None
 ) -> Upstream:
-    link = warm.link if warm is not None else await Link.open(endpoint)
+    kind = BetaLink if endpoint.speaks_beta else Link
+    link = warm.link if warm is not None else await kind.open(endpoint)
     try:
         created = warm.created if warm is not None else await _created(link)
         if session is not None:

@@ -19,6 +19,9 @@ from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
+from gateway.sessions.admission import Allowed
+from gateway.sessions.call_admission import admit_call
+from gateway.sessions.call_book import CallBook
 from gateway.sessions.calls import Call
 from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
@@ -31,6 +34,10 @@ from realtime.session.inputs import EndReason
 FLUSH_S: Final = 1.0
 """How long the last events of a call may take to leave."""
 
+INGRESS: Final = "webrtc"
+KINDS: Final = ("transcription", "translation")
+"""Kinds of sessions beside the usual one."""
+
 _log = structlog.get_logger("calls")
 
 
@@ -40,6 +47,18 @@ class Answered:
 
     call_id: str
     sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A call that policy lets be made."""
+
+    principal: Principal
+    query: Mapping[str, str]
+    leave: Allowed
+    caller: str | None
+    """The address that the offer came from."""
+    safety_identifier: str
 
 
 class CallOpening:
@@ -56,20 +75,50 @@ class CallOpening:
         offer: str,
         *,
         safety_identifier: str = "",
+        caller: str | None = None,
     ) -> Answered:
         """Admit a call, prepare its media and its session, and begin.
+
+        `caller` is the address that the offer came from.
 
         Raises:
             WireFault: it cannot be, or may not; nothing was begun.
         """
+        book = self._book(principal, query)
+        with book.beginning():
+            leave = await admit_call(
+                self._services,
+                principal,
+                call_id=book.call_id,
+                ingress=INGRESS,
+                kind=book.kind,
+                model=book.model,
+            )
+            asked = _Asked(principal, query, leave, caller, safety_identifier)
+            sdp = await self._begin(book, asked, checked_offer(offer))
+        book.answered()
+        return Answered(call_id=book.call_id, sdp=sdp)
+
+    def _book(self, principal: Principal, query: Mapping[str, str]) -> CallBook:
+        bound = principal.session or {}
+        return CallBook(
+            self._services,
+            principal,
+            ingress=INGRESS,
+            kind=_kind(str(bound.get("type") or query.get("intent"))),
+            model=str(bound.get("model") or query.get("model") or ""),
+        )
+
+    async def _begin(self, book: CallBook, asked: _Asked, offer: str) -> str:
         services = self._services
-        offer = checked_offer(offer)
         with services.calls.room():
-            opened = await self._session(principal, query, safety_identifier)
-            call = Call(call_id=services.ids("rtc"), principal=principal, opened=opened)
+            opened = await self._session(asked)
+            book.session(opened.session_id)
+            call = Call(principal=asked.principal, opened=opened, book=book)
             try:
                 leg = WebRtcLeg()
-                serving = _Serving(services, call, Peer(leg, self._network), leg)
+                peer = Peer(leg, self._network, caller=asked.caller)
+                serving = _Serving(services, call, peer, leg)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()
@@ -78,27 +127,31 @@ class CallOpening:
         if not serving.serves:
             raise ServerFault
         try:
-            answer = await serving.peer.answer(offer)
+            return await serving.peer.answer(offer)
         except BaseException:
-            opened.runner.shutdown(EndReason.REFUSED)
+            if call.over:  # it was ended meanwhile: no fault of the offer's
+                raise ServerFault from None
+            call.end(EndReason.REFUSED)
             raise
-        return Answered(call_id=call.call_id, sdp=answer)
 
-    async def _session(
-        self, principal: Principal, query: Mapping[str, str], safety_identifier: str
-    ) -> AnyConversation:
-        services = self._services
-        wanted = wanted_session(query, principal, services.registry)
+    async def _session(self, asked: _Asked) -> AnyConversation:
+        services, query = self._services, asked.query
+        wanted = wanted_session(query, asked.principal, services.registry)
         return await open_session(
             services,
-            principal,
+            asked.principal,
             kind=wanted.kind,
             model=wanted.model,
             engine=wanted.engine,
             locale=locale_in(query),
             wake_word=query.get("wake_word"),
-            safety_identifier=safety_identifier,
+            safety_identifier=asked.safety_identifier,
+            leave=asked.leave,
         )
+
+
+def _kind(asked: str) -> str:
+    return asked if asked in KINDS else "realtime"
 
 
 class _Serving:
@@ -114,11 +167,13 @@ class _Serving:
         self._leg = leg
         self._loop = asyncio.get_running_loop()
         self._channel: RTCDataChannel | None = None
+        self._was_connected = False
         peer.on_channel = self._joined
         peer.on_connected = self._connected
         peer.on_gone = self._gone
         self._half_open = self._loop.call_later(
-            services.settings.call_connect_timeout_s, lambda: self._gone(True)
+            services.settings.call_connect_timeout_s,
+            lambda: call.end(EndReason.NEVER_CONNECTED),
         )
 
     async def run(self) -> None:
@@ -132,17 +187,21 @@ class _Serving:
                 self.serves = True
                 self.started.set()
                 await runner.ended.wait()
-                self._services.calls.remove(self._call.call_id)
+                self._over()
         except Exception:  # noqa: BLE001 -- it is told and logged; a call's fault is its own
             # A fault of one call is its own: the group that it lives in is all calls'.
             _log.exception("call_failed", call_id=self._call.call_id)
         finally:
             self.started.set()
             self._half_open.cancel()
-            self._services.calls.remove(self._call.call_id)
+            self._over()
             await self._flush()
-            await self.peer.close()
             await opened.finish()
+            await self.peer.close()
+
+    def _over(self) -> None:
+        self._services.calls.remove(self._call.call_id)
+        self._call.book.ended(self._call.opened.end_reason or EndReason.SERVER_FAULT)
 
     async def _flush(self) -> None:
         """Let the last events leave: an expiry is told before the end (CONTRACT 14)."""
@@ -156,13 +215,20 @@ class _Serving:
             await asyncio.sleep(0.02)
 
     def _connected(self) -> None:
+        if not self._was_connected:
+            self._was_connected = True
+            self._call.book.connected()
         if not self.peer.expects_channel:
             self._half_open.cancel()
             self._call.begin()
 
     def _gone(self, vanished: bool) -> None:
-        reason = EndReason.CLIENT_VANISHED if vanished else EndReason.CLIENT_CLOSED
-        self._call.opened.runner.shutdown(reason, code=1000)
+        if not vanished:
+            self._call.end(EndReason.CLIENT_CLOSED)
+        elif self._was_connected:
+            self._call.end(EndReason.CLIENT_VANISHED)
+        else:
+            self._call.end(EndReason.CONNECT_FAILED)
 
     def _joined(self, channel: RTCDataChannel) -> None:
         if self._channel is not None:
@@ -178,20 +244,21 @@ class _Serving:
         )
         taker = taker_of(self._call.opened, self._call.join(controller))
         channel.on("message", lambda message: self._take(taker, message))
-        channel.on("close", lambda: None if runner.closed else self._gone(False))
+        channel.on("close", lambda: None if runner.closed else self.peer.left())
 
     def _take(self, taker: Taker, message: str | bytes) -> None:
         """Take an event; a channel cannot be paused, so who floods it has the call ended."""
         if len(message) > MOST_MESSAGE_BYTES or self._call.opened.runner.flooded:
-            self._too_slow()
+            self._end_soon(EndReason.CLIENT_FLOODED)
             return
         taker.take(message)
 
     def _too_slow(self) -> None:
         metrics.SLOW_READERS.inc()
-        self._loop.call_soon(
-            lambda: self._call.opened.runner.shutdown(EndReason.CLIENT_TOO_SLOW, code=1008)
-        )
+        self._end_soon(EndReason.CLIENT_TOO_SLOW)
+
+    def _end_soon(self, reason: EndReason) -> None:
+        self._loop.call_soon(lambda: self._call.end(reason, code=1008))
 
     def _too_large(self, text: str) -> str:
         """Return what is sent instead: an item without its audio, or an error (DECISIONS 2.6)."""

@@ -62,6 +62,11 @@ def ga_transcription_session(fields: Mapping[str, Any]) -> JsonObject:
     return {"type": "transcription", **_placed(fields, SESSION_PLACES, without=_NOT_LISTENING)}
 
 
+def placed_response(fields: Mapping[str, Any]) -> JsonObject:
+    """Return a valid flat response, or what is asked of one, in GA."""
+    return _placed(fields, RESPONSE_PLACES, without=_NOT_IN_GA)
+
+
 def _session_update(data: JsonObject) -> JsonObject:
     _check(BetaSessionUpdate, data)
     return {**data, "session": ga_session(data["session"])}
@@ -84,7 +89,7 @@ def _response_create(data: JsonObject) -> JsonObject:
         return data
     for place, item in enumerate(data["response"].get("input") or ()):
         _check_images(item, f"response.input[{place}]")
-    return {**data, "response": _placed(data["response"], RESPONSE_PLACES, without=_NOT_IN_GA)}
+    return {**data, "response": placed_response(data["response"])}
 
 
 _TRANSLATED: Mapping[str, Callable[[JsonObject], JsonObject]] = {

@@ -99,6 +99,17 @@ _PATHS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+_GA_PATHS: Final[Mapping[str, str]] = {beta: ga for ga, beta in _PATHS.items()}
+
+
+def ga_path(path: str) -> str:
+    """Return the path of a beta field as GA has it."""
+    for beta, ga in _GA_PATHS.items():
+        if path == beta or path.startswith((f"{beta}.", f"{beta}[")):
+            return ga + path[len(beta) :]
+    return path
+
+
 def beta_path(path: str) -> str:
     """Return the path of a GA field as a beta client knows it.
 

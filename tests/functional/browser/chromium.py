@@ -71,8 +71,8 @@ def silence(folder: Path) -> Path:
 
 
 @contextmanager
-def launched(speech: Path) -> Iterator[Browser]:
-    """Run a browser whose microphone says the recording once; it asks nobody for permission."""
+def launched(speech: Path, *, hide_addresses: bool = False) -> Iterator[Browser]:
+    """Run a browser whose microphone says the recording once; or one that may not use it."""
     options = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
@@ -80,6 +80,8 @@ def launched(speech: Path) -> Iterator[Browser]:
         "--autoplay-policy=no-user-gesture-required",
         "--no-sandbox",
     ]
+    if hide_addresses:  # as browsers do that were not asked for the microphone
+        options = ["--enable-features=WebRtcHideLocalIpsWithMdns", *options[1:]]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), headless=True, args=options)
         try:
@@ -89,7 +91,7 @@ def launched(speech: Path) -> Iterator[Browser]:
 
 
 @contextmanager
-def browsing(speech: Path) -> Iterator[Page]:
+def browsing(speech: Path, *, hide_addresses: bool = False) -> Iterator[Page]:
     """Have a page of such a browser."""
-    with launched(speech) as browser:
+    with launched(speech, hide_addresses=hide_addresses) as browser:
         yield browser.new_page()

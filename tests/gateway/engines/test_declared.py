@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,17 @@ import structlog
 from pydantic import ValidationError
 
 from gateway.app import build_services
+from gateway.cli import model_checks
+from gateway.engines.builtin import BuiltinBrain
 from gateway.engines.registry import Caller
 from gateway.identity.principal import Principal
 from gateway.identity.service import DEFAULT_PROJECT
 from gateway.services import Services
-from gateway.settings import Prices, Settings
+from gateway.settings import Prices, Settings, WebhookTool
 from gateway.settings.models import models_in
 from gateway.store import migrate
+from gateway.tools.session import Tools
+from gateway.tools.skills import SkillsTool
 from realtime.usage import CachedDetails, InputDetails, OutputDetails, Usage
 
 CHAT = {"url": "http://127.0.0.1:9/v1", "model": "m"}
@@ -43,8 +48,8 @@ def build(tmp_path: Path) -> Build:
     def make(models: dict[str, Any], **settings: Any) -> Services:
         file = tmp_path / "models.json"
         file.write_text(json.dumps({"models": models}))
-        wanted = Settings(data_dir=tmp_path, speech=False, skills=False, models=file, **settings)
-        return build_services(wanted)[0]
+        told = {"data_dir": tmp_path, "speech": False, "skills": False, "models": file}
+        return build_services(Settings(**{**told, **settings}))[0]
 
     return make
 
@@ -112,6 +117,7 @@ def test_relay_has_terms_and_a_fallback_of_ours(build: Build, monkeypatch: Any) 
         ({"a": {"fallback": "b"}, "b": {"routes": [{"to": "a", "words": 1}]}}, "in a circle"),
         ({"a": {"kind": "chat", "chat": {**CHAT, "api_key": {"env": "NOT_SET"}}}}, "no secret"),
         ({"a": {"voice": "nobody"}}, "is none of"),
+        ({"a": {"skills_tool": True}}, "VOICEENGINE_SKILLS is false"),
         (
             {
                 "a": {"fallback": "b"},
@@ -141,6 +147,8 @@ def test_model_that_cannot_be_built_stops_the_start(
         {"kind": "chat", "chat": {**CHAT, "api_key": {}}},
         {"routes": [{"to": "echo"}]},
         {"fallback": "a"},
+        {"kind": "skills", "skills_tool": True},
+        {"skills_tool": True, "features": ["images"]},
         {"features": ["video"]},
         {"limits": {"sessions": 0}},
         {"recogniser": "nobody"},
@@ -189,6 +197,108 @@ async def test_rows_of_a_project_are_taken_over_and_given_up(build: Build, tmp_p
     await services.catalogue.refresh()
     assert kind("line") == "echo"
     await services.database.close()
+
+
+@pytest.mark.parametrize(
+    "model", [{"kind": "skills"}, {"kind": "chat", "chat": CHAT, "skills_tool": True}]
+)
+async def test_model_that_asks_skills_is_refused_where_there_are_none(
+    build: Build, tmp_path: Path, model: dict[str, Any]
+) -> None:
+    """In the file it stops the start, in a row it is logged: never answered by somebody else."""
+    with pytest.raises(ValidationError, match="VOICEENGINE_SKILLS is false"):
+        build({"line": model})
+    with pytest.raises(ValueError, match="The skills are not installed"):
+        build({"line": model}, skills=True)
+    services = build({}, skills=True)
+    migrate_in_thread(services.settings)
+    await services.identity.ensure_default_project()
+    await services.catalogue._store.put(DEFAULT_PROJECT, "line", model)
+    with structlog.testing.capture_logs() as logs:
+        await services.catalogue.refresh()
+    told = "it asks skills. The skills are not installed."
+    assert [(log["event"], log["reason"]) for log in logs] == [("model_refused", told)]
+    assert services.registry.resolve("line", caller()) is None
+    (finding,) = await asyncio.to_thread(model_checks.check_models, services.settings)
+    assert (finding.status, finding.observed) == ("bad", told)
+    await services.database.close()
+
+
+def test_model_that_asks_skills_starts_them(build: Build) -> None:
+    """Where a chat model answers by default, nobody else does."""
+    more: dict[str, Any] = {
+        "skills": True,
+        "ovos_bus_url": "ws://127.0.0.1:9/core",
+        "chat_url": CHAT["url"],
+    }
+    assert skills_part(build({}, **more)) == ("absent", "No model asks them.")
+    assert skills_part(build({"line": {"kind": "skills"}}, **more))[0] == "warming"
+    assert skills_part(build({}, **more, chat_skills_tool=True))[0] == "warming"
+
+
+def skills_part(services: Services) -> tuple[str, str]:
+    """Return where the skills stand, as `/readyz` has it."""
+    (part,) = [part for part in services.readiness.report()["parts"] if part["name"] == "skills"]
+    return part["state"], part["detail"]
+
+
+def test_settings_that_cannot_have_their_skills_say_so(build: Build) -> None:
+    """In the log, in `/readyz` and by the doctor: the tool is never silently absent."""
+    with structlog.testing.capture_logs() as logs:
+        services = build({}, chat_url=CHAT["url"], chat_skills_tool=True)
+    assert ("skills_missing", ["VOICEENGINE_CHAT_SKILLS_TOOL"]) in [
+        (log["event"], log.get("settings")) for log in logs
+    ]
+    told = "The skills are switched off. VOICEENGINE_CHAT_SKILLS_TOOL cannot be met."
+    assert skills_part(services) == ("absent", told)
+    (finding,) = model_checks.check_models(services.settings)
+    assert finding.status == "bad"
+    with structlog.testing.capture_logs() as logs:
+        lonely = build({}, chat_skills_tool=True).settings
+    assert "setting_without_chat_model" in [log["event"] for log in logs]
+    assert [found.status for found in model_checks.check_models(lonely)] == ["warning"]
+
+
+def test_skills_tool_is_offered_to_models_that_ask_for_it(build: Build) -> None:
+    """The setting speaks for names that nobody declared, a declaration for its own."""
+    services = build(
+        {
+            "with": {"kind": "chat", "chat": CHAT, "skills_tool": True},
+            "without": {"kind": "chat", "chat": CHAT},
+            "usual": {"instructions": "Be brief."},
+            "plain": {"features": ["images"]},
+            "not": {"skills_tool": False},
+            "echoing": {"kind": "echo"},
+        },
+        skills=True, ovos_bus_url="ws://127.0.0.1:9/core", chat_url=CHAT["url"], chat_skills_tool=True,
+    )  # fmt: skip
+
+    def offered(name: str) -> list[str]:
+        engine = services.registry.resolve(name, caller())
+        assert engine is not None
+        found = services.tools.offered(
+            project_id=DEFAULT_PROJECT, model=name, skills=engine.terms.skills_tool
+        )
+        return [tool.name for tool in found]
+
+    asked = ["gpt-realtime", "with", "usual"]
+    others = ["without", "plain", "not", "echoing", "echo"]
+    assert [name for name in (*asked, *others) if offered(name)] == asked
+    assert offered("with") == ["ask_skills"]
+
+
+def test_no_other_tool_of_the_gateway_takes_a_name_that_is_taken(tmp_path: Path) -> None:
+    """Whoever comes second is refused at the start, and by whoever adds tools in code."""
+    hook = {"name": "ask_skills", "url": "https://example.com/x"}
+    with pytest.raises(ValidationError, match="no webhook may be named 'ask_skills'"):
+        Settings(data_dir=tmp_path, tools=[WebhookTool.model_validate(hook)])
+    price = WebhookTool(name="price", url="https://example.com/x")
+    with pytest.raises(ValidationError, match="two webhooks are named 'price'"):
+        Settings(data_dir=tmp_path, tools=[price, price])
+    skills = SkillsTool(BuiltinBrain(lambda: ""), timeout_s=1.0)
+    tools = Tools([], allowed_origins=[], skills=skills)
+    with pytest.raises(ValueError, match="two tools of the gateway are named 'ask_skills'"):
+        tools.add(SkillsTool(BuiltinBrain(lambda: ""), timeout_s=1.0))
 
 
 def migrate_in_thread(settings: Settings) -> None:

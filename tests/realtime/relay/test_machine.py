@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.errors import PolicyDenied, WireFault
+from realtime.errors import KeyRevoked, PolicyDenied, WireFault
 from realtime.ids import SequentialIds
 from realtime.relay.effects import DropUpstream, Redial, SendRelayed, SendUpstream
 from realtime.relay.inputs import (
@@ -245,6 +245,7 @@ class TestLoss:
             effects = relay.give(UpstreamUnreachable())
         assert relay.now_ms <= LIMITS.reconnect_ms
         assert effects[-1].code == 1011
+        assert effects[-1].end_reason is EndReason.ENGINE_FAILED
 
     def test_connections_that_break_at_once_do_not_go_on_for_ever(self, relay: Relay) -> None:
         """Reaching an upstream that sends garbage is no recovery."""
@@ -296,7 +297,7 @@ class TestEnd:
 
     def test_revoked_key_ends_the_session(self, relay: Relay) -> None:
         """With its fault."""
-        effects = relay.give(Revoked(PolicyDenied("gone")))
+        effects = relay.give(Revoked(KeyRevoked()))
         assert effects[-1].end_reason is EndReason.REVOKED
 
     @pytest.mark.parametrize(

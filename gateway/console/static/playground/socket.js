@@ -20,6 +20,7 @@ export class SocketTransport {
     this.remote = context.createAnalyser();
     this.remote.connect(context.destination);
     await context.audioWorklet.addModule('/playground/static/microphone.js');
+    if (this.closed) throw new Problem('closed');
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     this.socket = new WebSocket(`${scheme}://${location.host}/v1/realtime`, [
       'realtime', `openai-insecure-api-key.${secret}`,
@@ -95,6 +96,7 @@ export class SocketTransport {
   }
 
   close() {
+    this.closed = true;
     this.onlost = this.onevent = () => {};
     this.source?.disconnect();
     this.worklet?.disconnect();

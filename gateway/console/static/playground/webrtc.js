@@ -15,7 +15,9 @@ export class WebRtcTransport {
   }
 
   async open(secret, stream, context) {
-    this.peer = new RTCPeerConnection();
+    const { ice_servers: iceServers } = await (await ask('/playground/ice')).json();
+    if (this.closed) throw new Problem('closed');
+    this.peer = new RTCPeerConnection({ iceServers });
     this.peer.ontrack = ({ streams }) => {
       this.audio.srcObject = streams[0];
       this.remote = context.createAnalyser();
@@ -71,6 +73,7 @@ export class WebRtcTransport {
   }
 
   close() {
+    this.closed = true;
     this.onlost = this.onweak = this.onevent = () => {};
     clearTimeout(this.waiting);
     this.channel?.close();

@@ -14,6 +14,7 @@ from gateway.api.body import json_object
 from gateway.api.client_secrets import ClientSecretRequest
 from gateway.api.faults import NotFound, json_response
 from gateway.api.minting import mint
+from gateway.console import choices
 from gateway.console.operator import NotAnOperator, check_origin, current_operator, keep_session
 from gateway.console.pages import UNKEPT, part, unkept
 from gateway.engines.engine import Engine
@@ -126,6 +127,7 @@ def routes(services: Services) -> list[BaseRoute]:
         Route("/playground", playground.page, methods=["GET"]),
         Route("/playground/enter/{link}", playground.door, methods=["GET"]),
         Route("/playground/enter/{link}", playground.enter, methods=["POST"]),
+        *choices.routes(services),
         Route("/playground/options", playground.options, methods=["GET"]),
         Route("/playground/ice", playground.ice, methods=["GET"]),
         Route("/playground/secret", playground.secret, methods=["POST"]),

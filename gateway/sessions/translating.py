@@ -125,7 +125,7 @@ TranslationRunner._effects = {
     fx.PrepareRecognition: lambda r, e: r._hearing.prepare(e.utterance_id),
     fx.AbandonRecognition: lambda r, e: r._hearing.abandon(e.utterance_id),
     fx.CommitRecognition: lambda r, e: r._hearing.commit(e.utterance_id, e.upto),
-    fx.StartBrain: lambda r, e: r._speaking.start(e.request, speculative=e.speculative),
+    fx.StartBrain: lambda r, e: r._speaking.start(e.request),
     fx.CancelBrain: lambda r, e: r._speaking.cancel(e.response_id),
     fx.Speak: _Runner._speak,
     fx.RecordUsage: _Runner._booked,

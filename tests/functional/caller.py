@@ -26,6 +26,8 @@ from av import AudioFrame
 HZ = 24_000
 FRAME_SAMPLES = HZ // 50
 LOUD = 100.0
+SYLLABLE = 655
+"""2 %: what is louder belongs to a syllable."""
 WAIT_S = 30.0
 
 
@@ -39,18 +41,33 @@ class Microphone(MediaStreamTrack):
         self._waiting = np.zeros(0, "<i2")
         self._frames = 0
         self._began_s: float | None = None
+        self.first_sound_s: float | None = None
+        """When the first sound of what is said left the mouth."""
+        self.late_s = 0.0
+        """The longest that a frame was late: how busy this process was."""
 
-    def say(self, path: Path) -> None:
+    def say(self, path: Path, *, times: int = 1) -> None:
         """Speak a recording from now on."""
         with wave.open(str(path)) as recording:
             assert recording.getframerate() == HZ
-            self._waiting = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+            said = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+        self._waiting = np.tile(said, times)
+        self.first_sound_s = None
+
+    @property
+    def silent(self) -> bool:
+        """Everything was said."""
+        return not len(self._waiting)
 
     async def recv(self) -> AudioFrame:
         """Return the next 20 ms when they are due."""
         loop = asyncio.get_running_loop()
         self._began_s = self._began_s or loop.time()
-        await asyncio.sleep(max(self._began_s + self._frames * 0.02 - loop.time(), 0))
+        due_s = self._began_s + self._frames * 0.02
+        await asyncio.sleep(max(due_s - loop.time(), 0))
+        self.late_s = max(self.late_s, loop.time() - due_s)
+        if self.first_sound_s is None and np.any(np.abs(self._waiting[:FRAME_SAMPLES]) > SYLLABLE):
+            self.first_sound_s = loop.time()
         piece, self._waiting = self._waiting[:FRAME_SAMPLES], self._waiting[FRAME_SAMPLES:]
         piece = np.pad(piece, (0, FRAME_SAMPLES - len(piece)))
         frame = AudioFrame.from_ndarray(piece.reshape(1, -1), format="s16", layout="mono")
@@ -76,11 +93,13 @@ class Address(Protocol):
 class Caller:
     """One call."""
 
-    def __init__(self, server: Address, key: str | None = None) -> None:
+    def __init__(
+        self, server: Address, key: str | None = None, ice: RTCConfiguration | None = None
+    ) -> None:
         self.server = server
         self.key = key or server.key
         self.microphone = Microphone()
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection = RTCPeerConnection(ice or RTCConfiguration(iceServers=[]))
         self.connection.addTrack(self.microphone)
         self.channel: RTCDataChannel = self.connection.createDataChannel("oai-events")
         self.events: list[dict[str, Any]] = []
@@ -134,9 +153,12 @@ class Caller:
         if answer.status_code == 201:
             self.call_id = answer.headers["location"].rsplit("/", 1)[1]
             self.answer = answer.text
-            described = RTCSessionDescription(answer.text, "answer")
-            await self.connection.setRemoteDescription(described)
+            await self.connection.setRemoteDescription(self.described(answer.text))
         return answer
+
+    def described(self, answer: str) -> RTCSessionDescription:
+        """Return the answer as it is taken."""
+        return RTCSessionDescription(answer, "answer")
 
     def http(self) -> httpx.AsyncClient:
         """Return a client of the REST endpoints."""
@@ -197,9 +219,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(server: Address, key: str | None = None) -> AsyncIterator[Caller]:
+async def calling(
+    server: Address, key: str | None = None, ice: RTCConfiguration | None = None
+) -> AsyncIterator[Caller]:
     """Have a caller for as long as needed."""
-    caller = Caller(server, key)
+    caller = Caller(server, key, ice)
     try:
         yield caller
     finally:

@@ -64,6 +64,7 @@ class TestAnswer:
             assert "a=max-message-size:262144" in lines
             assert any(line.startswith("a=msid:") for line in lines)
             assert not any("G722" in line for line in lines)
+            assert any("useinbandfec=1" in line for line in lines if line.startswith("a=fmtp:"))
             await caller.until("session.created")
 
     async def test_session_on_the_channel_is_the_one_asked_for(self, plain_server: Server) -> None:

@@ -38,8 +38,9 @@ class _Side(asyncio.DatagramProtocol):
 class Nat:
     """Forwards what comes to `inside` to `target`, each caller's from a port of its own."""
 
-    def __init__(self, target: Address) -> None:
+    def __init__(self, target: Address, *, inside: Address | None = None) -> None:
         self.target = target
+        self._wanted = inside
         self.dead = False
         """Nothing passes any more."""
         self.forwarded = 0
@@ -55,13 +56,11 @@ class Nat:
 
     async def open(self) -> None:
         """Begin to listen."""
-        self._inner = await self._side(None)
+        self._inner = await self._side(None, self._wanted or (self._address, 0))
 
-    async def _side(self, caller: Address | None) -> _Side:
+    async def _side(self, caller: Address | None, at: Address) -> _Side:
         loop = asyncio.get_running_loop()
-        _, side = await loop.create_datagram_endpoint(
-            lambda: _Side(self, caller), local_addr=(self._address, 0)
-        )
+        _, side = await loop.create_datagram_endpoint(lambda: _Side(self, caller), local_addr=at)
         return side
 
     def outwards(self, data: bytes, caller: Address) -> None:
@@ -70,7 +69,7 @@ class Nat:
             return
         task = self._outer.get(caller)
         if task is None:
-            task = self._outer[caller] = asyncio.create_task(self._side(caller))
+            task = self._outer[caller] = asyncio.create_task(self._side(caller, (self._address, 0)))
         if task.done():
             self.forwarded += 1
             task.result().transport.sendto(data, self.target)
@@ -109,9 +108,9 @@ def candidate_of(answer: str) -> Address:
 
 
 @asynccontextmanager
-async def behind(target: Address) -> AsyncIterator[Nat]:
-    """Have a NAT for as long as needed."""
-    nat = Nat(target)
+async def behind(target: Address, *, inside: Address | None = None) -> AsyncIterator[Nat]:
+    """Have a NAT for as long as needed; `inside` is where it listens, else anywhere."""
+    nat = Nat(target, inside=inside)
     await nat.open()
     try:
         yield nat

@@ -18,15 +18,16 @@ if not hasattr(RTCPeerConnection, _MAKER):
 class MediaConnection(RTCPeerConnection):
     """A peer connection whose way through the network is ours."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, caller: str | None = None) -> None:
         self._network = network
+        self._caller = caller
         self._ways: list[IceConnection] = []
         # The library's default asks a public STUN server of a third party.
         super().__init__(RTCConfiguration(iceServers=[]))
 
     def _RTCPeerConnection__createDtlsTransport(self) -> RTCDtlsTransport:  # noqa: N802
         dtls: RTCDtlsTransport = getattr(super(), _MAKER)()
-        self._ways.append(_give_way(dtls, self._network))
+        self._ways.append(_give_way(dtls, self._network, self._caller))
         return dtls
 
     @property
@@ -35,10 +36,12 @@ class MediaConnection(RTCPeerConnection):
         return any(way.vanished for way in self._ways)
 
 
-def _give_way(dtls: Any, network: Network) -> IceConnection:
+def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:
     transport = dtls.transport
     made = transport.iceGatherer._connection
-    ours = IceConnection(network, username=made.local_username, password=made.local_password)
+    ours = IceConnection(
+        network, username=made.local_username, password=made.local_password, caller=caller
+    )
     transport.iceGatherer._connection = ours
     transport._connection = ours
     transport._recv = ours.recv

@@ -20,7 +20,7 @@ from aioice import stun as stuns
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol, server_reflexive_candidate
 
-from gateway.ingress.webrtc.network import Network, NoMediaPorts
+from gateway.ingress.webrtc.network import Network, NoMediaPath, NoMediaPorts
 from gateway.ingress.webrtc.relays import allocate
 from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
 from gateway.telemetry import metrics
@@ -35,6 +35,8 @@ QUIET_S: Final = 0.3
 """Media from another address is followed when the known one was silent for so long."""
 PROBE_S: Final = 0.1
 """Time between questions to addresses that only sent media."""
+DISCARD_PORT: Final = 9
+"""Where what is not meant to arrive is sent (RFC 863)."""
 TOP_PREFERENCE: Final = 65_535
 
 _missing = [
@@ -58,9 +60,12 @@ Address = tuple[str, int]
 class IceConnection(Connection):
     """One call's way through the network."""
 
-    def __init__(self, network: Network, *, username: str, password: str) -> None:
+    def __init__(
+        self, network: Network, *, username: str, password: str, caller: str | None = None
+    ) -> None:
         super().__init__(ice_controlling=False, local_username=username, local_password=password)
         self._network = network
+        self._caller = caller
         self._addresses = network.addresses()
         self._within = any(ip_address(one).is_loopback for one in self._addresses)
         """Callers are on this host."""
@@ -83,6 +88,7 @@ class IceConnection(Connection):
 
         Raises:
             NoMediaPorts: no port was left.
+            NoMediaPath: there is neither an address nor a relay.
             ConnectionError: the call ended meanwhile.
         """
         if self._local_candidates_start:
@@ -96,6 +102,8 @@ class IceConnection(Connection):
         if self._closing:
             await self._close_sockets()
             raise ConnectionError("the call ended while it was answered")
+        if not self._local_candidates:
+            raise NoMediaPath
         self._local_candidates_end = True
 
     async def _open(self) -> None:
@@ -143,6 +151,11 @@ class IceConnection(Connection):
             return []
         candidate, relay = won
         self._protocols.append(relay)
+        # A relay lets nobody in who was not sent to. Offers often hold no candidates, so whoever
+        # comes from where the offer came from, or by the same relay, is let in unseen.
+        for host in {candidate.host, self._caller}:
+            if host is not None and _version(host) == _version(candidate.host):
+                relay.transport.sendto(b"", (host, DISCARD_PORT))
         return [candidate]
 
     async def _reflexive(self, media: MediaSocket) -> list[Candidate]:
@@ -372,3 +385,11 @@ class IceConnection(Connection):
         if self._selected == (pair.protocol, pair.remote_addr):
             self._heard_s = self._loop.time()
         return True
+
+
+def _version(host: str) -> int | None:
+    """Return the IP version of an address, None of what is none (a proxy's `unknown`)."""
+    try:
+        return ip_address(host).version
+    except ValueError:
+        return None

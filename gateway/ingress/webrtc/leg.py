@@ -24,6 +24,10 @@ from realtime.session.inputs import Drained
 LAG_MS: Final = 2_000
 """Recognition may be this far behind before incoming audio is dropped (DECISIONS 3.6)."""
 
+BUSY_MS: Final = 20
+READING_MS: Final = 5
+"""A timer that is later than the one lets sockets be read for the other before it judges."""
+
 MOST_AHEAD_MS: Final = 10 * 60 * 1_000
 """Audio that may wait to be played; who asks on and on hears no more."""
 
@@ -108,6 +112,7 @@ class WebRtcLeg:
         self._jitter: JitterBuffer | None = None
         self._deadline = Deadline(self._loop, self._expire)
         self._armed = False
+        self._read_first = False
         self.plays = False
         """The caller takes our audio."""
 
@@ -156,9 +161,17 @@ class WebRtcLeg:
 
     def _expire(self) -> None:
         self._armed = False
-        if self._jitter is not None:
-            self._hear(self._jitter.expire(self._now()))
-            self._arm()
+        if self._jitter is None:
+            return
+        now, due = self._now(), self._jitter.deadline_ms()
+        if due is not None and now - due > BUSY_MS and not self._read_first:
+            # We were busy, and what seems to be missing waits in the socket.
+            self._read_first = self._armed = True
+            self._deadline.move(now + READING_MS)
+            return
+        self._read_first = False
+        self._hear(self._jitter.expire(now))
+        self._arm()
 
     def _hear(self, released: list[Released]) -> None:
         session, spoken = self._session, self._decoder

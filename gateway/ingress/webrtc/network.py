@@ -36,6 +36,17 @@ class NoMediaPorts(WireFault):
         super().__init__("This server has no port left for another call. Try again later.")
 
 
+class NoMediaPath(WireFault):
+    """Neither an address nor a relay can be had. Code and wording are our choice."""
+
+    status = 503
+    type = "server_error"
+    code = "no_media_path"
+
+    def __init__(self) -> None:
+        super().__init__("This server has no network path for calls now. Try again later.")
+
+
 class PortPool:
     """The ports of a range, for each address; the one longest unused comes first."""
 

@@ -19,6 +19,8 @@ from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
+from gateway.sessions.admission import Allowed
+from gateway.sessions.call_admission import admit_call
 from gateway.sessions.call_book import CallBook
 from gateway.sessions.calls import Call
 from gateway.sessions.encoding import frame
@@ -47,6 +49,18 @@ class Answered:
     sdp: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A call that policy lets be made."""
+
+    principal: Principal
+    query: Mapping[str, str]
+    leave: Allowed
+    caller: str | None
+    """The address that the offer came from."""
+    safety_identifier: str
+
+
 class CallOpening:
     """Answers offers; each call is a task of the process's."""
 
@@ -61,15 +75,27 @@ class CallOpening:
         offer: str,
         *,
         safety_identifier: str = "",
+        caller: str | None = None,
     ) -> Answered:
         """Admit a call, prepare its media and its session, and begin.
+
+        `caller` is the address that the offer came from.
 
         Raises:
             WireFault: it cannot be, or may not; nothing was begun.
         """
         book = self._book(principal, query)
         with book.beginning():
-            sdp = await self._begin(book, principal, query, checked_offer(offer), safety_identifier)
+            leave = await admit_call(
+                self._services,
+                principal,
+                call_id=book.call_id,
+                ingress=INGRESS,
+                kind=book.kind,
+                model=book.model,
+            )
+            asked = _Asked(principal, query, leave, caller, safety_identifier)
+            sdp = await self._begin(book, asked, checked_offer(offer))
         book.answered()
         return Answered(call_id=book.call_id, sdp=sdp)
 
@@ -83,22 +109,16 @@ class CallOpening:
             model=str(bound.get("model") or query.get("model") or ""),
         )
 
-    async def _begin(
-        self,
-        book: CallBook,
-        principal: Principal,
-        query: Mapping[str, str],
-        offer: str,
-        safety_identifier: str,
-    ) -> str:
+    async def _begin(self, book: CallBook, asked: _Asked, offer: str) -> str:
         services = self._services
         with services.calls.room():
-            opened = await self._session(principal, query, safety_identifier)
+            opened = await self._session(asked)
             book.session(opened.session_id)
-            call = Call(principal=principal, opened=opened, book=book)
+            call = Call(principal=asked.principal, opened=opened, book=book)
             try:
                 leg = WebRtcLeg()
-                serving = _Serving(services, call, Peer(leg, self._network), leg)
+                peer = Peer(leg, self._network, caller=asked.caller)
+                serving = _Serving(services, call, peer, leg)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()
@@ -114,20 +134,19 @@ class CallOpening:
             call.end(EndReason.REFUSED)
             raise
 
-    async def _session(
-        self, principal: Principal, query: Mapping[str, str], safety_identifier: str
-    ) -> AnyConversation:
-        services = self._services
-        wanted = wanted_session(query, principal, services.registry)
+    async def _session(self, asked: _Asked) -> AnyConversation:
+        services, query = self._services, asked.query
+        wanted = wanted_session(query, asked.principal, services.registry)
         return await open_session(
             services,
-            principal,
+            asked.principal,
             kind=wanted.kind,
             model=wanted.model,
             engine=wanted.engine,
             locale=locale_in(query),
             wake_word=query.get("wake_word"),
-            safety_identifier=safety_identifier,
+            safety_identifier=asked.safety_identifier,
+            leave=asked.leave,
         )
 
 

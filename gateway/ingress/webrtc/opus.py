@@ -128,7 +128,7 @@ class OpusEncoder:
     """One stream's encoder."""
 
     def __init__(
-        self, *, bitrate: int = 32_000, complexity: int = 5, loss_percent: int = 5
+        self, *, bitrate: int = 32_000, complexity: int = 5, loss_percent: int = 10
     ) -> None:
         self._library = _library()
         self._state: int | None = self._library.opus_encoder_create(HZ, 1, _VOIP, None)

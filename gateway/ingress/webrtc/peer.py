@@ -27,9 +27,9 @@ _log = structlog.get_logger("webrtc")
 class Peer:
     """The caller's browser, as far as media goes."""
 
-    def __init__(self, leg: WebRtcLeg, network: Network) -> None:
+    def __init__(self, leg: WebRtcLeg, network: Network, *, caller: str | None = None) -> None:
         self._leg = leg
-        self._connection = MediaConnection(network)
+        self._connection = MediaConnection(network, caller=caller)
         self.on_channel: Callable[[RTCDataChannel], None] = _nothing
         self.on_connected: Callable[[], None] = _none
         self.on_gone: Callable[[bool], None] = _gone
@@ -43,7 +43,7 @@ class Peer:
 
         Raises:
             InvalidOffer: the library cannot answer it.
-            NoMediaPorts: no port was left.
+            NoMediaPorts, NoMediaPath: there is no way for media.
             ServerFault: the call ended meanwhile.
         """
         connection = self._connection

@@ -17,6 +17,8 @@ from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.rtp import RtpPacket
 
+from gateway.ingress.webrtc.codecs import OPUS
+
 _NAMES: Final = (
     "__codecs", "__decoder_thread", "__jitter_buffer", "__rtcp_task", "__started", "__transport",
 )  # fmt: skip
@@ -26,6 +28,9 @@ _missing = [
 ]
 if _missing or not hasattr(RTCDtlsTransport, "_register_rtp_receiver"):
     raise ImportError(f"this aiortc lacks {_missing}: pin the version that the lock names")
+
+OPUS_PARAMETERS: Final = {"minptime": 10, "useinbandfec": 1}
+"""What we ask a sender of Opus for (RFC 7587, section 6.1)."""
 
 PacketSink = Callable[[str, RtpPacket], None]
 """Takes a codec's name and a packet whose `payload` is the codec's."""
@@ -49,6 +54,10 @@ class _Tap:
 def keep_codecs(transceiver: RTCRtpTransceiver, names: Collection[str]) -> None:
     """Leave these codecs (in small letters) in the answer; preferences come too late for it."""
     kept = [codec for codec in transceiver._codecs if codec.mimeType.lower() in names]
+    for codec in kept:
+        if codec.mimeType.lower() == OPUS:
+            # Browsers put copies of lost packets into the next one only if they are asked to.
+            codec.parameters = {**codec.parameters, **OPUS_PARAMETERS}
     transceiver._codecs = kept
 
 

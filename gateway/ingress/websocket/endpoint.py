@@ -16,14 +16,12 @@ from gateway.ingress.wanted import wanted_session
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
 from gateway.ingress.websocket.readings import ConversationReading, reading_of
-from gateway.ingress.websocket.sideband import (
-    admitted_call,
-    deny_unknown_call,
-    serve_sideband,
-)
+from gateway.ingress.websocket.relay_reading import RelayReading
+from gateway.ingress.websocket.sideband import deny_unknown_call, serve_sideband
 from gateway.ingress.websocket.socket import Socket
 from gateway.ingress.websocket.translation_reading import TranslationReading
 from gateway.services import Services
+from gateway.sessions.call_admission import ATTACH, controlled_call
 from gateway.sessions.calls import UnknownCall
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.driver import SessionDriver
@@ -84,7 +82,7 @@ class RealtimeSocket:
         accept = {"type": "websocket.accept", "subprotocol": handshake.subprotocol}
         try:
             principal = await self._services.identity.authenticate(handshake.credential)
-            call = await admitted_call(self._services, call_id, principal)
+            call = await controlled_call(self._services, call_id, principal, ATTACH)
         except UnknownCall:
             await deny_unknown_call(send)
             return
@@ -168,7 +166,8 @@ class RealtimeSocket:
         controller = runner.controllers.add(socket)
         runner.begin(controller)
         reading = self._reading(opened, controller, connection)
-        connection.listen(reading.take, lambda: _left(opened, connection))
+        offer = reading.offer if isinstance(reading, RelayReading) else None
+        connection.listen(reading.take, lambda: _left(opened, connection), offer)
         await socket.write()
         await runner.ended.wait()
         reading.close()

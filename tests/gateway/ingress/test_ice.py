@@ -196,6 +196,18 @@ class TestAddresses:
         finally:
             await ours.close()
 
+    async def test_caller_connects_to_the_public_address(self) -> None:
+        """A NAT that forwards it port by port is all that it takes."""
+        public = "127.0.0.3"
+        ours = agent(network(public_address=public))
+        await ours.gather_candidates()
+        port = ours.local_candidates[0].port
+        within = (own_address(), port)
+        async with behind(within, inside=(public, port)) as nat, joined(ours, told=False) as theirs:
+            await heard_by(theirs, lambda: ours.send(SOUND))
+            await heard_by(ours, lambda: theirs.send(SOUND))
+            assert nat.forwarded
+
     async def test_ipv6_connects(self) -> None:
         """An address of the newer kind is as good."""
         here = Network(Settings(rtp_addresses=["::1"]))

@@ -1,0 +1,190 @@
+"""Calls through a real coturn, both sides by the relay only; and a browser that hides its address."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiortc import RTCConfiguration, RTCIceServer
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from playwright.sync_api import Page
+
+from tests.conftest import ROOT, missing
+from tests.functional import server as servers
+from tests.functional.browser.chromium import browsing, found, microphone, serving
+from tests.functional.browser.entrance import ask, cookie, origin
+from tests.functional.caller import calling
+from tests.functional.server import Server
+from tests.servers import coturn
+from tests.servers.coturn import SECRET, Relay
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+
+QUESTION = ROOT / "conformance" / "audio" / "what_time_is_it.wav"
+PAGES = Path(__file__).parent
+ECHO = {"type": "realtime", "model": "echo"}
+WAIT_MS = 30_000
+ASK = """() => {
+  const content = [{ type: 'input_text', text: 'tone:1500' }];
+  const item = { type: 'message', role: 'user', content };
+  channel.send(JSON.stringify({ type: 'conversation.item.create', item }));
+  channel.send(JSON.stringify({ type: 'response.create' }));
+}"""
+USED = """async () => {
+  const reports = [...(await peer.getStats()).values()];
+  const used = reports.find((one) => one.type === 'transport').selectedCandidatePairId;
+  const pair = reports.find((one) => one.id === used);
+  const kind = (id) => reports.find((one) => one.id === id);
+  return { local: kind(pair.localCandidateId), remote: kind(pair.remoteCandidateId) };
+}"""
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+    """A relay for these tests."""
+    with coturn.running(tmp_path_factory.mktemp("coturn")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, relay: Relay) -> Iterator[Server]:
+    """A server that is reached by the relay only, and would rather go there by TCP."""
+    env = {
+        **relay.settings("tcp", "udp", "tls"),
+        "VOICEENGINE_ICE_RELAY_ONLY": "true",
+        "VOICEENGINE_LOG_LEVEL": "debug",
+    }
+    server = servers.start(tmp_path_factory.mktemp("relayed"), env=env)
+    server.wait_ready()
+    yield server
+    assert server.stop() == 0
+
+
+def handed_out(server: Server) -> dict[str, Any]:
+    """Return what the playground's page is given."""
+    session = f"voiceengine_operator={cookie(server)}"
+    status, headers, body = ask(f"{origin(server)}/playground/ice", Cookie=session)
+    assert status == 200
+    assert "no-store" in headers["cache-control"]
+    [one] = json.loads(body)["ice_servers"]
+    return dict(one)
+
+
+def key(server: Server) -> str:
+    """Mint what a browser may hold."""
+    request = urllib.request.Request(
+        f"{server.url}/realtime/client_secrets",
+        data=json.dumps({"session": ECHO}).encode(),
+        headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(json.load(answer)["value"])
+
+
+def heard(page: Page) -> None:
+    """Ask for a sound, and hear it."""
+    page.wait_for_function("told.some((one) => one.type === 'session.created')", timeout=WAIT_MS)
+    before = page.evaluate("heard.length ? heard.at(-1).energy : 0")
+    page.evaluate(ASK)
+    page.wait_for_function(
+        f"heard.length && heard.at(-1).energy > {before} + 0.001", timeout=WAIT_MS
+    )
+
+
+class TestRelayOnly:
+    async def test_call_goes_by_the_relay_on_both_sides(self, server: Server) -> None:
+        """No candidate of ours but the relay's; sound and events come through it."""
+        given = handed_out(server)
+        servers_given = RTCIceServer(given["urls"], given["username"], given["credential"])
+        ice = RTCConfiguration([servers_given], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+        async with calling(server, ice=ice) as caller:
+            answer = await caller.dial(ECHO)
+            assert answer.status_code == 201, answer.text
+            told = [line for line in answer.text.splitlines() if line.startswith("a=candidate")]
+            assert told
+            assert all(" typ relay raddr 0.0.0.0 rport 9" in line for line in told)
+            await caller.until("session.created")
+            caller.ask("tone:1500")
+            await caller.until("output_audio_buffer.stopped")
+            assert len(caller.loud_s()) > 60
+
+    def test_browser_calls_by_the_relay_over_tcp(self, server: Server, tmp_path: Path) -> None:
+        """Chromium in a network without UDP, with the standard flow: its offer has no candidates."""
+        if found() is None:
+            missing("Chromium", "Install Debian's package `chromium`.")
+        given = handed_out(server)
+        given["urls"] = [url for url in given["urls"] if "transport=tcp" in url]
+        speech = microphone(QUESTION, tmp_path, before_s=1, after_s=30)
+        with serving(PAGES) as page_origin, browsing(speech) as page:
+            page.add_init_script(
+                f"""const Given = RTCPeerConnection;
+                RTCPeerConnection = class extends Given {{
+                  constructor() {{
+                    super({{ iceServers: [{json.dumps(given)}], iceTransportPolicy: 'relay' }});
+                  }}
+                }};"""
+            )
+            page.goto(f"{page_origin}/standard.html")
+            answered = page.evaluate("([base, key]) => call(base, key)", [server.url, key(server)])
+            assert answered["status"] == 201, answered
+            heard(page)
+            used = page.evaluate(USED)
+            assert used["local"]["candidateType"] == "relay"
+            assert used["local"]["relayProtocol"] == "tcp"
+            assert used["remote"]["candidateType"] in {"relay", "prflx"}
+
+    def test_page_needs_an_operator_to_be_given_relays(self, server: Server) -> None:
+        """A relay's credentials are worth something to strangers."""
+        assert ask(f"{origin(server)}/playground/ice")[0] == 401
+
+    def test_secret_and_credentials_are_in_no_log(self, server: Server) -> None:
+        """Not at the most talkative level either."""
+        password = handed_out(server)["credential"]
+        log = (server.data_dir / "server.log").read_text()
+        assert SECRET not in log
+        assert password not in log
+        assert "credential=" not in log
+
+
+class TestHiddenAddress:
+    def test_browser_that_hides_its_address_is_found(
+        self, plain_server: Server, tmp_path: Path
+    ) -> None:
+        """A page without a microphone offers names (`….local`); its checks say where it is."""
+        if found() is None:
+            missing("Chromium", "Install Debian's package `chromium`.")
+        speech = microphone(QUESTION, tmp_path, before_s=1, after_s=5)
+        with serving(PAGES) as page_origin, browsing(speech, hide_addresses=True) as page:
+            page.goto(f"{page_origin}/standard.html")
+            offered = page.evaluate(
+                """async ([base, key]) => {
+                  peer = new RTCPeerConnection();
+                  const voice = document.getElementById('voice');
+                  peer.ontrack = (event) => { voice.srcObject = event.streams[0]; };
+                  peer.addTransceiver('audio', { direction: 'recvonly' });
+                  channel = peer.createDataChannel('oai-events');
+                  channel.onmessage = ({ data }) => told.push(JSON.parse(data));
+                  await peer.setLocalDescription(await peer.createOffer());
+                  await new Promise((done) => {
+                    peer.onicecandidate = ({ candidate }) => candidate || done();
+                  });
+                  const began = performance.now();
+                  const answer = await fetch(`${base}/realtime/calls`, {
+                    method: 'POST',
+                    body: peer.localDescription.sdp,
+                    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/sdp' },
+                  });
+                  await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+                  setInterval(measure, 100);
+                  return { sdp: peer.localDescription.sdp, took: performance.now() - began };
+                }""",
+                [plain_server.url, key(plain_server)],
+            )
+            hosts = [line for line in offered["sdp"].splitlines() if line.startswith("a=cand")]
+            assert any(".local " in line for line in hosts), hosts
+            assert offered["took"] < 900, "a name was looked up"
+            heard(page)

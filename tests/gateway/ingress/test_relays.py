@@ -1,0 +1,151 @@
+"""Relays: a real coturn over UDP, TCP and TLS, opened by credentials of limited time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aioice import Connection, TransportPolicy
+
+from gateway.identity.turn import ice_servers, turn_credential
+from gateway.ingress.webrtc.ice import IceConnection
+from gateway.ingress.webrtc.network import Network, NoMediaPath
+from gateway.settings import Settings
+from tests.gateway.ingress.test_ice import SOUND, agent, heard_by, own_address, until
+from tests.servers import coturn
+from tests.servers.coturn import SECRET, Relay
+
+SOON_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+    """A relay for these tests."""
+    with coturn.running(tmp_path_factory.mktemp("coturn")) as running:
+        yield running
+
+
+def by(relay: Relay, *transports: str, **more: Any) -> Network:
+    """Return a network of a relay only."""
+    return Network(
+        Settings(
+            **{
+                "turn_urls": [relay.url(one) for one in transports],
+                "turn_secret": SECRET,
+                "turn_authority": relay.authority,
+                "ice_relay_only": True,
+                **more,
+            }
+        )
+    )
+
+
+async def allocated(ours: IceConnection) -> str:
+    """Gather, and return the one relayed candidate's address."""
+    await ours.gather_candidates()
+    [candidate] = ours.local_candidates
+    assert candidate.type == "relay"
+    return candidate.to_sdp()
+
+
+class TestAllocation:
+    @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+    async def test_relay_carries_both_ways(self, relay: Relay, transport: str) -> None:
+        """Media goes through it however it is reached: networks without UDP are served."""
+        ours = agent(by(relay, transport))
+        credential = turn_credential(Settings(turn_secret=SECRET), "them", now_s=2e9)
+        assert credential is not None
+        theirs = Connection(
+            ice_controlling=True,
+            turn_server=(relay.address, relay.port),
+            turn_username=credential.user,
+            turn_password=credential.password,
+            turn_transport="tcp",
+            transport_policy=TransportPolicy.RELAY,
+        )
+        theirs.remote_username, theirs.remote_password = ours.local_username, ours.local_password
+        ours.remote_username, ours.remote_password = theirs.local_username, theirs.local_password
+        try:
+            await asyncio.gather(allocated(ours), theirs.gather_candidates())
+            # The offer held no candidates, as in OpenAI's guide.
+            await theirs.add_remote_candidate(ours.local_candidates[0])
+            async with asyncio.timeout(SOON_S):
+                await asyncio.gather(ours.connect(), theirs.connect())
+            await heard_by(theirs, lambda: ours.send(SOUND))
+            await heard_by(ours, lambda: theirs.send(SOUND))
+        finally:
+            await ours.close()
+            await theirs.close()
+
+    async def test_allocation_is_given_back(self, relay: Relay) -> None:
+        """The relay need not wait for its clock when a call is over."""
+        ended = re.compile(r"refreshed, .*username=<\d+:gateway>, lifetime=0")
+        before = len(ended.findall(relay.log.read_text()))
+        ours = agent(by(relay, "udp"))
+        await allocated(ours)
+        await ours.close()
+        await until(lambda: len(ended.findall(relay.log.read_text())) == before + 1)
+
+    async def test_silent_relay_is_passed_over(self, relay: Relay) -> None:
+        """The next one is asked after a moment, not after the first gave up."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind((own_address(), 0))
+            urls = [f"turn:{own_address()}:{deaf.getsockname()[1]}", relay.url("udp")]
+            ours = agent(by(relay, turn_urls=urls))
+            async with asyncio.timeout(1.5):
+                await allocated(ours)
+            await ours.close()
+
+    async def test_call_does_without_a_relay_that_refuses(self, relay: Relay) -> None:
+        """A wrong secret costs the relay, not the call; where it is the only way, 503."""
+        ours = agent(by(relay, "udp", turn_secret="wrong", ice_relay_only=False))
+        await ours.gather_candidates()
+        assert {one.type for one in ours.local_candidates} == {"host"}
+        await ours.close()
+        lost = agent(by(relay, "udp", turn_secret="wrong"))
+        with pytest.raises(NoMediaPath) as refused:
+            await lost.gather_candidates()
+        assert (refused.value.status, refused.value.code) == (503, "no_media_path")
+        await lost.close()
+
+    async def test_certificate_of_the_relay_is_checked(self, relay: Relay) -> None:
+        """Credentials are shown to nobody else."""
+        ours = agent(by(relay, "tls", turn_authority=None))
+        with pytest.raises(NoMediaPath):
+            await ours.gather_candidates()
+        await ours.close()
+
+    async def test_stun_server_tells_our_address(self, relay: Relay) -> None:
+        """Behind no NAT it is the one that we have, and is not told twice."""
+        here = Network(
+            Settings(rtp_addresses=[own_address()], stun_url=f"stun:{relay.address}:{relay.port}")
+        )
+        ours = agent(here)
+        await ours.gather_candidates()
+        assert [one.type for one in ours.local_candidates] == ["host"]
+        await ours.close()
+
+
+class TestCredentials:
+    def test_credential_is_what_coturn_computes(self) -> None:
+        """User `<end>:<name>`, password the HMAC-SHA1 of it under the secret, in base64."""
+        found = turn_credential(
+            Settings(turn_secret="north", session_max_minutes=60), "page", now_s=1_000_000_000
+        )
+        assert found is not None
+        assert found.user == "1000003600:page"
+        assert found.password == "8kCtXK9zEcMxA/AJN3ylrjiCoqs="
+        assert found.password not in repr(found)
+
+    def test_page_is_told_relays_only_with_credentials_that_end(self) -> None:
+        """A lasting password stays here."""
+        urls = ["turn:relay.example.com"]
+        lasting = Settings(turn_urls=urls, turn_user="u", turn_password="p")
+        assert ice_servers(lasting, "page", now_s=0) == []
+        [server] = ice_servers(Settings(turn_urls=urls, turn_secret="s"), "page", now_s=0)
+        assert server["urls"] == urls
+        assert server["username"] == "3600:page"

@@ -60,7 +60,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def browsing(speech: Path, *, hide_addresses: bool = False) -> Iterator[Page]:
+def browsing(speech: Path, *, hide_addresses: bool = False, udp: bool = True) -> Iterator[Page]:
     """Have a page whose microphone says the recording once; or one that may not use it."""
     options = [
         "--use-fake-ui-for-media-stream",
@@ -71,6 +71,8 @@ def browsing(speech: Path, *, hide_addresses: bool = False) -> Iterator[Page]:
     ]
     if hide_addresses:  # as browsers do that were not asked for the microphone
         options = ["--enable-features=WebRtcHideLocalIpsWithMdns", *options[1:]]
+    if not udp:
+        options.append("--webrtc-ip-handling-policy=disable_non_proxied_udp")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), headless=True, args=options)
         try:

@@ -141,7 +141,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
         ),
         recorder=Recorder(database, most_rows=settings.recorder_queue_rows),
         registry=registry,
-        translators=Translators.of(default, embedded.chat),
+        translators=Translators.of(default, embedded.chat, registry),
         catalogue=Catalogue(
             registry,
             ModelBuilder(embedded, settings, ids=ids, monotonic_s=time.monotonic),

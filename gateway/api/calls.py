@@ -20,7 +20,8 @@ from gateway.identity.principal import Principal
 from gateway.ingress.webrtc.offer import MOST_SDP_BYTES
 from gateway.ingress.webrtc.opening import CallOpening
 from gateway.services import Services
-from gateway.sessions.calls import CallNotRinging, ReferNotSupported
+from gateway.sessions.call_admission import ACCEPT, HANG_UP, REFER, REJECT, controlled_call
+from gateway.sessions.calls import Call, CallNotRinging, ReferNotSupported
 from realtime.errors import KeyForTranslations, MissingParameter, SessionKindMismatch, WireFault
 from realtime.events.base import Incoming
 from realtime.events.client import session_in
@@ -74,29 +75,33 @@ class CallsEndpoint:
     async def hangup(self, request: Request) -> Response:
         """End a call."""
         principal = await self._caller(request)
-        self._services.calls.find(request.path_params["call_id"], principal).hang_up()
+        (await self._call(request, principal, HANG_UP)).hang_up()
         return Response(status_code=200)
 
     async def accept(self, request: Request) -> Response:
         """Only calls that ring can be accepted; none does before phones are there."""
         principal = await self._caller(request)
         session_in(await json_object(request))
-        self._services.calls.find(request.path_params["call_id"], principal)
+        await self._call(request, principal, ACCEPT)
         raise CallNotRinging
 
     async def reject(self, request: Request) -> Response:
         """See `accept`."""
         principal = await self._caller(request)
         _valid(RejectRequest, await json_object(request))
-        self._services.calls.find(request.path_params["call_id"], principal)
+        await self._call(request, principal, REJECT)
         raise CallNotRinging
 
     async def refer(self, request: Request) -> Response:
         """Nobody can transfer a WebRTC call."""
         principal = await self._caller(request)
         _valid(ReferRequest, await json_object(request))
-        self._services.calls.find(request.path_params["call_id"], principal)
+        await self._call(request, principal, REFER)
         raise ReferNotSupported
+
+    async def _call(self, request: Request, principal: Principal, action: str) -> Call:
+        call_id = request.path_params["call_id"]
+        return await controlled_call(self._services, call_id, principal, action)
 
     async def _caller(self, request: Request) -> Principal:
         principal = await self._services.identity.authenticate(bearer(request.headers))

@@ -13,9 +13,8 @@ from gateway.api.middleware import REQUEST_ID
 from gateway.engines.registry import DEFAULT_MODEL
 from gateway.identity.principal import Principal
 from gateway.services import Services
-from gateway.sessions.admission import Denied
+from gateway.sessions.admission import permitted
 from gateway.sessions.prompting import ProjectPrompts
-from gateway.telemetry import metrics
 from realtime.errors import InvalidModel
 from realtime.events.base import Incoming
 from realtime.events.session import RealtimeSessionIn, SessionIn
@@ -73,10 +72,7 @@ async def admit_minting(services: Services, principal: Principal, *, kind: str, 
         WireFault: policy refused.
     """
     facts = {**principal.facts(), "session_type": kind, "model": model}
-    verdict = await services.admission.admit("client_secrets.create", facts)
-    if isinstance(verdict, Denied):
-        metrics.DENIALS.labels(verdict.reason).inc()
-        raise verdict.fault()
+    await permitted(services.admission, "client_secrets.create", facts)
 
 
 async def mint_bound(

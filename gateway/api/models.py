@@ -27,7 +27,7 @@ class Models:
 
     def _names(self, caller: Principal) -> tuple[str, ...]:
         translating = self._services.translators.names(caller)
-        return (*self._services.registry.names(caller), *translating)
+        return tuple(dict.fromkeys((*self._services.registry.names(caller), *translating)))
 
     async def list(self, request: Request) -> Response:
         """List the models the key may use."""

@@ -17,7 +17,7 @@ from gateway.engines.installed import missing_skills
 from gateway.engines.relay.endpoint import relay_endpoint
 from gateway.engines.relay.opening import UpstreamFault, open_upstream
 from gateway.settings import DeclaredModel, Settings
-from gateway.settings.models import models_in
+from gateway.settings.models import ASK_CHAT, models_in
 from gateway.store.database import Database
 from gateway.store.models import ModelStore, StoredModel
 from realtime.ids import SequentialIds
@@ -95,7 +95,7 @@ async def _asked(model: DeclaredModel, settings: Settings) -> str:
         upstream = await open_upstream(endpoint)
         await upstream.link.close()
         return f"relay: {endpoint.host} begins sessions"
-    if model.kind not in ("chat", "skills_then_chat"):
+    if model.kind not in ASK_CHAT:
         return model.kind
     found = declared_endpoint(model.chat, settings) if model.chat else chat_endpoint(settings)
     if found is None:

@@ -13,6 +13,7 @@ from gateway.engines.engine import Engine, Terms
 from gateway.engines.fallback import FallbackBrain, Health
 from gateway.engines.relay.endpoint import relay_endpoint
 from gateway.engines.routed import RoutedBrain, Way
+from gateway.engines.translation import missing_part, translating
 from gateway.settings import DeclaredModel, Settings
 from realtime.ports import Brain, IdSource
 
@@ -100,7 +101,12 @@ class _Build:
         if name in self._path:
             raise ValueError(f"routes and fallbacks go in a circle: {' -> '.join(self._path)}")
         self._path.append(name)
-        engine = self._relay(model) if model.kind == "relay" else self._ours(name, model)
+        if model.kind == "relay":
+            engine = self._relay(model)
+        elif model.kind == "translation":
+            engine = self._translation(name, model)
+        else:
+            engine = self._ours(name, model)
         self._path.pop()
         return engine
 
@@ -115,6 +121,21 @@ class _Build:
             fallback=self.engine(model.fallback) if model.fallback else None,
         )
 
+    def _translation(self, name: str, model: DeclaredModel) -> Engine:
+        base = self._base(name, model)
+        missing = missing_part(base)
+        if missing is not None:
+            raise ValueError(f"it translates, and this gateway has no {missing}")
+        brain = self._builder.chat(model)
+        if model.fallback is not None:
+            other = self.engine(model.fallback)
+            if not other.translates:
+                raise ValueError(f"{model.fallback!r} does not translate")
+            brain = FallbackBrain(
+                brain, other.brain, health=Health(name, self._builder.monotonic_s)
+            )
+        return _voiced(replace(translating(base, brain), terms=_terms(model)))
+
     def _ours(self, name: str, model: DeclaredModel) -> Engine:
         base = self._base(name, model)
         terms = _terms(model)
@@ -124,12 +145,7 @@ class _Build:
             self._builder.embedded.require_skills()
         if model.skills_tool is None and model.kind == "default":
             terms = replace(terms, skills_tool=base.terms.skills_tool and "tools" in terms.features)
-        engine = replace(base, name=model.kind, brain=self._brain(name, model), terms=terms)
-        if model.voice is not None:
-            voices = engine.traits().voices
-            if model.voice not in voices:
-                raise ValueError(f"voice {model.voice!r} is none of {', '.join(voices)}")
-        return engine
+        return _voiced(replace(base, name=model.kind, brain=self._brain(name, model), terms=terms))
 
     def _base(self, name: str, model: DeclaredModel) -> Engine:
         if model.kind == "echo":
@@ -175,7 +191,16 @@ class _Build:
             raise ValueError(
                 f"{name!r} is a relay, whose answers cannot stand in another's session"
             )
+        if engine.translates:
+            raise ValueError(f"{name!r} translates and does not answer")
         return engine
+
+
+def _voiced(engine: Engine) -> Engine:
+    voice, voices = engine.terms.voice, engine.traits().voices
+    if voice is not None and voice not in voices:
+        raise ValueError(f"voice {voice!r} is none of {', '.join(voices)}")
+    return engine
 
 
 def _terms(model: DeclaredModel) -> Terms:

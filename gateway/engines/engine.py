@@ -50,6 +50,8 @@ class Engine:
     relay: RelayEndpoint | None = None
     """Who answers instead of all the parts, beside our protocol machine (DECISIONS 1.1)."""
     terms: Terms = Terms()
+    translates: bool = False
+    """It serves translation sessions and no others (CONTRACT 13)."""
     fallback: Engine | None = None
     """What serves sessions that the relay cannot begin."""
 

@@ -75,17 +75,29 @@ class Registry:
 
     def resolve(self, model: str, caller: Caller) -> Engine | None:
         """Return the engine of a realtime model, None for a name unknown or not allowed."""
-        if caller.models is not None and model not in caller.models:
-            return None
-        own = self._projects.get(caller.project_id, {})
-        return own.get(model) or self._engines.get(model)
+        found = self._of(caller).get(model)
+        return None if found is None or found.translates else found
+
+    def translator(self, model: str, caller: Caller) -> Engine | None:
+        """Return the engine of a declared translation model, None for any other name."""
+        found = self._of(caller).get(model)
+        return found if found is not None and found.translates else None
+
+    def _of(self, caller: Caller) -> dict[str, Engine]:
+        """Return what a caller may use by name."""
+        known = {**self._engines, **self._projects.get(caller.project_id, {})}
+        if caller.models is None:
+            return known
+        return {name: engine for name, engine in known.items() if name in caller.models}
 
     def names(self, caller: Caller) -> tuple[str, ...]:
         """Return every model name that a caller may use, transcription models included."""
-        own = self._projects.get(caller.project_id, {})
-        known = dict.fromkeys((*self._engines, *own))
-        allowed = (name for name in known if caller.models is None or name in caller.models)
-        return tuple(dict.fromkeys((*allowed, *self.transcription_models())))
+        talk = (name for name, engine in self._of(caller).items() if not engine.translates)
+        return tuple(dict.fromkeys((*talk, *self.transcription_models())))
+
+    def translator_names(self, caller: Caller) -> tuple[str, ...]:
+        """Return the names of declared translation models that a caller may use."""
+        return tuple(name for name, engine in self._of(caller).items() if engine.translates)
 
     def transcription_models(self) -> tuple[str, ...]:
         """Return the names of transcription models, the operator's own included."""

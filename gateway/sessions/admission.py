@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
+import structlog
+
+from gateway.telemetry import metrics
 from realtime.errors import PolicyDenied
+
+LOGGED_FACTS: Final = ("project_id", "key_id", "client_secret_id", "call_id", "model")
+"""What a denial's line says of who wanted what."""
+
+_log = structlog.get_logger("policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,38 @@ class Admission(Protocol):
 
     async def admit(self, action: str, facts: Mapping[str, Any]) -> Verdict:
         """Return the verdict; a fault of the evaluator is a denial, never an exception."""
+
+
+async def permitted(admission: Admission, action: str, facts: Mapping[str, Any]) -> Allowed:
+    """Return policy's leave; a denial is counted and logged with its decision.
+
+    Raises:
+        PolicyDenied: it refused.
+    """
+    verdict = await admission.admit(action, facts)
+    if isinstance(verdict, Denied):
+        metrics.DENIALS.labels(verdict.reason).inc()
+        _log.warning(
+            "denied",
+            action=action,
+            reason=verdict.reason,
+            decision_id=verdict.decision_id,
+            **{name: facts[name] for name in LOGGED_FACTS if facts.get(name)},
+        )
+        raise verdict.fault()
+    return verdict
+
+
+def both(first: Allowed, second: Allowed) -> Allowed:
+    """Return the leave of two questions: lists of what is taken away are joined."""
+    joined = dict(first.obligations)
+    for name, value in second.obligations.items():
+        below = joined.get(name)
+        if isinstance(value, list | tuple) and isinstance(below, list | tuple):
+            joined[name] = tuple(dict.fromkeys((*below, *value)))
+        else:
+            joined[name] = value
+    return Allowed(joined)
 
 
 _ALLOWED = Allowed()

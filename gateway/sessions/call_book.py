@@ -25,7 +25,7 @@ class CallBook:
     ) -> None:
         self.call_id = services.ids("rtc")
         self.end_reason: EndReason | None = None
-        self._ingress = ingress
+        self.ingress, self.kind, self.model = ingress, kind, model
         self._began_s = time.monotonic()
         asked = CallAsked(
             call_id=self.call_id,
@@ -66,7 +66,7 @@ class CallBook:
             return
         self.end_reason = reason
         self._record.ended(reason, why)
-        metrics.CALLS_ENDED.labels(self._ingress, reason.value).inc()
+        metrics.CALLS_ENDED.labels(self.ingress, reason.value).inc()
         lasted_s = round(time.monotonic() - self._began_s, 3)
         self._log.info("call_ended", reason=reason.value, why=why, lasted_s=lasted_s)
         about: tracing.Attributes = {

@@ -126,6 +126,10 @@ class Calls:
     def __len__(self) -> int:
         return len(self._calls)
 
+    def of_project(self, project_id: str) -> int:
+        """Return how many calls of a project are live."""
+        return sum(call.principal.project_id == project_id for call in self._calls.values())
+
     @contextmanager
     def room(self) -> Iterator[None]:
         """Hold a place while a call is prepared; refuse it before anything is made for it.

@@ -15,7 +15,7 @@ from gateway.identity.principal import Principal
 from gateway.limits.port import RateLimited
 from gateway.recording.recorder import SessionOpened, SessionRecorder
 from gateway.services import Services
-from gateway.sessions.admission import Allowed, Denied
+from gateway.sessions.admission import Allowed, both, permitted
 from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
@@ -199,13 +199,8 @@ async def admit_session(
     except RateLimited as fault:
         metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
         raise
-    verdict = await services.admission.admit(
-        "realtime.connect", {**principal.facts(), "session_type": kind, "model": model}
-    )
-    if isinstance(verdict, Denied):
-        metrics.DENIALS.labels(verdict.reason).inc()
-        raise verdict.fault()
-    return verdict
+    facts = {**principal.facts(), "session_type": kind, "model": model}
+    return await permitted(services.admission, "realtime.connect", facts)
 
 
 async def open_session(
@@ -218,8 +213,11 @@ async def open_session(
     locale: Locale = ANY_LOCALE,
     wake_word: str | None = None,
     safety_identifier: str = "",
+    leave: Allowed | None = None,
 ) -> AnyConversation:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
+
+    `leave` is what policy said to the way in, beside what it says to the session.
 
     Raises:
         RateLimited: too many requests.
@@ -230,6 +228,7 @@ async def open_session(
     usual = services.settings.wake_word
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
     verdict = await admit_session(services, principal, kind=kind, model=model)
+    verdict = verdict if leave is None else both(leave, verdict)
     services.directory.enter(principal.project_id, model, engine.terms.most_sessions)
     try:
         return await _opened(

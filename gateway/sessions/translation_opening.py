@@ -86,13 +86,14 @@ class OpenedTranslation(AdmittedSession):
             self._config,
             ids=services.ids,
             limits=TranslationLimits(
-                max_duration_ms=settings.session_max_minutes * 60_000,
+                max_duration_ms=_minutes(services, self._engine) * 60_000,
                 speech_start_ms=settings.speech_start_ms,
                 longest_stretch_ms=int(settings.translation_stretch_s * 1000),
                 pace=settings.output_pace,
             ),
             traits=self._engine.traits(self._locale.language),
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
+            voice=self._engine.terms.voice,
         )
         owner = owner_of(self._principal, self._config.model)
         self.runner = TranslationRunner(
@@ -116,6 +117,10 @@ class OpenedTranslation(AdmittedSession):
         return self.runner
 
 
+def _minutes(services: Services, engine: Engine) -> int:
+    return engine.terms.session_minutes or services.settings.session_max_minutes
+
+
 async def open_translation(
     services: Services,
     principal: Principal,
@@ -128,11 +133,11 @@ async def open_translation(
 
     Raises:
         RateLimited: too many requests.
+        TooManySessions: the model has no place left for the project.
         WireFault: policy refused, or a bound configuration does not fit.
     """
     await admit_session(services, principal, kind=KIND, model=model)
-    # Nothing declares translation models, so nothing bounds their sessions; `finish` leaves.
-    services.directory.enter(principal.project_id, model, None)
+    services.directory.enter(principal.project_id, model, engine.terms.most_sessions)
     try:
         return _opened(services, principal, model=model, engine=engine, locale=locale)
     except BaseException:
@@ -148,7 +153,7 @@ def _opened(
     config = translation_config(
         translation_session_in({**bound, "model": model}),
         session_id=services.ids("sess"),
-        expires_at=now_s + services.settings.session_max_minutes * 60,
+        expires_at=now_s + _minutes(services, engine) * 60,
         engine=engine,
     )
     recorder = services.recorder.open_session(
@@ -161,6 +166,7 @@ def _opened(
             engine=engine.name,
             model=model,
             started_at=now_s,
+            prices=engine.terms.prices,
         )
     )
     return OpenedTranslation(services, principal, config, engine, recorder, locale=locale)

@@ -17,8 +17,11 @@ from realtime.session.features import FEATURES, Feature
 from realtime.usage import Usage
 
 Kind: TypeAlias = Literal[
-    "default", "skills", "chat", "skills_then_chat", "relay", "echo", "builtin"
+    "default", "skills", "chat", "skills_then_chat", "relay", "echo", "builtin", "translation"
 ]
+ASK_CHAT = ("chat", "skills_then_chat", "translation")
+"""Kinds whose `chat` endpoint answers."""
+
 NAME = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 
 
@@ -176,7 +179,7 @@ class DeclaredModel(_Declared):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.chat is not None and self.kind not in ("chat", "skills_then_chat"):
+        if self.chat is not None and self.kind not in ASK_CHAT:
             raise ValueError(f"a model of kind {self.kind} asks no `chat` endpoint")
         if (self.relay is not None) != (self.kind == "relay"):
             raise ValueError("a model of kind relay has a `relay` endpoint, no other has")
@@ -190,6 +193,11 @@ class DeclaredModel(_Declared):
         }  # fmt: skip
         if self.kind == "relay" and (odd := sorted(ours & self.model_fields_set)):
             raise ValueError(f"a relay's sessions are the endpoint's own: no {', '.join(odd)}")
+        no_talk = {"instructions", "routes", "features", "skills_tool"}
+        if self.kind == "translation" and (odd := sorted(no_talk & self.model_fields_set)):
+            raise ValueError(f"a translation is no conversation: no {', '.join(odd)}")
+        if self.kind == "translation" and self.limits.context_tokens is not None:
+            raise ValueError("a translation remembers no conversation: no context_tokens")
         return self
 
     @property

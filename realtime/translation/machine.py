@@ -62,7 +62,7 @@ from realtime.translation.inputs import TranslationFromClient
 from realtime.translation.limits import TranslationLimits
 from realtime.translation.requests import translation_updated
 from realtime.translation.source import Source
-from realtime.translation.translating import Translating
+from realtime.translation.translating import DEFAULT_VOICE, Translating
 from realtime.translation.words import SourceWords
 
 TRANSLATE: Final = "response.automatic"
@@ -91,6 +91,7 @@ class TranslationSession:
         limits: TranslationLimits | None = None,
         traits: EngineTraits | None = None,
         opened_ms: int = 0,
+        voice: str | None = None,
     ) -> None:
         """Of `traits` the voice activity, the transcription models and the language count."""
         self._config = config
@@ -104,6 +105,7 @@ class TranslationSession:
             ask=lambda: self._ask(TRANSLATE, None),
             told=self._translation_told,
             failed=self._failed,
+            voice=voice or DEFAULT_VOICE,
         )
         self._words = SourceWords(
             language=self._traits.language,

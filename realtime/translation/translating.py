@@ -58,6 +58,10 @@ SEGMENTS_AHEAD: Final = 2
 SPOKEN_AHEAD_MS: Final = 20_000
 
 
+DEFAULT_VOICE: Final = "alloy"
+"""Where the operator says no other; clients cannot choose one."""
+
+
 @dataclass(slots=True)
 class _Translation:
     """One request to the model."""
@@ -88,6 +92,7 @@ class Translating:
         ask: Callable[[], int],
         told: Callable[[str], None],
         failed: Callable[[WireFault | EngineFault], None],
+        voice: str = DEFAULT_VOICE,
     ) -> None:
         """`ask` asks admission for a translation, `told` gets text, `failed` what went wrong."""
         self._outbox = outbox
@@ -96,6 +101,7 @@ class Translating:
         self._ask = ask
         self._told = told
         self._failed = failed
+        self._voice = voice
         self._waiting: deque[Spoken] = deque()
         self._running: _Translation | None = None
         self._question: int | None = None
@@ -305,6 +311,7 @@ class Translating:
                 segment_id=segment_id,
                 response_id=self._speech_id,
                 text=text,
+                voice=self._voice,
                 speed=self._limits.hurry if hurries else 1.0,
                 language=made.language,
             )

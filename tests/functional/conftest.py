@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings import Settings
+from gateway.store import migrate
 from tests.functional import server as servers
 from tests.functional.server import Server
 from tests.servers import chat, speech
@@ -77,3 +79,18 @@ def voice_server(tmp_path_factory: pytest.TempPathFactory, skills_python: Path) 
     server.wait_ready()
     yield server
     assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a migrated database; alembic runs a loop of its own."""
+    made = tmp_path_factory.mktemp("migrated")
+    migrate.upgrade(Settings(data_dir=made).database)
+    return made / "voiceengine.db"
+
+
+@pytest.fixture
+def folder(migrated: Path, tmp_path: Path) -> Path:
+    """A data folder of the test's own."""
+    (tmp_path / "voiceengine.db").write_bytes(migrated.read_bytes())
+    return tmp_path

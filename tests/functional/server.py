@@ -96,9 +96,16 @@ class Server:
         return self.process.wait(timeout=30)
 
 
-def command(server: Server, *arguments: str, code: int = 0) -> str:
+def command(
+    server: Server, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None
+) -> str:
     """Run the command line beside the server; return what it printed."""
-    env = {**os.environ, "VOICEENGINE_DATA_DIR": str(server.data_dir), "PYTHONPATH": str(ROOT)}
+    env = {
+        **os.environ,
+        **(env or {}),
+        "VOICEENGINE_DATA_DIR": str(server.data_dir),
+        "PYTHONPATH": str(ROOT),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "gateway", *arguments],
         env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,

@@ -11,8 +11,6 @@ import pytest
 from aiortc import RTCSessionDescription
 
 from gateway.sessions.admission import Denied
-from gateway.settings import Settings
-from gateway.store import migrate
 from gateway.telemetry import metrics
 from realtime.errors import KeyRevoked, PolicyDenied
 from realtime.session.inputs import EndReason, Revoked
@@ -23,21 +21,6 @@ from tests.functional.inside import Inside, inside
 ECHO = {"type": "realtime", "model": "echo"}
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a migrated database; alembic runs a loop of its own."""
-    made = tmp_path_factory.mktemp("migrated")
-    migrate.upgrade(Settings(data_dir=made).database)
-    return made / "voiceengine.db"
-
-
-@pytest.fixture
-def folder(migrated: Path, tmp_path: Path) -> Path:
-    """A data folder of the test's own."""
-    (tmp_path / "voiceengine.db").write_bytes(migrated.read_bytes())
-    return tmp_path
 
 
 @pytest.fixture
@@ -292,7 +275,7 @@ def test_every_reason_belongs_to_somebody() -> None:
     """The list is closed: whoever adds a reason adds its test here or with its part."""
     assert {reason.value for reason in EndReason} == {
         "client_closed", "client_vanished", "client_too_slow", "client_flooded",
-        "never_connected", "connect_failed", "hung_up", "expired", "revoked", "withdrawn",
+        "never_connected", "connect_failed", "relay_lost", "hung_up", "expired", "revoked", "withdrawn",
         "refused", "server_shutdown", "server_fault", "engine_failed", "lost",
     }  # fmt: skip
 

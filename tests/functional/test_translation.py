@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import sqlite3
+import time
 import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -21,7 +22,7 @@ from pydantic import TypeAdapter
 from conformance.schemas import EventSchemas
 from realtime.events.schemas import TRANSLATION_EVENTS
 from tests.functional import server as servers
-from tests.functional.client import QUESTION, Client, connected
+from tests.functional.client import QUESTION, Client, connected, until
 from tests.functional.conftest import by_stand_ins
 from tests.functional.server import Server
 from tests.functional.test_rest import request
@@ -181,6 +182,52 @@ class TestTranslation:
         (error,) = [event["error"] for event in events if event["type"] == "error"]
         assert error["code"] == code
         assert not text(events, TARGET)
+
+
+async def test_declared_model_translates_on_its_own_parts_and_terms(
+    model: ChatServer, service: SpeechServer, tmp_path: Path
+) -> None:
+    """Where nothing else translates: its ears, endpoint and voice, its price, its one place."""
+    endpoint = {"kind": "openai", "url": service.url, "model": "words", "api_key": speech.KEY}
+    env = {
+        "VOICEENGINE_RECOGNISERS": json.dumps(
+            {"default": {**endpoint, "model": "500"}, "good": endpoint}
+        ),
+        "VOICEENGINE_SYNTHESISER": json.dumps({**endpoint, "model": "500"}),
+        "VOICEENGINE_SYNTHESISERS": json.dumps({"good": endpoint}),
+        "VOICEENGINE_MODELS_POLL_S": "0.2",
+    }
+    declared = {
+        "kind": "translation", "recogniser": "good", "synthesiser": "good", "voice": "house",
+        "voices": {"house": "af_sky"}, "chat": {"url": model.url, "model": "translates"},
+        "prices": {"per_minute": 60.0}, "limits": {"sessions": 1, "session_minutes": 5},
+    }  # fmt: skip
+    (tmp_path / "own.json").write_text(json.dumps({"models": {"interpreter": declared}}))
+    server = servers.start(tmp_path / "data", env=env)
+    server.wait_ready()
+    try:
+        command = ("put", str(tmp_path / "own.json"))
+        servers.command(server, "models", *command, env=env)
+        await until(lambda: request(server, "/v1/models/interpreter")[0] == 200)
+        async with translating(server, query="model=interpreter") as client:
+            created = (await client.receive())["session"]
+            assert 200 < created["expires_at"] - time.time() <= 300
+            async with translating(server, query="model=interpreter") as second:
+                refused = (await second.receive())["error"]
+                assert refused["code"] == "rate_limit_exceeded"
+            await append(client, said("what time is it"))
+            events = await to_the_end(client)
+        assert text(events, TARGET).strip() == "<what time is it>."
+        assert service.asked("speech")[-1]["voice"] == "af_sky"
+        async with translating(server) as client:  # the usual one has no chat model
+            assert (await client.receive())["error"]["code"] == "invalid_model"
+        await until(
+            lambda: (
+                heard(server, "sessions where id = ?", "cost_micros > 0", created["id"]) == [(1,)]
+            )
+        )
+    finally:
+        assert server.stop() == 0
 
 
 class TestAccess:

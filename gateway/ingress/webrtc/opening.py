@@ -19,6 +19,8 @@ from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
+from gateway.sessions.admission import Allowed
+from gateway.sessions.call_admission import admit_call
 from gateway.sessions.call_book import CallBook
 from gateway.sessions.calls import Call
 from gateway.sessions.encoding import frame
@@ -48,10 +50,14 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Offered:
-    sdp: str
+class _Asked:
+    """A call that policy lets be made."""
+
+    principal: Principal
+    query: Mapping[str, str]
+    leave: Allowed
     caller: str | None
-    """The address that it came from."""
+    """The address that the offer came from."""
     safety_identifier: str
 
 
@@ -80,8 +86,16 @@ class CallOpening:
         """
         book = self._book(principal, query)
         with book.beginning():
-            offered = _Offered(checked_offer(offer), caller, safety_identifier)
-            sdp = await self._begin(book, principal, query, offered)
+            leave = await admit_call(
+                self._services,
+                principal,
+                call_id=book.call_id,
+                ingress=INGRESS,
+                kind=book.kind,
+                model=book.model,
+            )
+            asked = _Asked(principal, query, leave, caller, safety_identifier)
+            sdp = await self._begin(book, asked, checked_offer(offer))
         book.answered()
         return Answered(call_id=book.call_id, sdp=sdp)
 
@@ -95,21 +109,15 @@ class CallOpening:
             model=str(bound.get("model") or query.get("model") or ""),
         )
 
-    async def _begin(
-        self,
-        book: CallBook,
-        principal: Principal,
-        query: Mapping[str, str],
-        offered: _Offered,
-    ) -> str:
+    async def _begin(self, book: CallBook, asked: _Asked, offer: str) -> str:
         services = self._services
         with services.calls.room():
-            opened = await self._session(principal, query, offered.safety_identifier)
+            opened = await self._session(asked)
             book.session(opened.session_id)
-            call = Call(principal=principal, opened=opened, book=book)
+            call = Call(principal=asked.principal, opened=opened, book=book)
             try:
                 leg = WebRtcLeg()
-                peer = Peer(leg, self._network, caller=offered.caller)
+                peer = Peer(leg, self._network, caller=asked.caller)
                 serving = _Serving(services, call, peer, leg)
                 services.calls.add(call, serving.run())
             except BaseException:
@@ -119,27 +127,26 @@ class CallOpening:
         if not serving.serves:
             raise ServerFault
         try:
-            return await serving.peer.answer(offered.sdp)
+            return await serving.peer.answer(offer)
         except BaseException:
             if call.over:  # it was ended meanwhile: no fault of the offer's
                 raise ServerFault from None
             call.end(EndReason.REFUSED)
             raise
 
-    async def _session(
-        self, principal: Principal, query: Mapping[str, str], safety_identifier: str
-    ) -> AnyConversation:
-        services = self._services
-        wanted = wanted_session(query, principal, services.registry)
+    async def _session(self, asked: _Asked) -> AnyConversation:
+        services, query = self._services, asked.query
+        wanted = wanted_session(query, asked.principal, services.registry)
         return await open_session(
             services,
-            principal,
+            asked.principal,
             kind=wanted.kind,
             model=wanted.model,
             engine=wanted.engine,
             locale=locale_in(query),
             wake_word=query.get("wake_word"),
-            safety_identifier=safety_identifier,
+            safety_identifier=asked.safety_identifier,
+            leave=asked.leave,
         )
 
 
@@ -216,7 +223,9 @@ class _Serving:
             self._call.begin()
 
     def _gone(self, vanished: bool) -> None:
-        if not vanished:
+        if self.peer.relay_lost:
+            self._call.end(EndReason.RELAY_LOST)
+        elif not vanished:
             self._call.end(EndReason.CLIENT_CLOSED)
         elif self._was_connected:
             self._call.end(EndReason.CLIENT_VANISHED)

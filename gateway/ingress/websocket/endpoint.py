@@ -16,14 +16,11 @@ from gateway.ingress.wanted import wanted_session
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
 from gateway.ingress.websocket.readings import ConversationReading, reading_of
-from gateway.ingress.websocket.sideband import (
-    admitted_call,
-    deny_unknown_call,
-    serve_sideband,
-)
+from gateway.ingress.websocket.sideband import deny_unknown_call, serve_sideband
 from gateway.ingress.websocket.socket import Socket
 from gateway.ingress.websocket.translation_reading import TranslationReading
 from gateway.services import Services
+from gateway.sessions.call_admission import ATTACH, controlled_call
 from gateway.sessions.calls import UnknownCall
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.driver import SessionDriver
@@ -84,7 +81,7 @@ class RealtimeSocket:
         accept = {"type": "websocket.accept", "subprotocol": handshake.subprotocol}
         try:
             principal = await self._services.identity.authenticate(handshake.credential)
-            call = await admitted_call(self._services, call_id, principal)
+            call = await controlled_call(self._services, call_id, principal, ATTACH)
         except UnknownCall:
             await deny_unknown_call(send)
             return

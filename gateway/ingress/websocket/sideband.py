@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from starlette.types import Send
 
-from gateway.identity.principal import Principal
 from gateway.ingress.websocket.protocol import FramedWebSocket
 from gateway.ingress.websocket.readings import reading_of
 from gateway.ingress.websocket.socket import Socket
-from gateway.services import Services
-from gateway.sessions.admission import Denied
 from gateway.sessions.calls import Call
 from gateway.sessions.projection import Projection
 from gateway.settings import Settings
@@ -23,22 +20,6 @@ from realtime.session.inputs import ControllerId
 
 BESIDE = Projection(audio=False)
 LEFT_CODE = 1000
-
-
-async def admitted_call(services: Services, call_id: str, principal: Principal) -> Call:
-    """Return the call, if the caller may control it.
-
-    Raises:
-        UnknownCall: there is none for this caller.
-        WireFault: policy refused.
-    """
-    call = services.calls.find(call_id, principal)
-    facts = {**principal.facts(), "call_id": call_id, "model": call.opened.model}
-    verdict = await services.admission.admit("realtime.attach", facts)
-    if isinstance(verdict, Denied):
-        metrics.DENIALS.labels(verdict.reason).inc()
-        raise verdict.fault()
-    return services.calls.find(call_id, principal)
 
 
 async def deny_unknown_call(send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,24 @@ class TestRelayOnly:
         assert SECRET not in log
         assert password not in log
         assert "credential=" not in log
+
+    async def test_relay_that_dies_ends_its_calls(self, server: Server, relay: Relay) -> None:
+        """The connection to it breaks, and the call says so; the last test that needs the relay."""
+        ended = {"reason": "relay_lost"}
+        before = server.metric("voiceengine_calls_ended_total", **ended)
+        given = handed_out(server)
+        servers_given = RTCIceServer(given["urls"], given["username"], given["credential"])
+        ice = RTCConfiguration([servers_given], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+        async with calling(server, ice=ice) as caller:
+            assert (await caller.dial(ECHO)).status_code == 201
+            await caller.until("session.created")
+            relay.process.kill()
+            async with asyncio.timeout(20):
+                while server.metric("voiceengine_calls_ended_total", **ended) == before:
+                    await asyncio.sleep(0.1)
+        async with calling(server) as caller:
+            refused = await caller.dial(ECHO)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_media_path")
 
 
 class TestHiddenAddress:

@@ -24,6 +24,7 @@ from gateway.settings.models import models_in
 from gateway.store import migrate
 from gateway.tools.session import Tools
 from gateway.tools.skills import SkillsTool
+from realtime.errors import InvalidModel
 from realtime.usage import CachedDetails, InputDetails, OutputDetails, Usage
 
 CHAT = {"url": "http://127.0.0.1:9/v1", "model": "m"}
@@ -299,6 +300,69 @@ def test_no_other_tool_of_the_gateway_takes_a_name_that_is_taken(tmp_path: Path)
     tools = Tools([], allowed_origins=[], skills=skills)
     with pytest.raises(ValueError, match="two tools of the gateway are named 'ask_skills'"):
         tools.add(SkillsTool(BuiltinBrain(lambda: ""), timeout_s=1.0))
+
+
+OPENAI = {"kind": "openai", "url": "http://127.0.0.1:9/v1"}
+SPEAKS: dict[str, Any] = {
+    "recognisers": {"default": OPENAI, "other": {**OPENAI, "model": "other"}},
+    "synthesiser": OPENAI,
+    "synthesisers": {"second": {**OPENAI, "model": "second"}},
+}
+
+
+def test_translation_model_has_parts_of_its_own(build: Build) -> None:
+    """Recogniser, chat model, voice and terms; it translates and is no model of conversations."""
+    declared = {
+        "kind": "translation", "chat": CHAT, "recogniser": "other", "synthesiser": "second",
+        "voices": {"house": "af_sky"}, "voice": "house", "fallback": "gpt-realtime-translate",
+        "prices": {"per_minute": 0.1}, "limits": {"sessions": 2, "session_minutes": 5},
+    }  # fmt: skip
+    usual = {"kind": "translation", "chat": {**CHAT, "model": "usual"}}
+    services = build({"interpreter": declared, "gpt-realtime-translate": usual}, **SPEAKS)
+    engine = services.translators.resolve("interpreter", caller())
+    other = services.translators.resolve("gpt-realtime-translate", caller())
+    assert (engine.name, engine.terms.voice, engine.terms.session_minutes) == (
+        "translation",
+        "house",
+        5,
+    )
+    assert engine.recogniser is not other.recogniser
+    assert engine.synthesiser is not other.synthesiser
+    assert services.translators.names(caller()) == ("interpreter", "gpt-realtime-translate")
+    assert services.registry.resolve("interpreter", caller()) is None
+    assert "interpreter" not in services.registry.names(caller())
+    held = caller(models={"gpt-realtime-translate"})
+    assert services.translators.names(held) == ("gpt-realtime-translate",)
+    with pytest.raises(InvalidModel):
+        services.translators.resolve("interpreter", held)
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        ({"a": {"kind": "translation"}}, "declares none"),
+        ({"a": {"kind": "translation", "chat": CHAT, "voice": "nobody"}}, "is none of"),
+        ({"a": {"kind": "translation", "chat": CHAT, "fallback": "echo"}}, "does not translate"),
+        ({"a": {"kind": "translation", "chat": CHAT}, "b": {"fallback": "a"}}, "does not answer"),
+        ({"a": {"kind": "translation", "chat": CHAT, "instructions": "x"}}, "no conversation"),
+        ({"a": {"kind": "translation", "limits": {"context_tokens": 512}}}, "no conversation"),
+    ],
+)
+def test_translation_model_that_cannot_be_built_stops_the_start(
+    build: Build, models: dict[str, Any], told: str
+) -> None:
+    """As of every declaration."""
+    with pytest.raises(ValueError, match=told):
+        build(models, **SPEAKS)
+
+
+def test_translation_model_needs_ears_and_a_voice(build: Build) -> None:
+    """What is missing is named."""
+    models = {"a": {"kind": "translation", "chat": CHAT}}
+    with pytest.raises(ValueError, match="no recogniser"):
+        build(models)
+    with pytest.raises(ValueError, match="no voice"):
+        build(models, recognisers={"default": OPENAI})
 
 
 def migrate_in_thread(settings: Settings) -> None:

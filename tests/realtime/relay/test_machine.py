@@ -245,6 +245,7 @@ class TestLoss:
             effects = relay.give(UpstreamUnreachable())
         assert relay.now_ms <= LIMITS.reconnect_ms
         assert effects[-1].code == 1011
+        assert effects[-1].end_reason is EndReason.ENGINE_FAILED
 
     def test_connections_that_break_at_once_do_not_go_on_for_ever(self, relay: Relay) -> None:
         """Reaching an upstream that sends garbage is no recovery."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -22,7 +23,14 @@ from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
 from gateway.sessions.admission import Admission
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
-from gateway.sessions.frames import AUDIO_DELTA, HEAD, delta_samples, is_audio_delta
+from gateway.sessions.frames import (
+    AUDIO_DELTA,
+    HEAD,
+    delta_samples,
+    is_audio_delta,
+    is_audio_on_wire,
+    samples_on_wire,
+)
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.relay_media import UpstreamAudio
@@ -129,17 +137,30 @@ class RelayRunner(SessionDriver):
         """Take what the upstream sends, from now on."""
         link = self._link
         if link is not None:
-            link.listen(lambda text: self._arrived(link, text), lambda: self._gone(link))
+            link.listen(
+                lambda text: self._arrived(link, text),
+                lambda: self._gone(link),
+                partial(self._pass_down, link),
+            )
 
     # --- up ---
 
     def pass_up(self, text: str) -> bool:
         """Send input audio on as it is; return False if it must wait its turn."""
-        if self._link is None or not self._machine.passing:
+        return self.pass_encoded(text.encode())
+
+    def pass_encoded(self, payload: bytes) -> bool:
+        """Send input audio on as it is; return False if it must wait its turn."""
+        link = self._link  # none from the end on
+        if link is None or not self._machine.pass_append():
             return False
-        self._link.write(text)
-        self._machine.appended()
+        link.write_encoded(payload)
         return True
+
+    @property
+    def is_behind(self) -> bool:
+        """True while the upstream may be slower than the client; see `overloaded`."""
+        return self._link is not None and self._link.is_behind
 
     def _send_upstream(self, effect: SendUpstream) -> None:
         if self._link is not None:
@@ -159,6 +180,23 @@ class RelayRunner(SessionDriver):
             self.post(RelayedFromClient(0, orjson.loads(text), len(text)))
 
     # --- down ---
+
+    def _pass_down(self, link: Link, frame: bytes, payload: bytes) -> bool:
+        """Send output audio on in the frame in which it came, if that can be done at once."""
+        if (
+            not is_audio_on_wire(payload)
+            or link is not self._link
+            or self._stalled is not None
+            or self._leg is not None
+            or self._machine.refusing
+            or not self.controllers.pass_on(frame)
+        ):
+            return False
+        now_s = self._loop.time()
+        self._machine.heard(int(now_s * 1000))
+        samples = samples_on_wire(payload, bytes_per_sample=self._bytes_per_sample)
+        self._observer.audio_sent(now_s, samples)
+        return True
 
     def _arrived(self, link: Link, text: str | None) -> None:
         if link is not self._link or self.closed:

@@ -5,7 +5,10 @@ order are released at once, a burst too, and a delay is over when its burst has
 come. A gap is waited for `wait_ms` or `wait_packets` later packets, then
 released as lost; media time stays gap-free. While nothing comes at all,
 `expire` releases silence in real time, so that a turn of somebody who muted
-the microphone ends; time that was filled so is not filled again.
+the microphone ends; time that was filled so is not filled again. A sender who
+says that it pauses (DTX) is believed after `paused_ms`; where packets of sound
+just stop, the network is more likely at fault, and silence in the middle of
+words harms more than waiting: `quiet_ms`.
 
 All durations in ticks of the RTP clock unless they say ms.
 """
@@ -22,6 +25,8 @@ MOST_CONCEALED: Final = 3
 """Packets in a row that are concealed; beyond them loss is silence."""
 RESYNC_PACKETS: Final = 1_000
 """A jump this far is another stream, or an outage that nobody can fill."""
+PAUSE_BYTES: Final = 2
+"""A packet of Opus this short says that nothing follows for a while (RFC 7587, 3.1.3)."""
 MOST_GAP_MS: Final = 2_000
 """Media time without packets that is made up; beyond it the stream is taken to begin anew."""
 
@@ -68,14 +73,16 @@ class JitterBuffer:
         clock_hz: int,
         wait_ms: int = 60,
         wait_packets: int = 3,
-        quiet_ms: int = 100,
+        quiet_ms: int = 250,
+        paused_ms: int = 60,
         silence_ms: int = 20,
         most_packets: int = 64,
     ) -> None:
         self._hz = clock_hz
         self._wait_ms = wait_ms
         self._wait_packets = wait_packets
-        self._quiet_ms = quiet_ms
+        self._quiet_ms = self._patience_ms = quiet_ms
+        self._paused_ms = paused_ms
         self._silence_ms = silence_ms
         self._most = most_packets
         self._held: dict[int, _Packet] = {}
@@ -120,7 +127,7 @@ class JitterBuffer:
         released = self._release(now_ms)
         if self._held or self._quiet_since_ms is None:
             return released
-        silent_ms = now_ms - self._quiet_since_ms - self._quiet_ms
+        silent_ms = now_ms - self._quiet_since_ms - self._patience_ms
         due = silent_ms * self._hz // 1000 - self._filled
         if due >= self._silence_ms * self._hz // 1000:
             self._filled += due
@@ -134,7 +141,7 @@ class JitterBuffer:
         if self._held:
             return min(packet.came_ms for packet in self._held.values()) + self._wait_ms
         filled_ms = self._filled * 1000 // self._hz
-        return self._quiet_since_ms + self._quiet_ms + filled_ms + self._silence_ms
+        return self._quiet_since_ms + self._patience_ms + filled_ms + self._silence_ms
 
     def _release(self, now_ms: int) -> list[Released]:
         released: list[Released] = []
@@ -155,6 +162,8 @@ class JitterBuffer:
             self._pause(gap, released)
             self._timestamp = packet.timestamp
         self._filled = 0
+        paused = len(packet.payload) <= PAUSE_BYTES
+        self._patience_ms = self._paused_ms if paused else self._quiet_ms
         released.append(Audio(packet.payload))
         self._next = ((self._next or 0) + 1) % MODULO
         self._ticks = packet.ticks

@@ -142,6 +142,13 @@ class RelaySession:
         """Input audio went up, past the machine."""
         self._down.listening.waiting = True
 
+    def pass_append(self) -> bool:
+        """Say whether input audio may go up past the machine; then it is taken to have gone."""
+        if not self._upward.passing:
+            return False
+        self._down.listening.waiting = True
+        return True
+
     def heard(self, now_ms: int) -> None:
         """The upstream sent audio, past the machine."""
         self._down.heard_ms = now_ms

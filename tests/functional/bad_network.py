@@ -25,7 +25,7 @@ from gateway.ingress.webrtc.codecs import OPUS, OpusStream
 from gateway.ingress.webrtc.opus import OpusEncoder
 from gateway.ingress.webrtc.tuned import tap
 from realtime.media.jitter import Audio, JitterBuffer, Lost
-from tests.functional.caller import FRAME_SAMPLES, HZ, Caller, Microphone
+from tests.functional.caller import FRAME_SAMPLES, HZ, LOUD, Caller, Microphone
 from tests.functional.scoring import samples
 from tests.functional.server import Server
 from tests.servers.impairment import Impairment, impaired
@@ -53,14 +53,15 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard = bytearray()
-        self.last_s = 0.0
+        self.levels: list[tuple[float, float]] = []
+        """When sound came, and how loud."""
         self._opus = OpusStream()
         self._jitter = JitterBuffer(clock_hz=self._opus.clock_hz)
 
     def packet(self, mime_type: str, packet: RtpPacket) -> None:
         """Take a packet."""
         assert mime_type.lower() == OPUS
-        loop = asyncio.get_running_loop()
+        loop, before = asyncio.get_running_loop(), len(self.heard)
         ticks = self._opus.ticks(packet.payload)
         for one in self._jitter.put(
             packet.sequence_number, packet.timestamp, packet.payload, ticks, int(loop.time() * 1000)
@@ -72,7 +73,13 @@ class Ear:
                     self.heard += self._opus.conceal(lost, following)
                 case _:
                     self.heard += bytes(one.ticks)  # 48 kHz ticks are bytes of 24 kHz
-        self.last_s = loop.time()
+        came = samples(bytes(self.heard[before:]))
+        if len(came):
+            self.levels.append((loop.time(), float(np.sqrt(np.mean(came**2)))))
+
+    def loud_s(self) -> list[float]:
+        """Return when something was heard."""
+        return [at_s for at_s, loud in self.levels if loud > LOUD]
 
 
 class BadNetworkCaller(Caller):

@@ -37,8 +37,8 @@ HARM = {True: 1.0, False: 2.0}
 A copy saves most of the first; 0.2 and 0.7 were measured."""
 DRIFT_MS = 4.0
 """Every lost packet is replaced by as much sound: nothing moves but by codec delays."""
-BUSY_S = 0.06
-"""A caller that was later than this by itself measured nothing."""
+BUSY_S = 0.2
+"""A caller that was later than this by itself measured nothing: silence is put into the gap."""
 ATTEMPTS = 5
 
 
@@ -80,13 +80,13 @@ async def begun(caller: BadNetworkCaller, session: dict[str, object]) -> None:
     await caller.until("session.created")
 
 
-async def say(caller: BadNetworkCaller, *, times: int) -> np.ndarray:
-    """Say the question, so often; return what the gateway heard."""
+async def say(caller: BadNetworkCaller, *, times: int, settle_s: float = 0.3) -> np.ndarray:
+    """Say the question, so often; return what the gateway had heard a moment later."""
     caller.microphone.late_s = 0.0
     caller.microphone.say(QUESTION, times=times)
     while not caller.microphone.silent:
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.3)
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(settle_s)
     caller.relay.both(FINE)
     after = len(caller.events)
     caller.send("input_audio_buffer.commit")

@@ -26,6 +26,8 @@ from av import AudioFrame
 HZ = 24_000
 FRAME_SAMPLES = HZ // 50
 LOUD = 100.0
+SYLLABLE = 655
+"""2 %: what is louder belongs to a syllable."""
 WAIT_S = 30.0
 
 
@@ -39,6 +41,8 @@ class Microphone(MediaStreamTrack):
         self._waiting = np.zeros(0, "<i2")
         self._frames = 0
         self._began_s: float | None = None
+        self.first_sound_s: float | None = None
+        """When the first sound of what is said left the mouth."""
         self.late_s = 0.0
         """The longest that a frame was late: how busy this process was."""
 
@@ -48,6 +52,7 @@ class Microphone(MediaStreamTrack):
             assert recording.getframerate() == HZ
             said = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
         self._waiting = np.tile(said, times)
+        self.first_sound_s = None
 
     @property
     def silent(self) -> bool:
@@ -61,6 +66,8 @@ class Microphone(MediaStreamTrack):
         due_s = self._began_s + self._frames * 0.02
         await asyncio.sleep(max(due_s - loop.time(), 0))
         self.late_s = max(self.late_s, loop.time() - due_s)
+        if self.first_sound_s is None and np.any(np.abs(self._waiting[:FRAME_SAMPLES]) > SYLLABLE):
+            self.first_sound_s = loop.time()
         piece, self._waiting = self._waiting[:FRAME_SAMPLES], self._waiting[FRAME_SAMPLES:]
         piece = np.pad(piece, (0, FRAME_SAMPLES - len(piece)))
         frame = AudioFrame.from_ndarray(piece.reshape(1, -1), format="s16", layout="mono")

@@ -16,6 +16,7 @@ from tests.functional.bad_network_scores import (
     DRIFT_MS,
     ECHO,
     FINE_HEARD,
+    QUESTION,
     WEATHERS,
     asked,
     begun,
@@ -31,6 +32,9 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 SEED = 11
 TIMES = 3
 OUTAGE_S = 2.0
+BURST_S = 0.5
+AT_ONCE_S = 0.1
+"""Bound of the delay after a burst; 20 ms are the last packet's own."""
 TONE_S = 5.0
 SHORT = (("fine", True), ("loss of 5 %", False), ("loss of 10 %", True), ("all at once", True))
 
@@ -79,3 +83,20 @@ async def test_call_outlives_an_outage(plain_server: Server) -> None:
     # What was played into the outage is over: it is not played after it.
     assert np.count_nonzero(tone) / HZ < TONE_S - OUTAGE_S + 0.2
     assert np.count_nonzero(tone) / HZ > 1
+
+
+async def test_delay_of_a_burst_is_over_with_it(plain_server: Server) -> None:
+    """Packets held back for half a second come at once; what is said then is heard at once."""
+    async with calling_badly(plain_server, SEED) as caller:
+        await begun(caller, ECHO)
+        caller.microphone.say(QUESTION)
+        await asyncio.sleep(0.2)
+        await caller.relay.up.stall(BURST_S)
+        while not caller.microphone.silent:
+            await asyncio.sleep(0.05)
+        caller.send("input_audio_buffer.clear")
+        await caller.until("input_audio_buffer.cleared")
+        heard = score(await say(caller, times=1, settle_s=AT_ONCE_S), said(1))
+    # A buffer that kept the delay of its worst burst would not have the end yet.
+    assert heard.heard >= FINE_HEARD[True]
+    assert abs(heard.drift_ms) <= DRIFT_MS

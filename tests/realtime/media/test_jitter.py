@@ -21,12 +21,12 @@ class Stream:
         self.first, self.origin = first, origin
         self.released: list[Released] = []
 
-    def packet(self, n: int, *, at_ms: int | None = None) -> None:
+    def packet(self, n: int, *, at_ms: int | None = None, more: bytes = b"") -> None:
         """Let packet `n` come."""
         self.released += self.buffer.put(
             (self.first + n) % 65_536,
             (self.origin + n * TICKS) % 2**32,
-            bytes([n % 256]),
+            bytes([n % 256]) + more,
             TICKS,
             n * FRAME_MS if at_ms is None else at_ms,
         )
@@ -107,13 +107,27 @@ def test_long_gap_is_silence_with_its_end_concealed() -> None:
     assert stream.ticks() == 23 * TICKS
 
 
-def test_sender_that_falls_silent_is_heard_as_silence() -> None:
-    """From 100 ms on silence is made in real time, so that turns end."""
+def test_sender_that_pauses_is_heard_as_silence() -> None:
+    """From 60 ms after a packet that says so (DTX), in real time, so that turns end."""
     stream = Stream()
     stream.packet(0)
     stream.wait(1_000)
     silent = sum(one.ticks for one in stream.released if isinstance(one, Silence))
-    assert 860 * 48 <= silent <= 900 * 48
+    assert 900 * 48 <= silent <= 940 * 48
+
+
+def test_sound_that_just_stops_is_waited_for() -> None:
+    """A network that holds words back puts no silence into them before 250 ms are over."""
+    stream = Stream()
+    stream.packet(0, more=bytes(40))
+    stream.wait(240)
+    assert len(stream.released) == 1
+    stream.packet(1, at_ms=240, more=bytes(40))
+    stream.wait(480)
+    assert [type(one) for one in stream.released] == [Audio, Audio]
+    stream.wait(1_240)
+    silent = sum(one.ticks for one in stream.released if isinstance(one, Silence))
+    assert 710 * 48 <= silent <= 750 * 48
 
 
 def test_silence_that_was_filled_is_not_filled_again() -> None:

@@ -40,6 +40,11 @@ class MediaConnection(RTCPeerConnection):
         """The caller was there and consents no more; the state alone may say that it left."""
         return any(way.vanished for way in self._ways)
 
+    @property
+    def relay_lost(self) -> bool:
+        """The relay that carried the media is gone."""
+        return any(way.relay_lost for way in self._ways)
+
 
 def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:
     transport = dtls.transport

@@ -224,7 +224,9 @@ class _Serving:
             self._call.begin()
 
     def _gone(self, vanished: bool) -> None:
-        if not vanished:
+        if self.peer.relay_lost:
+            self._call.end(EndReason.RELAY_LOST)
+        elif not vanished:
             self._call.end(EndReason.CLIENT_CLOSED)
         elif self._was_connected:
             self._call.end(EndReason.CLIENT_VANISHED)

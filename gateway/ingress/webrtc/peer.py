@@ -72,6 +72,11 @@ class Peer:
                 self._leg.plays = True
         return str(connection.localDescription.sdp)
 
+    @property
+    def relay_lost(self) -> bool:
+        """Media went by a relay of ours that is gone."""
+        return self._connection.relay_lost
+
     def left(self) -> None:
         """The caller's channel closed: it left, or is lost."""
         self.on_gone(self._connection.vanished)

@@ -88,7 +88,7 @@ def tap(receiver: RTCRtpReceiver, sink: PacketSink) -> None:
         setattr(receiver, _PREFIX + "__rtcp_task", asyncio.ensure_future(receiver._run_rtcp()))
         setattr(receiver, _PREFIX + "__started", True)
 
-    async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+    async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:  # noqa: ARG001
         codec = codecs.get(packet.payload_type)
         if codec is None:
             return

@@ -42,4 +42,12 @@ def fault_of(error: Exception) -> EngineFault:
         return TIMED_OUT
     if isinstance(error, openai.APIConnectionError):
         return UNREACHABLE
+    if isinstance(error, openai.APIError):  # told within the stream, after a status of 200
+        return _BY_STATUS.get(_status(error.body), UNREACHABLE)
     return UNREADABLE
+
+
+def _status(body: object) -> int:
+    """Return the status that an error within a stream names, 0 if none."""
+    code = body.get("code") if isinstance(body, dict) else None
+    return int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdigit()) else 0

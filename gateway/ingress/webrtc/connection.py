@@ -1,4 +1,4 @@
-"""aiortc's peer connection with our ICE agent in it (ADR 0023)."""
+"""aiortc's peer connection with our ICE agent in it (ADR 0024)."""
 
 from __future__ import annotations
 

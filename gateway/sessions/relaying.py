@@ -31,8 +31,10 @@ from gateway.sessions.frames import (
     is_audio_on_wire,
     samples_on_wire,
 )
+from gateway.sessions.interface import Interface
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.relay_interface import RelayedInterface
 from gateway.sessions.relay_media import UpstreamAudio
 from gateway.telemetry import metrics
 from gateway.tools.session import SessionTools, Tools
@@ -47,7 +49,7 @@ from realtime.relay.inputs import (
 )
 from realtime.relay.machine import RelaySession
 from realtime.session import effects as fx
-from realtime.session.inputs import ControllerId
+from realtime.session.inputs import ControllerId, Refused
 
 MOST_UP_BYTES: Final = 1_048_576
 MOST_DOWN_BYTES: Final = 524_288
@@ -109,6 +111,11 @@ class RelayRunner(SessionDriver):
             self.post,
             permit=self.permit,
             log=company.observer.tool_logged,
+        )
+        actions = company.tools.actions
+        self._interface = RelayedInterface(
+            Interface(actions, company.observer.tool_logged, company.principal_facts),
+            actions.route,
         )
         self._dialling: asyncio.Task[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
@@ -248,6 +255,8 @@ class RelayRunner(SessionDriver):
             # An older dialect has no words for an event of a shape of its own.
             _log.warning("untranslatable", type=event["type"], error=type(error).__name__)
         self._observer.relayed(event, text, self.now_ms())
+        if "item" in event:
+            self._interface.shown(event, self.now_ms())
 
     def _play(self, leg: MediaLeg, event: Mapping[str, Any]) -> None:
         audio = self._media.heard(event.get("delta"))
@@ -307,6 +316,13 @@ class RelayRunner(SessionDriver):
         self._tools.close()
         self._leave()
 
+    def _ask(self, effect: fx.Ask) -> None:
+        fault = self._interface.told(effect, self.now_ms())
+        if fault is None:
+            super()._ask(effect)
+        else:
+            self.post(Refused(effect.question, fault))
+
     def _call_tool(self, effect: fx.CallTool) -> None:
         self._observer.tool_called(effect.call)
         self._tools.call(effect.call)
@@ -340,7 +356,9 @@ RelayRunner._effects = {
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
     fx.ReportPlayback: lambda _, __: None,  # the upstream is not told: it has no word for it
+    fx.Ask: RelayRunner._ask,
     fx.CallTool: RelayRunner._call_tool,
+    fx.CheckCall: lambda r, e: r._tools.check(e.call),
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),
     fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),

@@ -170,6 +170,7 @@ class _Serving:
         self._was_connected = False
         peer.on_channel = self._joined
         peer.on_connected = self._connected
+        peer.on_flooded = lambda: self._end_soon(EndReason.CLIENT_FLOODED)
         peer.on_gone = self._gone
         self._half_open = self._loop.call_later(
             services.settings.call_connect_timeout_s,
@@ -223,7 +224,9 @@ class _Serving:
             self._call.begin()
 
     def _gone(self, vanished: bool) -> None:
-        if not vanished:
+        if self.peer.relay_lost:
+            self._call.end(EndReason.RELAY_LOST)
+        elif not vanished:
             self._call.end(EndReason.CLIENT_CLOSED)
         elif self._was_connected:
             self._call.end(EndReason.CLIENT_VANISHED)

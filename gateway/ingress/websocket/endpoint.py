@@ -16,6 +16,7 @@ from gateway.ingress.wanted import wanted_session
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
 from gateway.ingress.websocket.readings import ConversationReading, reading_of
+from gateway.ingress.websocket.relay_reading import RelayReading
 from gateway.ingress.websocket.sideband import deny_unknown_call, serve_sideband
 from gateway.ingress.websocket.socket import Socket
 from gateway.ingress.websocket.translation_reading import TranslationReading
@@ -165,7 +166,8 @@ class RealtimeSocket:
         controller = runner.controllers.add(socket)
         runner.begin(controller)
         reading = self._reading(opened, controller, connection)
-        connection.listen(reading.take, lambda: _left(opened, connection))
+        offer = reading.offer if isinstance(reading, RelayReading) else None
+        connection.listen(reading.take, lambda: _left(opened, connection), offer)
         await socket.write()
         await runner.ended.wait()
         reading.close()

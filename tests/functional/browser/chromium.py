@@ -71,7 +71,7 @@ def silence(folder: Path) -> Path:
 
 
 @contextmanager
-def launched(speech: Path, *, hide_addresses: bool = False) -> Iterator[Browser]:
+def launched(speech: Path, *, hide_addresses: bool = False, udp: bool = True) -> Iterator[Browser]:
     """Run a browser whose microphone says the recording once; or one that may not use it."""
     options = [
         "--use-fake-ui-for-media-stream",
@@ -82,6 +82,8 @@ def launched(speech: Path, *, hide_addresses: bool = False) -> Iterator[Browser]
     ]
     if hide_addresses:  # as browsers do that were not asked for the microphone
         options = ["--enable-features=WebRtcHideLocalIpsWithMdns", *options[1:]]
+    if not udp:
+        options.append("--webrtc-ip-handling-policy=disable_non_proxied_udp")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), headless=True, args=options)
         try:
@@ -91,7 +93,7 @@ def launched(speech: Path, *, hide_addresses: bool = False) -> Iterator[Browser]
 
 
 @contextmanager
-def browsing(speech: Path, *, hide_addresses: bool = False) -> Iterator[Page]:
+def browsing(speech: Path, *, hide_addresses: bool = False, udp: bool = True) -> Iterator[Page]:
     """Have a page of such a browser."""
-    with launched(speech, hide_addresses=hide_addresses) as browser:
+    with launched(speech, hide_addresses=hide_addresses, udp=udp) as browser:
         yield browser.new_page()

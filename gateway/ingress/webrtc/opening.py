@@ -170,6 +170,7 @@ class _Serving:
         self._was_connected = False
         peer.on_channel = self._joined
         peer.on_connected = self._connected
+        peer.on_flooded = lambda: self._end_soon(EndReason.CLIENT_FLOODED)
         peer.on_gone = self._gone
         self._half_open = self._loop.call_later(
             services.settings.call_connect_timeout_s,

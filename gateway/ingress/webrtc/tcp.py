@@ -1,4 +1,4 @@
-"""ICE over TCP for callers without UDP: passive candidates on one port (RFC 6544, ADR 0024).
+"""ICE over TCP for callers without UDP: passive candidates on one port (RFC 6544, ADR 0025).
 
 Callers connect; the first check names the call. Packets are framed by their
 length (RFC 4571). When a caller reads too slowly, what does not fit is dropped,

@@ -22,7 +22,7 @@ class Opened:
 
     def __init__(self) -> None:
         self.runner = SimpleNamespace(
-            controllers=SimpleNamespace(add=lambda _socket: 1), post=lambda _given: None
+            controllers=SimpleNamespace(add=lambda _socket: 1), begin=lambda _number: None
         )
         self.finished = 0
 

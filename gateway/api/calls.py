@@ -18,6 +18,7 @@ from gateway.api.faults import UnsupportedMediaType
 from gateway.api.rates import count_request
 from gateway.identity.headers import bearer, safety_identifier
 from gateway.identity.principal import Principal
+from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import MOST_SDP_BYTES
 from gateway.ingress.webrtc.opening import CallOpening
 from gateway.ingress.webrtc.translations import TranslationCallOpening
@@ -61,9 +62,10 @@ class CallsEndpoint:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._opening = CallOpening(services)
-        self._translations = TranslationCallOpening(services)
-        self._beta = CallOpening(services, dialect="beta")
+        network = Network(services.settings)
+        self._opening = CallOpening(services, network)
+        self._translations = TranslationCallOpening(services, network)
+        self._beta = CallOpening(services, network, dialect="beta")
 
     async def create(self, request: Request) -> Response:
         """Answer an SDP offer: 201, the answer, and where the call is found."""

@@ -17,6 +17,7 @@ from gateway.api.minting import mint
 from gateway.console import choices
 from gateway.console.operator import NotAnOperator, check_origin, current_operator, keep_session
 from gateway.console.pages import UNKEPT, part, unkept
+from gateway.engines.engine import Engine
 from gateway.engines.registry import ECHO_MODEL
 from gateway.identity.turn import ice_servers
 from gateway.services import Services
@@ -73,11 +74,11 @@ class Playground:
         principal = current_operator(self._services, request)
         registry = self._services.registry
         transcribing = set(registry.transcription_models())
-        models = [
-            name for name in registry.names(principal) if name not in {*transcribing, ECHO_MODEL}
-        ]
-        voices = list(registry.transcriber.traits().voices)
-        return json_response({"models": models, "voices": voices}, headers=UNKEPT)
+        names = [name for name in registry.names(principal) if name not in transcribing]
+        names.sort(key=lambda name: name == ECHO_MODEL)  # the model of tests comes last
+        known = [(name, registry.resolve(name, principal)) for name in names]
+        models = [_choice(name, engine) for name, engine in known if engine is not None]
+        return json_response({"models": models}, headers=UNKEPT)
 
     async def ice(self, request: Request) -> Response:
         """Return what the page's peer connection goes by, opened for as long as a session lasts."""
@@ -106,6 +107,17 @@ class Playground:
         return json_response(
             {"value": minted.value, "expires_at": minted.expires_at}, headers=UNKEPT
         )
+
+
+def _choice(name: str, engine: Engine) -> dict[str, object]:
+    """Return what the page must know of a model."""
+    traits = engine.traits()
+    return {
+        "name": name,
+        "voice": engine.fresh_config(session_id="", model=name).audio.output.voice,
+        "voices": traits.voices,
+        "features": sorted(traits.features),
+    }
 
 
 def routes(services: Services) -> list[BaseRoute]:

@@ -15,6 +15,7 @@ _APPENDS: Final = (
     '{"type":"input_audio_buffer.append","audio":"',
     '{"type": "input_audio_buffer.append", "audio": "',
 )
+_APPENDS_ON_WIRE: Final = tuple(text.encode() for text in _APPENDS)
 _QUOTES: Final = 8
 """Two keys and two values, none of which holds a quote."""
 
@@ -24,12 +25,31 @@ _KIND: Final = re.compile(
 AUDIO_DELTA: Final = "response.output_audio.delta"
 HEAD: Final = '{"type":"'
 _HEAD_OF_AUDIO: Final = HEAD + AUDIO_DELTA + '"'
+_HEAD_OF_AUDIO_ON_WIRE: Final = _HEAD_OF_AUDIO.encode()
 _DELTA: Final = '"delta":'
+_DELTA_ON_WIRE: Final = _DELTA.encode()
 
 
 def is_plain_append(text: str) -> bool:
     """Say whether a client's frame is input audio and nothing else."""
     return text.startswith(_APPENDS) and text.endswith('"}') and text.count('"') == _QUOTES
+
+
+def is_append_on_wire(payload: bytes) -> bool:
+    """Say the same of a frame that nobody has decoded; ASCII, hence UTF-8."""
+    return (
+        payload.startswith(_APPENDS_ON_WIRE)
+        and payload.endswith(b'"}')
+        and payload.count(b'"') == _QUOTES
+        and payload.isascii()
+    )
+
+
+def is_audio_on_wire(payload: bytes) -> bool:
+    """Say whether a frame that nobody has decoded is output audio as clients get it."""
+    return (
+        payload.startswith(_HEAD_OF_AUDIO_ON_WIRE) and payload.endswith(b"}") and payload.isascii()
+    )
 
 
 def is_audio_delta(text: str) -> bool:
@@ -46,5 +66,13 @@ def delta_samples(text: str, *, bytes_per_sample: float) -> int:
     if start < 0:
         return 0
     first = text.find('"', start + len(_DELTA)) + 1
-    last = text.find('"', first)
-    return int((last - first) * 3 / 4 / bytes_per_sample)
+    return int((text.find('"', first) - first) * 3 / 4 / bytes_per_sample)
+
+
+def samples_on_wire(payload: bytes, *, bytes_per_sample: float) -> int:
+    """Return the same of a frame that nobody has decoded."""
+    start = payload.find(_DELTA_ON_WIRE)
+    if start < 0:
+        return 0
+    first = payload.find(b'"', start + len(_DELTA_ON_WIRE)) + 1
+    return int((payload.find(b'"', first) - first) * 3 / 4 / bytes_per_sample)

@@ -21,7 +21,7 @@ from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
 from realtime.relay.limits import RelayLimits
 from realtime.relay.machine import RelaySession
-from realtime.relay.offers import without_mcp
+from realtime.relay.offers import RelayTools, without_mcp
 
 
 class OpenedRelay(AdmittedSession):
@@ -40,6 +40,7 @@ class OpenedRelay(AdmittedSession):
         endpoint: RelayEndpoint,
         minutes: int,
         expires_at: int,
+        has_tools: bool,
     ) -> None:
         super().__init__(
             services, principal, session_id=recorder.session_id, model=model, recorder=recorder
@@ -47,6 +48,7 @@ class OpenedRelay(AdmittedSession):
         self._upstream = upstream
         self._endpoint = endpoint
         self._minutes = minutes
+        self._has_tools = has_tools
         self._expires_at = expires_at
 
     def start(
@@ -71,9 +73,11 @@ class OpenedRelay(AdmittedSession):
                 runs_mcp=not endpoint.runs_mcp,
                 import_ms=int(services.settings.mcp_import_timeout_s * 1000),
                 tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
+                tool_call_most_ms=int(services.settings.mcp_call_most_s * 1000),
                 tool_rounds=services.settings.tool_rounds,
             ),
             asked=self._principal.session,
+            tools=self._tools(),
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
             lasts_ms=self._upstream.lasts_ms(),
@@ -96,6 +100,18 @@ class OpenedRelay(AdmittedSession):
         )
         self._begin(dialect, services.ids("conv"), transport)
         return self.runner
+
+    def _tools(self) -> RelayTools:
+        tools, most = self._services.tools, self._services.settings.most_offered_tools
+        if not self._has_tools:
+            return RelayTools(actions_only=tools.actions.only, most=most)
+        project_id, model = self._principal.project_id, self.model
+        return RelayTools(
+            tools=tools.offered(project_id=project_id, model=model),
+            actions=tools.actions.offered(project_id=project_id, model=model),
+            actions_only=tools.actions.only,
+            most=most,
+        )
 
 
 async def open_relay(
@@ -141,4 +157,5 @@ async def open_relay(
         endpoint=endpoint,
         minutes=minutes,
         expires_at=now_s + minutes * 60,
+        has_tools="tools" in terms.features,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -22,9 +23,18 @@ from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
 from gateway.sessions.admission import Admission
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
-from gateway.sessions.frames import AUDIO_DELTA, HEAD, delta_samples, is_audio_delta
+from gateway.sessions.frames import (
+    AUDIO_DELTA,
+    HEAD,
+    delta_samples,
+    is_audio_delta,
+    is_audio_on_wire,
+    samples_on_wire,
+)
+from gateway.sessions.interface import Interface
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.relay_interface import RelayedInterface
 from gateway.sessions.relay_media import UpstreamAudio
 from gateway.telemetry import metrics
 from gateway.tools.session import SessionTools, Tools
@@ -39,7 +49,7 @@ from realtime.relay.inputs import (
 )
 from realtime.relay.machine import RelaySession
 from realtime.session import effects as fx
-from realtime.session.inputs import ControllerId
+from realtime.session.inputs import ControllerId, Refused
 
 MOST_UP_BYTES: Final = 1_048_576
 MOST_DOWN_BYTES: Final = 524_288
@@ -102,6 +112,11 @@ class RelayRunner(SessionDriver):
             permit=self.permit,
             log=company.observer.tool_logged,
         )
+        actions = company.tools.actions
+        self._interface = RelayedInterface(
+            Interface(actions, company.observer.tool_logged, company.principal_facts),
+            actions.route,
+        )
         self._dialling: asyncio.Task[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._bytes_per_sample: float = PCM_BYTES
@@ -129,17 +144,30 @@ class RelayRunner(SessionDriver):
         """Take what the upstream sends, from now on."""
         link = self._link
         if link is not None:
-            link.listen(lambda text: self._arrived(link, text), lambda: self._gone(link))
+            link.listen(
+                lambda text: self._arrived(link, text),
+                lambda: self._gone(link),
+                partial(self._pass_down, link),
+            )
 
     # --- up ---
 
     def pass_up(self, text: str) -> bool:
         """Send input audio on as it is; return False if it must wait its turn."""
-        if self._link is None or not self._machine.passing:
+        return self.pass_encoded(text.encode())
+
+    def pass_encoded(self, payload: bytes) -> bool:
+        """Send input audio on as it is; return False if it must wait its turn."""
+        link = self._link  # none from the end on
+        if link is None or not self._machine.pass_append():
             return False
-        self._link.write(text)
-        self._machine.appended()
+        link.write_encoded(payload)
         return True
+
+    @property
+    def is_behind(self) -> bool:
+        """True while the upstream may be slower than the client; see `overloaded`."""
+        return self._link is not None and self._link.is_behind
 
     def _send_upstream(self, effect: SendUpstream) -> None:
         if self._link is not None:
@@ -159,6 +187,23 @@ class RelayRunner(SessionDriver):
             self.post(RelayedFromClient(0, orjson.loads(text), len(text)))
 
     # --- down ---
+
+    def _pass_down(self, link: Link, frame: bytes, payload: bytes) -> bool:
+        """Send output audio on in the frame in which it came, if that can be done at once."""
+        if (
+            not is_audio_on_wire(payload)
+            or link is not self._link
+            or self._stalled is not None
+            or self._leg is not None
+            or self._machine.refusing
+            or not self.controllers.pass_on(frame)
+        ):
+            return False
+        now_s = self._loop.time()
+        self._machine.heard(int(now_s * 1000))
+        samples = samples_on_wire(payload, bytes_per_sample=self._bytes_per_sample)
+        self._observer.audio_sent(now_s, samples)
+        return True
 
     def _arrived(self, link: Link, text: str | None) -> None:
         if link is not self._link or self.closed:
@@ -210,6 +255,8 @@ class RelayRunner(SessionDriver):
             # An older dialect has no words for an event of a shape of its own.
             _log.warning("untranslatable", type=event["type"], error=type(error).__name__)
         self._observer.relayed(event, text, self.now_ms())
+        if "item" in event:
+            self._interface.shown(event, self.now_ms())
 
     def _play(self, leg: MediaLeg, event: Mapping[str, Any]) -> None:
         audio = self._media.heard(event.get("delta"))
@@ -269,6 +316,13 @@ class RelayRunner(SessionDriver):
         self._tools.close()
         self._leave()
 
+    def _ask(self, effect: fx.Ask) -> None:
+        fault = self._interface.told(effect, self.now_ms())
+        if fault is None:
+            super()._ask(effect)
+        else:
+            self.post(Refused(effect.question, fault))
+
     def _call_tool(self, effect: fx.CallTool) -> None:
         self._observer.tool_called(effect.call)
         self._tools.call(effect.call)
@@ -302,7 +356,9 @@ RelayRunner._effects = {
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
     fx.ReportPlayback: lambda _, __: None,  # the upstream is not told: it has no word for it
+    fx.Ask: RelayRunner._ask,
     fx.CallTool: RelayRunner._call_tool,
+    fx.CheckCall: lambda r, e: r._tools.check(e.call),
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),
     fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),

@@ -61,11 +61,15 @@ class SecretReference(_Declared):
 
 
 class ChatDeclared(_Declared):
-    """A chat-completions endpoint; `url` is the base, up to `/v1`, OpenAI's by default."""
+    """A chat-completions endpoint; `url` is the base, up to `/v1`, OpenAI's by default.
+
+    Its query, if it has one, goes with each request.
+    """
 
     url: str | None = Field(None, pattern=r"^https?://[^/\s]+")
     model: str
     api_key: SecretReference | None = None
+    key_header: Literal["authorization", "api-key"] = "authorization"
     first_token_s: float | None = Field(None, gt=0)
     next_token_s: float | None = Field(None, gt=0)
 

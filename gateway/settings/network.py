@@ -57,6 +57,13 @@ class NetworkSettings(BaseSettings):
         description="UDP ports that media may take, such as `40000-40999`: one per call and "
         "address. Without it the system chooses.",
     )
+    rtp_tcp_port: int | None = Field(
+        None,
+        ge=0,
+        le=MOST_PORT,
+        description="TCP port for the media of callers without UDP, one for all calls and open "
+        "while there are any; 0 takes a free one. Without it media goes by UDP only.",
+    )
     rtp_addresses: list[IPv4Network | IPv6Network] = Field(
         default_factory=list,
         description="Addresses of this host, or networks that they are in, that media may take, a "

@@ -20,4 +20,5 @@ class RelayLimits:
     """MCP servers are asked by the gateway; otherwise the upstream does it."""
     import_ms: int = 10_000
     tool_call_ms: int = 30_000
+    tool_call_most_ms: int = 300_000
     tool_rounds: int = 8

@@ -30,7 +30,7 @@ from realtime.relay.inputs import (
 )
 from realtime.relay.limits import RelayLimits
 from realtime.relay.memory import RelayMemory
-from realtime.relay.offers import Offers
+from realtime.relay.offers import Offers, RelayTools
 from realtime.relay.unanswered import Unanswered
 from realtime.relay.upward import Upward
 from realtime.session.effects import Close, Effect
@@ -41,6 +41,7 @@ from realtime.session.inputs import (
     Input,
     InvalidFromClient,
     Joined,
+    Narrowed,
     Opened,
     PlaybackCleared,
     Refused,
@@ -75,6 +76,7 @@ class RelaySession:
         ids: IdSource,
         limits: RelayLimits | None = None,
         asked: Json | None = None,
+        tools: RelayTools | None = None,
         has_leg: bool = False,
         opened_ms: int = 0,
         lasts_ms: int | None = None,
@@ -91,7 +93,12 @@ class RelaySession:
         self._unanswered = Unanswered()
         self._bound = asked or {}
         self._offers = Offers(
-            self._outbox, import_ms=self._limits.import_ms, call_ms=self._limits.tool_call_ms
+            self._outbox,
+            import_ms=self._limits.import_ms,
+            call_ms=self._limits.tool_call_ms,
+            call_most_ms=self._limits.tool_call_most_ms,
+            given=tools,
+            delegated=not self._limits.runs_mcp,
         )
         self._calls = Calls(self._outbox, self._offers, rounds=self._limits.tool_rounds)
         self._down = Downstream(
@@ -103,7 +110,6 @@ class RelaySession:
             tools=(self._offers, self._calls),
             has_leg=has_leg,
         )
-        self._down.runs_mcp = self._limits.runs_mcp
         self._expires_ms = opened_ms + self._limits.max_duration_ms
         self._down.heard_ms = opened_ms
         self._upward = Upward(self._outbox, self._down, self._unanswered, limits=self._limits)
@@ -141,6 +147,13 @@ class RelaySession:
     def appended(self) -> None:
         """Input audio went up, past the machine."""
         self._down.listening.waiting = True
+
+    def pass_append(self) -> bool:
+        """Say whether input audio may go up past the machine; then it is taken to have gone."""
+        if not self._upward.passing:
+            return False
+        self._down.listening.waiting = True
+        return True
 
     def heard(self, now_ms: int) -> None:
         """The upstream sent audio, past the machine."""
@@ -209,6 +222,7 @@ class RelaySession:
     def _opened(self, _given: Opened, now_ms: int) -> None:
         if self._limits.runs_mcp and self._bound:
             self._offers.adopt(self._bound)
+        self._offers.opened(self._created["session"])
         shown = self._down.shown_session(self._created)
         self._outbox.do(RecordRelayed(shown["session"]))
         self._outbox.do(SendRelayed(shown))
@@ -231,6 +245,9 @@ class RelaySession:
 
     def _revoked(self, given: Revoked, _now_ms: int) -> None:
         self._end(given.fault, given.reason)
+
+    def _narrowed(self, given: Narrowed, _now_ms: int) -> None:
+        self._offers.narrow(given.tools, self._memory.session, up=self._up)
 
     def _shutdown(self, given: Shutdown, _now_ms: int) -> None:
         self._close(given.close_code, given.close_reason, given.reason)
@@ -380,6 +397,7 @@ _HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
     TokensRefused: RelaySession._tokens_refused,
     Revoked: RelaySession._revoked,
     Shutdown: RelaySession._shutdown,
+    Narrowed: RelaySession._narrowed,
     FromUpstream: RelaySession._from_upstream,
     ToolProgressed: RelaySession._progressed,
     ToolReturned: RelaySession._returned,

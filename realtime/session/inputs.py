@@ -41,6 +41,8 @@ class EndReason(StrEnum):
     """A call was answered, and nobody came in time."""
     CONNECT_FAILED = "connect_failed"
     """A call was answered, and its media could not be connected."""
+    RELAY_LOST = "relay_lost"
+    """The relay that carried a call's media is gone, and the caller with it."""
     # the project
     HUNG_UP = "hung_up"
     """By the hangup endpoint."""

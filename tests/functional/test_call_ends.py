@@ -275,7 +275,7 @@ def test_every_reason_belongs_to_somebody() -> None:
     """The list is closed: whoever adds a reason adds its test here or with its part."""
     assert {reason.value for reason in EndReason} == {
         "client_closed", "client_vanished", "client_too_slow", "client_flooded",
-        "never_connected", "connect_failed", "hung_up", "expired", "revoked", "withdrawn",
+        "never_connected", "connect_failed", "relay_lost", "hung_up", "expired", "revoked", "withdrawn",
         "refused", "server_shutdown", "server_fault", "engine_failed", "lost",
     }  # fmt: skip
 

@@ -12,7 +12,10 @@ import httpx2 as httpx
 import pytest
 from aiortc import RTCSessionDescription
 
+from tests.conftest import ROOT, missing
 from tests.functional import server as servers
+from tests.functional.browser.chromium import browsing, found, microphone, serving
+from tests.functional.browser.echo_page import PAGES, dial, heard, used
 from tests.functional.caller import Caller, calling
 from tests.functional.server import Server
 from tests.gateway.ingress.test_ice import free_ports
@@ -21,6 +24,7 @@ from tests.servers.nat import Nat, behind, candidate_of, own_address
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 ECHO = "/realtime/calls?model=echo"
+QUESTION = ROOT / "conformance" / "audio" / "what_time_is_it.wav"
 SOON_S = 20.0
 
 
@@ -30,6 +34,7 @@ def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     env = {
         "VOICEENGINE_RTP_ADDRESSES": f'["{own_address()}"]',
         "VOICEENGINE_RTP_PORTS": free_ports(2),
+        "VOICEENGINE_RTP_TCP_PORT": "0",
         "VOICEENGINE_ICE_CONSENT_INTERVAL_S": "0.3",
         "VOICEENGINE_ICE_CONSENT_TIMEOUT_S": "2",
     }
@@ -39,7 +44,7 @@ def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert server.stop() == 0
 
 
-async def dial(caller: Caller, nat: Nat | None = None) -> httpx.Response:
+async def call(caller: Caller, nat: Nat | None = None) -> httpx.Response:
     """Make a call, with its media through a NAT."""
     offer = await caller.offer()
     if nat is not None:  # else the gateway would find the way around it
@@ -83,16 +88,16 @@ class TestPorts:
         """503 `no_media_ports` in the envelope; a port that comes back serves another call."""
         held = sockets(narrow_server)
         async with calling(narrow_server) as one, calling(narrow_server) as two:
-            assert (await dial(one)).status_code == 201
-            assert (await dial(two)).status_code == 201
+            assert (await call(one)).status_code == 201
+            assert (await call(two)).status_code == 201
             async with calling(narrow_server) as three:
-                refused = await dial(three)
+                refused = await call(three)
                 assert refused.status_code == 503
                 assert refused.json()["error"]["code"] == "no_media_ports"
                 assert refused.json()["error"]["type"] == "server_error"
         await at_rest(narrow_server, held)
         async with calling(narrow_server) as four:
-            assert (await dial(four)).status_code == 201
+            assert (await call(four)).status_code == 201
             host, _ = candidate_of(four.connection.remoteDescription.sdp)
             assert host == own_address()
         await at_rest(narrow_server, held)
@@ -102,7 +107,7 @@ class TestAddresses:
     async def test_caller_who_moves_is_heard_and_hears(self, narrow_server: Server) -> None:
         """Every port of the caller's changes in mid-answer; sound and events go on both ways."""
         async with behind(("", 0)) as nat, calling(narrow_server) as caller:
-            await dial(caller, nat)
+            await call(caller, nat)
             caller.ask("tone:4000")
             await caller.until("output_audio_buffer.started")
             while len(caller.loud_s()) < 25:
@@ -123,7 +128,23 @@ class TestAddresses:
         labels = {"reason": "client_vanished"}
         before = narrow_server.metric("voiceengine_sessions_ended_total", **labels)
         async with behind(("", 0)) as nat, calling(narrow_server) as caller:
-            await dial(caller, nat)
+            await call(caller, nat)
             nat.dead = True
             await at_rest(narrow_server, held)
         assert narrow_server.metric("voiceengine_sessions_ended_total", **labels) == before + 1
+
+
+class TestTcp:
+    def test_browser_without_udp_calls_over_tcp(
+        self, narrow_server: Server, tmp_path: Path
+    ) -> None:
+        """Chromium that may send no UDP speaks and hears over one connection, without a relay."""
+        if found() is None:
+            missing("Chromium", "Install Debian's package `chromium`.")
+        speech = microphone(QUESTION, tmp_path, before_s=1, after_s=30)
+        with serving(PAGES) as origin, browsing(speech, udp=False) as page:
+            dial(page, origin, narrow_server)
+            heard(page)
+            way = used(page)
+            assert way["local"]["protocol"] == "tcp"
+            assert way["remote"]["tcpType"] == "passive"

@@ -30,6 +30,7 @@ class Relay:
     tls_port: int
     authority: Path
     log: Path
+    process: subprocess.Popen[bytes]
 
     def url(self, transport: str) -> str:
         """Return its URL over `udp`, `tcp` or `tls`."""
@@ -69,23 +70,25 @@ def running(folder: Path) -> Iterator[Relay]:
         return
     address = own_address()
     certificate, key, authority = development_certificate(folder, address)
-    relay = Relay(
-        address=address, port=_free_port(address), tls_port=_free_port(address),
-        authority=authority, log=folder / "coturn.log",
-    )  # fmt: skip
+    port, tls_port = _free_port(address), _free_port(address)
+    path = folder / "coturn.log"
     begin = 30_000 + os.getpid() % 100 * 40
     command = [
         program, "-n", "--no-cli", "--no-dtls", "--verbose", "--simple-log",
         "--log-file", "stdout", "--pidfile", str(folder / "pid"),
         "--userdb", str(folder / "turndb"), "--realm", "voiceengine.test",
         "--listening-ip", address, "--relay-ip", address,
-        "--listening-port", str(relay.port), "--tls-listening-port", str(relay.tls_port),
+        "--listening-port", str(port), "--tls-listening-port", str(tls_port),
         "--min-port", str(begin), "--max-port", str(begin + 39),
         "--cert", str(certificate), "--pkey", str(key),
         "--use-auth-secret", "--static-auth-secret", SECRET,
     ]  # fmt: skip
-    with relay.log.open("wb") as log:
+    with path.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    relay = Relay(
+        address=address, port=port, tls_port=tls_port,
+        authority=authority, log=path, process=process,
+    )  # fmt: skip
     try:
         until = time.monotonic() + START_TIMEOUT_S
         while not (_answers(address, relay.port) and _answers(address, relay.tls_port)):

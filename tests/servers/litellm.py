@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = ROOT / "var" / "venv" / "litellm" / "bin" / "litellm"
+PYTHON = ROOT / "var" / "venv" / "litellm" / "bin" / "python"
+PROGRAM = PYTHON.with_name("litellm")
 KEY = "sk-litellm-master"
 START_TIMEOUT_S = 120.0
 POLL_S = 0.25
@@ -58,7 +59,8 @@ def running(folder: Path, base_url: str, key: str, models: Iterable[str]) -> Ite
     settings = {"model_list": described, "general_settings": {"master_key": KEY}}
     config = folder / "litellm.yaml"
     config.write_text(json.dumps(settings))  # JSON is YAML
-    argv = [str(PROGRAM), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    argv = [str(PYTHON), str(PROGRAM)]  # the program's first line names where it was made
+    argv += ["--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     env = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
     with (folder / "litellm.log").open("wb") as log:
         process = subprocess.Popen(argv, env=env, cwd=folder, stdout=log, stderr=log)

@@ -38,8 +38,13 @@ class BetaLink(Link):
             text = orjson.dumps(self._dialect.up(event)).decode()
         super().write(text)
 
-    def listen(self, take: Callable[[str | None], None], gone: Callable[[], None]) -> None:
-        """See `Link`."""
+    def listen(
+        self,
+        take: Callable[[str | None], None],
+        gone: Callable[[], None],
+        _offer: Callable[[bytes, bytes], bool] | None = None,
+    ) -> None:
+        """See `Link`; no frame of the beta is the frame that clients get."""
         while self._ahead:
             take(self._ahead.popleft())
 

@@ -3,7 +3,8 @@
 `websockets` does the protocol; its queue and the task that empties it are left
 out, since a relay takes a frame synchronously. A text frame that is a whole message
 is taken and written here (RFC 6455, section 5.2); every other frame, and whatever is wrong
-with one, is the library's, which gets whole frames only. What does not fit into the
+with one, is the library's, which gets whole frames only. Such a frame is offered as it came
+first: to a client of ours it is the same frame. What does not fit into the
 socket waits in the transport, whose size the owner looks at (`waiting_bytes`);
 what the client cannot take yet is not read (`pause`).
 """
@@ -38,6 +39,7 @@ CLOSE_TIMEOUT_S = 2.0
 """How long an upstream may take to say goodbye; then the connection is dropped."""
 
 
+OPEN: Final = State.OPEN  # looked up once: an enumeration's members are dear
 WHOLE_TEXT: Final = 0x81
 MASKED: Final = 0x80
 SHORT, MIDDLE = 126, 65_536
@@ -64,13 +66,16 @@ class _Masks:
 _mask = _Masks()
 
 
+_middle = struct.Struct("!BBH4s").pack
+
+
 def _text_frame(payload: bytes) -> bytes:
     """Return a masked text frame that is a whole message."""
     length, mask = len(payload), _mask()
+    if SHORT <= length < MIDDLE:
+        return _middle(WHOLE_TEXT, MASKED | SHORT, length, mask) + apply_mask(payload, mask)
     if length < SHORT:
         head = bytes((WHOLE_TEXT, MASKED | length))
-    elif length < MIDDLE:
-        head = struct.pack("!BBH", WHOLE_TEXT, MASKED | 126, length)
     else:
         head = struct.pack("!BBQ", WHOLE_TEXT, MASKED | 127, length)
     return b"".join((head, mask, apply_mask(payload, mask)))
@@ -84,6 +89,8 @@ class _Connection(ClientConnection):
         self.early: list[str | None] = []
         self.take: Callable[[str | None], None] = self.early.append
         self.gone: Callable[[], None] | None = None
+        self.offer: Callable[[bytes, bytes], bool] | None = None
+        """Is offered a frame and its payload; says whether it took them."""
         self._parts: list[bytes] = []
         self._text = False
         self._quick = False
@@ -118,8 +125,15 @@ class _Connection(ClientConnection):
             end = start + length
             if end > size:
                 break
-            if data[place] == WHOLE_TEXT and not self._parts and self.state is State.OPEN:
-                self.take(_text_of(data[start:end]))
+            if data[place] == WHOLE_TEXT and not self._parts and self.protocol.state is OPEN:
+                payload = bytes(data[start:end])
+                if (
+                    self.offer is None
+                    or not SHORT <= length < MIDDLE  # there its header is the only one it can have
+                    or data[place + 1] != SHORT
+                    or not self.offer(bytes(data[place:end]), payload)
+                ):
+                    self.take(_text_of(payload))
             else:
                 super().data_received(bytes(data[place:end]))
             place = end
@@ -212,6 +226,11 @@ class Link:
         return int(self._connection.transport.get_write_buffer_size())
 
     @property
+    def is_behind(self) -> bool:
+        """True while so much was written that the transport asks for a pause."""
+        return self._connection.paused
+
+    @property
     def close_code(self) -> int:
         """The code of the end; 1006 where there was none."""
         return self._connection.close_code or 1006
@@ -225,11 +244,20 @@ class Link:
         """End the connection at once; nobody listens to it."""
         self._connection.transport.abort()
 
-    def listen(self, take: Callable[[str | None], None], gone: Callable[[], None]) -> None:
-        """Give what came and what comes to `take` (None for what is no text), the end to `gone`."""
+    def listen(
+        self,
+        take: Callable[[str | None], None],
+        gone: Callable[[], None],
+        offer: Callable[[bytes, bytes], bool] | None = None,
+    ) -> None:
+        """Give what came and what comes to `take` (None for what is no text), the end to `gone`.
+
+        A text frame that is a whole message, of usual length, is first offered undecoded, as it
+        came and without its header; what `offer` says it took, `take` does not get.
+        """
         connection = self._connection
         early, connection.early = connection.early, []
-        connection.take, connection.gone = take, gone
+        connection.take, connection.gone, connection.offer = take, gone, offer
         for text in early:
             take(text)
         if connection.state is State.CLOSED:
@@ -264,9 +292,13 @@ class Link:
 
     def write(self, text: str) -> None:
         """Send a text message; after the end of the connection it is lost."""
+        self.write_encoded(text.encode())
+
+    def write_encoded(self, payload: bytes) -> None:
+        """Send a text message that is UTF-8 already."""
         connection = self._connection
-        if connection.protocol.state is State.OPEN:
-            connection.transport.write(_text_frame(text.encode()))
+        if connection.protocol.state is OPEN:
+            connection.transport.write(_text_frame(payload))
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -283,7 +315,7 @@ class Link:
     async def close(self) -> None:
         """Say goodbye, within CLOSE_TIMEOUT_S; nothing is handed over any more."""
         self._connection.take = _nothing
-        self._connection.gone = None
+        self._connection.gone = self._connection.offer = None
         self.resume()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):

@@ -72,6 +72,10 @@ class Channel:
         with suppress(InvalidStateError):  # it closed a moment ago; its end is on its way
             self._channel.send(text)
 
+    def pass_on(self, _frame: bytes) -> bool:
+        """A channel knows no frames of a socket, and hears audio by other means."""
+        return False
+
     def close(self, _code: int, _reason: str) -> None:
         """A channel has no close code; it ends with its call."""
         self._over = True

@@ -1,4 +1,4 @@
-"""aiortc's peer connection with our ICE agent in it (ADR 0023)."""
+"""aiortc's peer connection with our ICE agent in it (ADR 0024)."""
 
 from __future__ import annotations
 
@@ -30,10 +30,20 @@ class MediaConnection(RTCPeerConnection):
         self._ways.append(_give_way(dtls, self._network, self._caller))
         return dtls
 
+    async def abandon(self) -> None:
+        """Close what is open to the network, whatever a half-applied offer left of the rest."""
+        for way in self._ways:
+            await way.close()
+
     @property
     def vanished(self) -> bool:
         """The caller was there and consents no more; the state alone may say that it left."""
         return any(way.vanished for way in self._ways)
+
+    @property
+    def relay_lost(self) -> bool:
+        """The relay that carried the media is gone."""
+        return any(way.relay_lost for way in self._ways)
 
 
 def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:

@@ -1,4 +1,4 @@
-"""The ICE agent of a call: the library's, with our sockets, relays, bounds and patience (ADR 0023).
+"""The ICE agent of a call: the library's, with our sockets, relays, bounds and patience (ADR 0024).
 
 What is ours: which addresses and ports are taken and announced, several relays
 over UDP, TCP and TLS, bounds on what a caller may make it remember, consent by
@@ -20,9 +20,11 @@ from aioice import stun as stuns
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol, server_reflexive_candidate
 
-from gateway.ingress.webrtc.network import Network, NoMediaPath, NoMediaPorts
+from gateway.ingress.webrtc.network import Network, NoMediaPath
+from gateway.ingress.webrtc.ports import NoMediaPorts
 from gateway.ingress.webrtc.relays import allocate
 from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
+from gateway.ingress.webrtc.tcp import MOST_WAYS, TcpSocket, tcp_candidate
 from gateway.telemetry import metrics
 
 MOST_CANDIDATES: Final = 32
@@ -69,6 +71,8 @@ class IceConnection(Connection):
         self._addresses = network.addresses()
         self._within = any(ip_address(one).is_loopback for one in self._addresses)
         """Callers are on this host."""
+        self.relay_lost = False
+        """The relay that carried the media is gone."""
         self.vanished = False
         """The caller consents no more."""
         self._called = asyncio.Event()
@@ -123,6 +127,12 @@ class IceConnection(Connection):
         if exhausted and not self._protocols:
             metrics.MEDIA_PORTS_EXHAUSTED.inc()
             raise NoMediaPorts
+        if self._network.tcp is not None:
+            for index, (address, port) in enumerate(
+                await self._network.tcp.join(self, self._addresses)
+            ):
+                told = self._network.announced(address)
+                self._local_candidates.append(tcp_candidate(told, port, index))
 
     def _host(self, media: MediaSocket, preference: int) -> Candidate:
         address, port = media.transport.get_extra_info("sockname")[:2]
@@ -235,8 +245,40 @@ class IceConnection(Connection):
     async def close(self) -> None:
         """Leave; sockets are closed and ports free when it returns."""
         self._called.set()
+        if self._network.tcp is not None:
+            self._network.tcp.leave(self)
         await super().close()
         self._selected = self._seen = None
+
+    # --- ways that come and go ---
+
+    def way_made(self, way: TcpSocket) -> bool:
+        """Take a TCP connection of the caller's; the oldest unused one goes for it."""
+        if self._closing:
+            return False
+        ways = [one for one in self._protocols if isinstance(one, TcpSocket)]
+        if len(ways) >= MOST_WAYS:
+            spare = [one for one in ways if self._selected is None or one is not self._selected[0]]
+            spare[0].transport.close()
+        self._protocols.append(way)
+        return True
+
+    def way_lost(self, way: TcpSocket) -> None:
+        """A TCP connection broke; the caller may make another, until consent runs out."""
+        if self._closing or way not in self._protocols:
+            return
+        self._protocols.remove(way)
+        used = self._nominated.get(1)
+        for pair in [one for one in self._check_list if one.protocol is way and one is not used]:
+            if pair.task is not None:
+                pair.task.cancel()
+            self._check_list.remove(pair)
+
+    def protocol_lost(self, protocol: StunProtocol) -> None:
+        """A socket or an allocation is gone."""
+        if not self._closing and self._selected is not None and self._selected[0] is protocol:
+            self.relay_lost = protocol.local_candidate.type == "relay"
+        super().protocol_lost(protocol)
 
     # --- what comes in ---
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections import deque
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -14,26 +13,19 @@ from typing import Final
 import ifaddr
 
 from gateway.identity.turn import TurnCredential, turn_credential
+from gateway.ingress.webrtc.ports import PortPool
+from gateway.ingress.webrtc.tcp import TcpPort
 from gateway.settings import IceServer, Settings
 from realtime.errors import WireFault
 
+LOOK_S: Final = 5.0
+"""How long the host's addresses are taken to be the same; a look takes 5 ms."""
 MOST_ADDRESSES: Final = 8
 """Each takes a socket of every call."""
 LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 IpAddress = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
-
-
-class NoMediaPorts(WireFault):
-    """Every port that calls may take is taken. Code and wording are our choice."""
-
-    status = 503
-    type = "server_error"
-    code = "no_media_ports"
-
-    def __init__(self) -> None:
-        super().__init__("This server has no port left for another call. Try again later.")
 
 
 class NoMediaPath(WireFault):
@@ -45,27 +37,6 @@ class NoMediaPath(WireFault):
 
     def __init__(self) -> None:
         super().__init__("This server has no network path for calls now. Try again later.")
-
-
-class PortPool:
-    """The ports of a range, for each address; the one longest unused comes first."""
-
-    def __init__(self, ports: range) -> None:
-        self._ports = ports
-        self._free: dict[str, deque[int]] = {}
-
-    def take(self, address: str) -> int | None:
-        """Return a port, None when all are taken."""
-        free = self._free.setdefault(address, deque(self._ports))
-        return free.popleft() if free else None
-
-    def give_back(self, address: str, port: int) -> None:
-        """A port is free again."""
-        self._free[address].append(port)
-
-    def free(self, address: str) -> int:
-        """Return how many ports are free."""
-        return len(self._free.get(address, self._ports))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +53,12 @@ class Network:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._addresses: list[str] = []
+        self._looked_s: float | None = None
         ports = settings.port_range
         self.ports = None if ports is None else PortPool(ports)
+        tcp_port = settings.rtp_tcp_port
+        self.tcp = None if tcp_port is None else TcpPort(tcp_port)
         self.stun = settings.stun_server
         self.relay_only = settings.ice_relay_only
         self.gather_timeout_s = settings.ice_gather_timeout_s
@@ -105,6 +80,13 @@ class Network:
 
     def addresses(self) -> list[str]:
         """Return the addresses that a call takes, at most MOST_ADDRESSES; empty for relays only."""
+        now_s = time.monotonic()
+        if self._looked_s is None or now_s - self._looked_s > LOOK_S:
+            self._looked_s = now_s
+            self._addresses = self._look()
+        return self._addresses
+
+    def _look(self) -> list[str]:
         if self.relay_only:
             return []
         wanted = tuple(self._settings.rtp_addresses)

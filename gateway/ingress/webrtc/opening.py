@@ -68,10 +68,12 @@ class CallOpening:
     kind: SessionKind | Literal["translation"] | None = None
     """The one kind of session that is opened; None for whatever is asked for."""
 
-    def __init__(self, services: Services, *, dialect: DialectName = "ga") -> None:
+    def __init__(
+        self, services: Services, network: Network, *, dialect: DialectName = "ga"
+    ) -> None:
         self._services = services
         self._dialect: DialectName = dialect
-        self._network = Network(services.settings)
+        self._network = network
 
     async def answer(
         self,
@@ -178,6 +180,7 @@ class _Serving:
         self._was_connected = False
         peer.on_channel = self._joined
         peer.on_connected = self._connected
+        peer.on_flooded = lambda: self._end_soon(EndReason.CLIENT_FLOODED)
         peer.on_gone = self._gone
         self._half_open = self._loop.call_later(
             services.settings.call_connect_timeout_s,
@@ -233,7 +236,9 @@ class _Serving:
             self._call.begin()
 
     def _gone(self, vanished: bool) -> None:
-        if not vanished:
+        if self.peer.relay_lost:
+            self._call.end(EndReason.RELAY_LOST)
+        elif not vanished:
             self._call.end(EndReason.CLIENT_CLOSED)
         elif self._was_connected:
             self._call.end(EndReason.CLIENT_VANISHED)

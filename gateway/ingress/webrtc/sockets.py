@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aioice.ice import StunProtocol
 from aioice.turn import UDP_SOCKET_BUFFER_SIZE
 
-from gateway.ingress.webrtc.network import NoMediaPorts, PortPool
+from gateway.ingress.webrtc.ports import NoMediaPorts, PortPool
 from gateway.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class MediaSocket(StunProtocol):
 
     def __init__(self, connection: IceConnection) -> None:
         super().__init__(connection)
-        self._connection = connection
-        self._lost = asyncio.Event()
+        self.connection = connection
+        self.lost = asyncio.Event()
         self.given_back: Callable[[], None] = _nothing
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
@@ -41,7 +41,7 @@ class MediaSocket(StunProtocol):
         if not data:
             return
         if data[0] > MOST_STUN_BYTE:
-            self._connection.media_received(data, (addr[0], addr[1]), self)
+            self.connection.media_received(data, (addr[0], addr[1]), self)
             return
         try:
             super().datagram_received(data, addr)
@@ -50,7 +50,7 @@ class MediaSocket(StunProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, and its port is free."""
-        self._lost.set()
+        self.lost.set()
         given_back, self.given_back = self.given_back, _nothing
         given_back()
         super().connection_lost(exc)
@@ -60,7 +60,7 @@ class MediaSocket(StunProtocol):
         self.transport.close()
         try:
             async with asyncio.timeout(CLOSE_S):
-                await self._lost.wait()
+                await self.lost.wait()
         except TimeoutError:
             return
 

@@ -16,6 +16,7 @@ from gateway.ingress.wanted import wanted_session
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
 from gateway.ingress.websocket.readings import reading_of
+from gateway.ingress.websocket.relay_reading import RelayReading
 from gateway.ingress.websocket.sideband import deny_unknown_call, serve_sideband
 from gateway.ingress.websocket.socket import Socket
 from gateway.services import Services
@@ -170,7 +171,8 @@ class RealtimeSocket:
             lag_ms=settings.detection_lag_ms,
             dialect=opened.projection.dialect,
         )
-        connection.listen(reading.take, lambda: _left(opened, connection))
+        offer = reading.offer if isinstance(reading, RelayReading) else None
+        connection.listen(reading.take, lambda: _left(opened, connection), offer)
         await socket.write()
         await runner.ended.wait()
         reading.close()

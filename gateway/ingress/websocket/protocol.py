@@ -61,6 +61,7 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's own socket class, as a session uses it."""
 
     _take: Callable[[Frame], None] | None = None
+    _offer: Callable[[bytes], bool] | None = None
     _linger: asyncio.TimerHandle | None = None
     _framing = False
     _rest: bytearray | None = None
@@ -80,10 +81,17 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
 
     # --- the short way ---
 
-    def listen(self, take: Callable[[Frame], None], gone: Callable[[], None]) -> None:
-        """Give what came and what comes to `take`, and tell `gone` of the end; neither may raise.
+    def listen(
+        self,
+        take: Callable[[Frame], None],
+        gone: Callable[[], None],
+        offer: Callable[[bytes], bool] | None = None,
+    ) -> None:
+        """Give what came and what comes to `take`, and tell `gone` of the end; none may raise.
 
         Nothing more comes by way of the application's `receive`; `gone` may be told twice.
+        A whole text frame is offered before it is decoded; what `offer` says it took, `take`
+        does not get.
         """
         self.resume()  # uvicorn paused for what waits here; what is taken may pause anew
         ended = []
@@ -96,7 +104,7 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
                 ended.append(message)
         for message in ended:
             self.queue.put_nowait(message)
-        self._take = take
+        self._take, self._offer = take, offer
         cast("Mailbox", self.queue).on_disconnect(gone)
         self._forget_handshake()
 
@@ -135,8 +143,15 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
                 return
             if end > size:
                 break
-            if data[place] == WHOLE_TEXT and self._short:
-                self._text(apply_mask(data[start:end], data[start - 4 : start]))
+            if (
+                data[place] == WHOLE_TEXT
+                and self._take is not None
+                and self.conn.current_size is None  # no message is in pieces
+                and not self.close_sent
+            ):
+                payload = apply_mask(data[start:end], data[start - 4 : start])
+                if self._offer is None or not self._offer(payload):
+                    self._text(payload)
             else:
                 super().data_received(bytes(data[place:end]))
                 if self.transport.is_closing():
@@ -144,11 +159,6 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
             place = end
         if place or data is not self._rest:
             self._rest = bytearray(data[place:]) if place < size else None
-
-    @property
-    def _short(self) -> bool:
-        """A text frame may go the short way: somebody listens, no message is in pieces."""
-        return self._take is not None and self.conn.current_size is None and not self.close_sent
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message over that the library has put together."""
@@ -192,6 +202,13 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         self.transport.write(_text_head(len(payload)) + payload)
         return True
 
+    def pass_on(self, frame: bytes) -> bool:
+        """Send a whole frame as it is; return False if the peer must be waited for."""
+        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(frame)
+        return True
+
     # --- the end ---
 
     @property
@@ -218,6 +235,6 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the bound, and the session with it."""
         super().connection_lost(exc)
-        self._take = None
+        self._take = self._offer = None
         if self._linger is not None:
             self._linger.cancel()

@@ -8,6 +8,7 @@ from gateway.ingress.relay_frames import RelayFrameTaker
 from gateway.ingress.websocket.protocol import Frame, FramedWebSocket
 from gateway.ingress.websocket.reading import LAG_POLL_S
 from gateway.sessions.dialects import GA, Dialect
+from gateway.sessions.frames import is_append_on_wire
 from gateway.sessions.relay_opening import OpenedRelay
 from realtime.session.inputs import ControllerId
 
@@ -28,9 +29,20 @@ class RelayReading(RelayFrameTaker):
         self._loop = asyncio.get_running_loop()
         self._poll: asyncio.TimerHandle | None = None
 
+    def offer(self, payload: bytes) -> bool:
+        """Take a frame that is input audio and may pass, before it is decoded; never raises."""
+        if not is_append_on_wire(payload) or not self._runner.pass_encoded(payload):
+            return False
+        if self._runner.is_behind:
+            self._hold()
+        return True
+
     def take(self, frame: Frame) -> None:
         """Take one frame; never raises."""
         super().take(frame)
+        self._hold()
+
+    def _hold(self) -> None:
         if self._poll is None and self._runner.overloaded():
             self._socket.pause()
             self._poll = self._loop.call_later(LAG_POLL_S, self._look)

@@ -73,6 +73,12 @@ class Socket:
         self._bytes += len(text)
         self._wake_writer()
 
+    def pass_on(self, frame: bytes) -> bool:
+        """Send a frame as it is, if nothing waits before it."""
+        if self._bytes or self._closing is not None or self._broken:
+            return False
+        return self._connection.pass_on(frame)
+
     def overflow(self) -> None:
         """The client does not keep up: forget its frames and end the session."""
         if self._broken:

@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from realtime.media.resample import Resampler
 
@@ -59,9 +59,20 @@ def serving(folder: Path) -> Iterator[str]:
         thread.join()
 
 
+def silence(folder: Path) -> Path:
+    """Write what a fake microphone says that says nothing."""
+    path = folder / "silence.wav"
+    with wave.open(str(path), "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(HZ)
+        written.writeframes(bytes(HZ * 2))
+    return path
+
+
 @contextmanager
-def browsing(speech: Path, *, hide_addresses: bool = False) -> Iterator[Page]:
-    """Have a page whose microphone says the recording once; or one that may not use it."""
+def launched(speech: Path, *, hide_addresses: bool = False, udp: bool = True) -> Iterator[Browser]:
+    """Run a browser whose microphone says the recording once; or one that may not use it."""
     options = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
@@ -71,9 +82,18 @@ def browsing(speech: Path, *, hide_addresses: bool = False) -> Iterator[Page]:
     ]
     if hide_addresses:  # as browsers do that were not asked for the microphone
         options = ["--enable-features=WebRtcHideLocalIpsWithMdns", *options[1:]]
+    if not udp:
+        options.append("--webrtc-ip-handling-policy=disable_non_proxied_udp")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), headless=True, args=options)
         try:
-            yield browser.new_page()
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def browsing(speech: Path, *, hide_addresses: bool = False, udp: bool = True) -> Iterator[Page]:
+    """Have a page of such a browser."""
+    with launched(speech, hide_addresses=hide_addresses, udp=udp) as browser:
+        yield browser.new_page()

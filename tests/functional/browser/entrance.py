@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from playwright._impl._api_structures import SetCookieParam
 from playwright.sync_api import Page
 
 from tests.functional.server import Server
@@ -64,7 +65,12 @@ def cookie(server: Server) -> str:
 
 def admit(page: Page, server: Server) -> None:
     """Give a browser the session, and open the playground."""
-    page.context.add_cookies(
-        [{"name": COOKIE, "value": cookie(server), "url": f"{origin(server)}/playground"}]
-    )
+    kept: SetCookieParam = {
+        "name": COOKIE,
+        "value": cookie(server),
+        "url": f"{origin(server)}/playground",
+        "httpOnly": True,
+        "sameSite": "Strict",
+    }
+    page.context.add_cookies([kept])
     page.goto(f"{origin(server)}/playground")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from aiortc import RTCConfiguration, RTCIceServer
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
-from playwright.sync_api import Page
 
 from tests.conftest import ROOT, missing
 from tests.functional import server as servers
 from tests.functional.browser.chromium import browsing, found, microphone, serving
+from tests.functional.browser.echo_page import ECHO, PAGES, dial, heard, key, used
 from tests.functional.browser.entrance import ask, cookie, origin
 from tests.functional.caller import calling
 from tests.functional.server import Server
@@ -25,22 +25,6 @@ from tests.servers.coturn import SECRET, Relay
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 QUESTION = ROOT / "conformance" / "audio" / "what_time_is_it.wav"
-PAGES = Path(__file__).parent
-ECHO = {"type": "realtime", "model": "echo"}
-WAIT_MS = 30_000
-ASK = """() => {
-  const content = [{ type: 'input_text', text: 'tone:1500' }];
-  const item = { type: 'message', role: 'user', content };
-  channel.send(JSON.stringify({ type: 'conversation.item.create', item }));
-  channel.send(JSON.stringify({ type: 'response.create' }));
-}"""
-USED = """async () => {
-  const reports = [...(await peer.getStats()).values()];
-  const used = reports.find((one) => one.type === 'transport').selectedCandidatePairId;
-  const pair = reports.find((one) => one.id === used);
-  const kind = (id) => reports.find((one) => one.id === id);
-  return { local: kind(pair.localCandidateId), remote: kind(pair.remoteCandidateId) };
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -72,27 +56,6 @@ def handed_out(server: Server) -> dict[str, Any]:
     assert "no-store" in headers["cache-control"]
     [one] = json.loads(body)["ice_servers"]
     return dict(one)
-
-
-def key(server: Server) -> str:
-    """Mint what a browser may hold."""
-    request = urllib.request.Request(
-        f"{server.url}/realtime/client_secrets",
-        data=json.dumps({"session": ECHO}).encode(),
-        headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return str(json.load(answer)["value"])
-
-
-def heard(page: Page) -> None:
-    """Ask for a sound, and hear it."""
-    page.wait_for_function("told.some((one) => one.type === 'session.created')", timeout=WAIT_MS)
-    before = page.evaluate("heard.length ? heard.at(-1).energy : 0")
-    page.evaluate(ASK)
-    page.wait_for_function(
-        f"heard.length && heard.at(-1).energy > {before} + 0.001", timeout=WAIT_MS
-    )
 
 
 class TestRelayOnly:
@@ -128,14 +91,12 @@ class TestRelayOnly:
                   }}
                 }};"""
             )
-            page.goto(f"{page_origin}/standard.html")
-            answered = page.evaluate("([base, key]) => call(base, key)", [server.url, key(server)])
-            assert answered["status"] == 201, answered
+            dial(page, page_origin, server)
             heard(page)
-            used = page.evaluate(USED)
-            assert used["local"]["candidateType"] == "relay"
-            assert used["local"]["relayProtocol"] == "tcp"
-            assert used["remote"]["candidateType"] in {"relay", "prflx"}
+            way = used(page)
+            assert way["local"]["candidateType"] == "relay"
+            assert way["local"]["relayProtocol"] == "tcp"
+            assert way["remote"]["candidateType"] in {"relay", "prflx"}
 
     def test_page_needs_an_operator_to_be_given_relays(self, server: Server) -> None:
         """A relay's credentials are worth something to strangers."""
@@ -148,6 +109,24 @@ class TestRelayOnly:
         assert SECRET not in log
         assert password not in log
         assert "credential=" not in log
+
+    async def test_relay_that_dies_ends_its_calls(self, server: Server, relay: Relay) -> None:
+        """The connection to it breaks, and the call says so; the last test that needs the relay."""
+        ended = {"reason": "relay_lost"}
+        before = server.metric("voiceengine_calls_ended_total", **ended)
+        given = handed_out(server)
+        servers_given = RTCIceServer(given["urls"], given["username"], given["credential"])
+        ice = RTCConfiguration([servers_given], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+        async with calling(server, ice=ice) as caller:
+            assert (await caller.dial(ECHO)).status_code == 201
+            await caller.until("session.created")
+            relay.process.kill()
+            async with asyncio.timeout(20):
+                while server.metric("voiceengine_calls_ended_total", **ended) == before:
+                    await asyncio.sleep(0.1)
+        async with calling(server) as caller:
+            refused = await caller.dial(ECHO)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_media_path")
 
 
 class TestHiddenAddress:

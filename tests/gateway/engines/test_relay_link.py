@@ -81,6 +81,29 @@ async def test_messages_come_whole_wherever_the_network_cuts(seed: int) -> None:
     assert came == wanted
 
 
+async def test_frame_that_is_offered_can_be_sent_on_as_it_is() -> None:
+    """Of usual length and in one piece; what is not taken comes as text, in its place."""
+    short, usual, other, long = ("s" * 125, "u" * 126, "o" * 65_535, "l" * 65_536)
+    wire = b"".join(frame(Opcode.TEXT, text.encode()) for text in (short, usual, other, long))
+    wire += frame(Opcode.TEXT, b"p" * 200, fin=False) + frame(Opcode.CONT, b"q" * 200)
+    # Longer than it need be: another peer might refuse such a header.
+    wire += b"\x81\x7e" + (5).to_bytes(2, "big") + b"minor"
+    came: list[str | None] = []
+    offered: list[bytes] = []
+
+    def offer(whole: bytes, payload: bytes) -> bool:
+        assert whole == frame(Opcode.TEXT, payload)
+        offered.append(payload)
+        return payload == usual.encode()
+
+    async with linked(wire, [130, 300]) as (link, _), asyncio.timeout(TIMEOUT_S):
+        link.listen(came.append, lambda: None, offer)
+        while len(came) < 5:
+            await asyncio.sleep(0.01)
+    assert came == [short, other, long, "p" * 200 + "q" * 200, "minor"]
+    assert offered == [usual.encode(), other.encode()]
+
+
 async def test_written_messages_arrive() -> None:
     """Of every length that has a header of its own."""
     texts = ["y" * length for length in LENGTHS]

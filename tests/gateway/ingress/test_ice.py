@@ -13,9 +13,10 @@ import pytest
 from aioice import Candidate, Connection
 
 from gateway.ingress.webrtc.ice import MOST_CANDIDATES, MOST_PAIRS, MOST_QUEUED, IceConnection
-from gateway.ingress.webrtc.network import Network, NoMediaPorts
+from gateway.ingress.webrtc.network import Network
+from gateway.ingress.webrtc.ports import NoMediaPorts
 from gateway.settings import Settings
-from tests.servers.nat import Nat, behind, own_address
+from tests.servers.nat import Address, Nat, behind, own_address
 
 SOON_S = 10.0
 SOUND = b"\x80" + bytes(40)
@@ -59,24 +60,22 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def joined(
-    ours: IceConnection, *, through: Nat | None = None, told: bool = True
+async def connected(
+    ours: IceConnection, *, at: Address | None = None, told: bool = True
 ) -> AsyncIterator[Connection]:
-    """Have the library's agent connected to ours; `through` a NAT, or without its candidates."""
+    """Have the library's agent connected to ours: `at` another address, or without being told."""
     theirs = Connection(ice_controlling=True, use_ipv6=False)
     try:
         await asyncio.gather(ours.gather_candidates(), theirs.gather_candidates())
         theirs.remote_username, theirs.remote_password = ours.local_username, ours.local_password
         ours.remote_username, ours.remote_password = theirs.local_username, theirs.local_password
-        if through is not None:
-            through.target = (ours.local_candidates[0].host, ours.local_candidates[0].port)
-            host, port = through.inside
-            seen = Candidate("1", 1, "udp", 2130706431, host, port, "host")
+        if at is not None:
+            seen = Candidate("1", 1, "udp", 2130706431, *at, "host")
             await theirs.add_remote_candidate(seen)
         else:
             for candidate in ours.local_candidates:
                 await theirs.add_remote_candidate(candidate)
-        if told and through is None:
+        if told and at is None:
             for candidate in theirs.local_candidates:
                 await ours.add_remote_candidate(candidate)
         await ours.add_remote_candidate(None)
@@ -87,6 +86,19 @@ async def joined(
     finally:
         await ours.close()
         await theirs.close()
+
+
+@asynccontextmanager
+async def joined(
+    ours: IceConnection, *, through: Nat | None = None, told: bool = True
+) -> AsyncIterator[Connection]:
+    """The same, perhaps through a NAT."""
+    await ours.gather_candidates()
+    if through is not None:
+        through.target = (ours.local_candidates[0].host, ours.local_candidates[0].port)
+    at = None if through is None else through.inside
+    async with connected(ours, at=at, told=told) as theirs:
+        yield theirs
 
 
 async def heard_by(

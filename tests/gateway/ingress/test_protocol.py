@@ -65,6 +65,9 @@ class Connection:
         self.socket = FramedWebSocket(config, ServerState(), {})
         self.wire = Wire()
         self.taken: list[Frame] = []
+        self.offered: list[bytes] = []
+        self.accepts: bytes | None = None
+        """What is taken as it is offered."""
         self.pauses = False
         """Each frame is one too many."""
         self.gone: list[bool] = []
@@ -76,9 +79,13 @@ class Connection:
         await receive()
         await send({"type": "websocket.accept"})
         assert scope["extensions"][FRAMES] is self.socket
-        self.socket.listen(self._take, lambda: self.gone.append(self.socket.left))
+        self.socket.listen(self._take, lambda: self.gone.append(self.socket.left), self._offer)
         self.ready.set()
         await asyncio.Event().wait()
+
+    def _offer(self, payload: bytes) -> bool:
+        self.offered.append(payload)
+        return payload == self.accepts
 
     def _take(self, frame: Frame) -> None:
         self.taken.append(frame)
@@ -155,6 +162,17 @@ class TestMessages:
         assert connection.taken == [message for message, _ in messages]
         for task in connection.socket.tasks:
             task.cancel()
+
+    async def test_whole_message_is_offered_before_it_is_decoded(
+        self, connection: Connection
+    ) -> None:
+        """What is taken so comes no other way; what is not comes as ever, in its place."""
+        connection.accepts = b"audio"
+        messages = ["before", "audio", "after \u00fc"]
+        data = b"".join(sent(Opcode.TEXT, text.encode()) for text in messages)
+        connection.socket.data_received(data + pieces("in pieces", 2))
+        assert connection.offered == [text.encode() for text in messages]
+        assert connection.taken == ["before", "after \u00fc", "in pieces"]
 
     async def test_binary_message_comes_as_bytes(self, connection: Connection) -> None:
         """It is the session that refuses it."""
@@ -238,10 +256,20 @@ class TestSending:
         connection.socket.resume_writing()
         assert connection.socket.write("now")
 
+    async def test_frame_passes_as_it_is(self, connection: Connection) -> None:
+        """Unless it must wait its turn."""
+        whole = WireFrame(Opcode.TEXT, b"x" * 200).serialize(mask=False)
+        assert connection.socket.pass_on(whole)
+        assert [bytes(frame.data) for frame in connection.received()] == [b"x" * 200]
+        connection.socket.pause_writing()
+        assert not connection.socket.pass_on(whole)
+        assert connection.received() == []
+
     async def test_nothing_is_sent_after_a_close(self, connection: Connection) -> None:
         """RFC 6455, 5.5.1."""
         connection.socket.data_received(sent(Opcode.CLOSE, b"\x03\xe8"))
         assert not connection.socket.write("late")
+        assert not connection.socket.pass_on(b"late")
         assert connection.socket.left
 
 

@@ -28,6 +28,10 @@ class Client:
     def send(self, text: str) -> None:
         self.got.append(text)
 
+    def pass_on(self, frame: bytes) -> bool:
+        self.got.append(frame.decode())
+        return True
+
     def close(self, code: int, reason: str) -> None:
         self.closed.append((code, reason))
 
@@ -62,6 +66,27 @@ class TestControllers:
         controllers.add(channel)
         controllers.send_audio("audio")
         assert (socket.got, channel.got) == (["audio"], [])
+
+    def test_frame_passes_as_it_is_only_to_one_client_that_sees_everything(self) -> None:
+        """Any other gets its own frame, and so do two."""
+        controllers, one, two = Controllers(), Client(), Client()
+        assert not controllers.pass_on(b"nobody")
+        controllers.add(one)
+        assert controllers.pass_on(b"frame")
+        number = controllers.add(two)
+        assert not controllers.pass_on(b"two")
+        controllers.remove(number)
+        assert controllers.pass_on(b"again")
+        controllers.close(1000, "")
+        assert not controllers.pass_on(b"late")
+        assert (one.got, two.got) == (["frame", "again"], [])
+
+    @pytest.mark.parametrize("audio", [True, False])
+    def test_frame_does_not_pass_to_a_client_with_a_view_of_its_own(self, *, audio: bool) -> None:
+        """It may hide fields, or hear audio elsewhere."""
+        controllers = Controllers()
+        controllers.add(Client(Projection(audio=audio, hidden=frozenset(HIDEABLE))))
+        assert not controllers.pass_on(b"frame")
 
     def test_one_that_left_gets_nothing(self) -> None:
         """Nor does sending to it break anything."""

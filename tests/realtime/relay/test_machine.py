@@ -20,6 +20,7 @@ from realtime.relay.inputs import (
 )
 from realtime.relay.limits import RelayLimits
 from realtime.relay.machine import RENEW_BEFORE_MS, RelaySession
+from realtime.relay.offers import RelayTools
 from realtime.session.effects import Ask, Close, RecordUsage, ReserveTokens, Send
 from realtime.session.inputs import (
     Allowed,
@@ -41,15 +42,23 @@ LIMITS = RelayLimits(max_duration_ms=600_000, silence_ms=1_000, reconnect_ms=2_0
 class Relay:
     """A machine with a clock."""
 
-    def __init__(self, lasts_ms: int | None = None, *, has_leg: bool = False) -> None:
+    def __init__(
+        self,
+        lasts_ms: int | None = None,
+        *,
+        has_leg: bool = False,
+        tools: RelayTools | None = None,
+        session: dict[str, Any] | None = None,
+    ) -> None:
         self.machine = RelaySession(
-            CREATED,
+            {**CREATED, "session": session or SESSION},
             model="ours",
             expires_at=99,
             ids=SequentialIds(),
             limits=LIMITS,
             lasts_ms=lasts_ms,
             has_leg=has_leg,
+            tools=tools,
         )
         self.now_ms = 0
         self.questions: list[int] = []

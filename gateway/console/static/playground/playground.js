@@ -1,161 +1,146 @@
-// The page: settings to a session, a transport to the views, and what to do when it breaks.
+// The page: what is chosen becomes a talk, its events become views, and what breaks is explained or mended.
+import { Composer } from './composer.js';
+import { EventLog } from './log.js';
 import { Problem } from './problems.js';
-import { SocketTransport } from './socket.js';
-import { EventLog, Transcript, Turns, Wave, element } from './views.js';
-import { WebRtcTransport } from './webrtc.js';
+import { Settings } from './settings.js';
+import { Talk } from './talk.js';
+import { Turns } from './turns.js';
+import { Transcript, Wave } from './views.js';
 
 const TRIES = 3;
-const MOST_IMAGE_BYTES = 180000; // a data channel bears 256 KiB, an image grows by a third
+const AGAIN_MS = 1000;
+const FRAME_MS = matchMedia('(prefers-reduced-motion: reduce)').matches ? 500 : 50;
+const SILENT = new Set(['denied', 'absent', 'busy', 'insecure']);
 const by = (id) => document.getElementById(id);
-const form = by('settings');
-const compose = by('compose');
-const log = new EventLog(by('log'), by('filter'));
+
+const settings = new Settings(by('settings'));
+const log = new EventLog(by('log'), by('filter'), by('deltas'));
 const transcript = new Transcript(by('transcript'));
 const turns = new Turns(by('turns'));
-const waves = { in: new Wave(by('wave-in')), out: new Wave(by('wave-out')) };
+const waves = { you: new Wave(by('wave-in')), agent: new Wave(by('wave-out')) };
+const composer = new Composer({ form: by('compose'), calls: by('calls'), settings, transcript, send, explain, tell, asked: () => turns.asked() });
 
-let transport = null;
-let stream = null;
-let context = null;
-let microphone = null;
-let stopping = false;
+let talk = null;
+let remedy = () => {};
 
 function show(state, text) {
+  const open = state === 'live' || state === 'connecting';
+  const held = document.activeElement;
   by('state').dataset.state = state;
   by('state').textContent = text;
-  const live = state === 'live';
-  for (const id of ['apply', 'mute', 'stop']) by(id).disabled = !live && state !== 'connecting';
-  by('start').disabled = live || state === 'connecting';
-  by('before').disabled = live || state === 'connecting';
-  for (const field of compose.elements) field.disabled = !live;
+  by('start').disabled = by('before').disabled = open;
+  by('stop').disabled = !open;
+  for (const id of ['apply', 'mute']) by(id).disabled = state !== 'live';
+  composer.enable(state === 'live');
+  by('call').textContent = talk?.callId ?? '';
+  by('call').hidden = !(state === 'live' && talk?.callId);
+  // The button that was pressed goes out: the keyboard stays beside it.
+  if (held.matches(':disabled')) by(open ? 'stop' : 'start').focus();
 }
 
-function explain(problem) {
+function tell(text) { by('told').textContent = text; }
+
+function explain(problem, label, act) {
   by('problem').hidden = !problem;
   by('problem').textContent = problem?.message ?? '';
-}
-
-function session() {
-  const text = form.elements.tools.value.trim();
-  let tools = [];
-  try {
-    tools = text ? JSON.parse(text) : [];
-  } catch {
-    throw new Problem('tools');
-  }
-  if (!Array.isArray(tools)) throw new Problem('tools');
-  const instructions = form.elements.instructions.value.trim();
-  return {
-    type: 'realtime',
-    ...(instructions ? { instructions } : {}),
-    tools,
-    audio: {
-      input: { transcription: { model: 'gpt-4o-mini-transcribe' } },
-      ...(form.elements.voice.value ? { output: { voice: form.elements.voice.value } } : {}),
-    },
-  };
-}
-
-// A key for this one connection, minted anew each time: none is ever too old.
-async function secret() {
-  const answer = await fetch('/playground/secret', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ session: { ...session(), model: form.elements.model.value } }),
-  });
-  if (answer.status === 401) throw new Problem('operator');
-  if (!answer.ok) throw await Problem.of(answer);
-  return (await answer.json()).value;
+  by('remedy').hidden = !label;
+  by('remedy').textContent = label ?? '';
+  remedy = act ?? (() => {});
 }
 
 function send(event) {
-  transport.send(event);
+  talk?.send(event);
   log.add('out', event);
 }
 
-async function connect() {
-  const Transport = form.elements.transport.value === 'webrtc' ? WebRtcTransport : SocketTransport;
-  transport = new Transport(by('voice'));
-  transport.onevent = take;
-  const opening = transport;
-  await opening.open(await secret(), stream, context);
-  if (stopping) {
-    opening.close();
-    throw new Problem('ended');
-  }
-  opening.onlost = (problem) => lost(problem);
-}
-
-async function start() {
+async function start({ silent = false, carried = [] } = {}) {
+  end();
   explain(null);
-  stopping = false;
+  const mine = new Talk(settings, by('voice'));
+  talk = mine;
+  mine.onevent = take;
+  mine.onlost = (problem) => { lost(mine, problem, silent); };
+  mine.onweak = (weak) => show('live', weak ? 'Connected, but nothing comes through…' : 'Connected');
+  if (!carried.length) transcript.clear();
+  turns.begin();
   show('connecting', 'Connecting…');
   try {
-    session();
-    stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } })
-      .catch((error) => { throw Problem.ofMicrophone(error); });
-    context = new AudioContext();
-    microphone = context.createAnalyser();
-    context.createMediaStreamSource(stream).connect(microphone);
-    if (stopping) throw new Problem('ended');
-    await connect();
-    show('live', 'Connected');
-  } catch (problem) {
-    await end(problem instanceof Problem ? problem : new Problem('failed', problem.message));
+    settings.session();
+    await mine.listen(silent);
+    await mine.connect();
+    begun(carried, 'Connected');
+  } catch (error) {
+    if (talk === mine) failed(Problem.from(error), silent);
   }
+}
+
+function begun(carried, text) {
+  explain(null);
+  transcript.carry(carried);
+  for (const item of carried) send({ type: 'conversation.item.create', item });
+  mute(by('mute').getAttribute('aria-pressed') === 'true');
+  show('live', text);
 }
 
 // A broken call cannot be mended (there is no second offer): a new one is told what was said.
-async function lost(problem) {
-  if (stopping) return;
+async function lost(mine, problem, silent) {
+  composer.forget();
   if (problem.kind === 'ended') {
-    await end(problem);
+    failed(problem, silent);
     return;
   }
-  const said = transcript.said();
-  for (let attempt = 1; attempt <= TRIES && !stopping; attempt += 1) {
+  let last = problem;
+  for (let attempt = 1; attempt <= TRIES && talk === mine; attempt += 1) {
     show('connecting', `Connection lost, trying again (${attempt} of ${TRIES})…`);
-    transport.close();
     try {
-      await connect();
-      for (const { role, text } of said) {
-        const type = role === 'user' ? 'input_text' : 'output_text';
-        send({ type: 'conversation.item.create', item: { type: 'message', role, content: [{ type, text }] } });
-      }
-      show('live', 'Connected again');
+      const carried = transcript.said();
+      await mine.connect();
+      begun(carried, 'Connected again');
       return;
-    } catch (again) {
-      problem = again instanceof Problem ? again : problem;
-      await new Promise((resolve) => { setTimeout(resolve, 1000 * attempt); });
+    } catch (error) {
+      last = Problem.from(error);
+      if (last.kind === 'operator') break;
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS * attempt); });
     }
   }
-  await end(problem);
+  if (talk === mine) failed(last, silent);
 }
 
-async function end(problem) {
-  stopping = true;
-  transport?.close();
-  for (const track of stream?.getTracks() ?? []) track.stop();
-  await context?.close().catch(() => {});
-  stream = context = microphone = transport = null;
-  by('mute').setAttribute('aria-pressed', 'false');
-  show(problem ? 'failed' : 'idle', problem ? 'Not connected' : 'Ended');
-  explain(problem);
+function failed(problem, silent) {
+  end();
+  show('failed', 'Not connected');
+  if (SILENT.has(problem.kind)) {
+    explain(problem, 'Start without a microphone', () => start({ silent: true }));
+  } else if (problem.kind !== 'operator' && !transcript.empty) {
+    explain(problem, 'Carry on in a new call', () => start({ silent, carried: transcript.said() }));
+  } else {
+    explain(problem);
+  }
+}
+
+function end() {
+  talk?.close();
+  talk = null;
+  composer.forget();
+}
+
+function mute(muted) {
+  talk?.mute(muted);
+  by('mute').setAttribute('aria-pressed', String(muted));
 }
 
 const TAKEN = {
-  'conversation.item.added': ({ item }) => {
-    if (item.type === 'message' && item.role !== 'system') transcript.item(item.id, item.role);
-    for (const { type, text } of item.content ?? []) {
-      if (type === 'input_text') transcript.add(item.id, item.role, text);
-    }
-  },
+  'conversation.item.added': ({ item }) => transcript.added(item),
   'conversation.item.input_audio_transcription.delta': (event) => transcript.add(event.item_id, 'user', event.delta),
   'conversation.item.input_audio_transcription.completed': (event) => transcript.set(event.item_id, 'user', event.transcript),
   'response.output_audio_transcript.delta': (event) => transcript.add(event.item_id, 'assistant', event.delta),
   'response.output_text.delta': (event) => transcript.add(event.item_id, 'assistant', event.delta),
   'conversation.item.truncated': (event) => transcript.cut(event.item_id, event.audio_end_ms),
-  'response.function_call_arguments.done': (event) => called(event),
+  'response.output_item.done': ({ item }) => { if (item.type === 'function_call') composer.called(item); },
+  'response.done': ({ response }) => {
+    const { error } = response.status_details ?? {};
+    if (response.status === 'failed') explain(new Problem('response', error?.message ?? 'The answer failed.'));
+  },
   error: ({ error }) => explain(new Problem('error', error.message)),
 };
 
@@ -165,82 +150,40 @@ function take(event) {
   TAKEN[event.type]?.(event);
 }
 
-function called({ call_id: callId, name, arguments: given }) {
-  const output = element('input', { name: 'output', ariaLabel: `Result of ${name}`, autocomplete: 'off' });
-  const answer = element('form', {}, element('code', { textContent: `${name}(${given})` }), output,
-    element('button', { textContent: 'Answer' }));
-  answer.addEventListener('submit', (event) => {
-    event.preventDefault();
-    send({ type: 'conversation.item.create', item: { type: 'function_call_output', call_id: callId, output: output.value } });
-    send({ type: 'response.create' });
-    answer.remove();
-  });
-  by('calls').append(answer);
-  output.focus();
-}
-
-async function written(event) {
-  event.preventDefault();
-  const text = compose.elements.text.value.trim();
-  const [file] = compose.elements.image.files;
-  if (!text && !file) return;
-  if (file && file.size > MOST_IMAGE_BYTES && form.elements.transport.value === 'webrtc') {
-    explain(new Problem('image'));
-    return;
-  }
-  const content = text ? [{ type: 'input_text', text }] : [];
-  const id = `item_${crypto.randomUUID().replaceAll('-', '').slice(0, 21)}`;
-  if (file) {
-    const url = await new Promise((resolve) => {
-      const reader = new FileReader();
-      reader.onload = () => resolve(reader.result);
-      reader.readAsDataURL(file);
-    });
-    content.push({ type: 'input_image', image_url: url });
-    transcript.image(id, url);
-  }
-  send({ type: 'conversation.item.create', item: { id, type: 'message', role: 'user', content } });
-  send({ type: 'response.create' });
-  compose.reset();
-}
-
 function draw() {
-  waves.in.draw(microphone);
-  waves.out.draw(transport?.remote);
-  setTimeout(() => requestAnimationFrame(draw), 50);
+  const you = waves.you.draw(talk?.local);
+  turns.sounds(you, waves.agent.draw(talk?.remote));
+  setTimeout(() => requestAnimationFrame(draw), FRAME_MS);
 }
 
-async function options() {
-  const answer = await fetch('/playground/options');
-  if (!answer.ok) {
-    explain(new Problem('operator'));
-    by('start').disabled = true;
-    return;
+async function copy() {
+  const { length } = log.shown();
+  try {
+    await navigator.clipboard.writeText(log.text());
+    tell(`${length} events copied.`);
+    by('copy').textContent = 'Copied';
+    setTimeout(() => { by('copy').textContent = 'Copy'; }, 2000);
+  } catch {
+    explain(new Problem('copy'));
   }
-  const { models, voices } = await answer.json();
-  form.elements.model.append(...models.map((name) => element('option', { value: name, textContent: name })));
-  form.elements.voice.append(element('option', { value: '', textContent: 'the model’s own' }));
-  form.elements.voice.append(...voices.map((name) => element('option', { value: name, textContent: name })));
 }
 
-form.addEventListener('submit', (event) => { event.preventDefault(); start(); });
-compose.addEventListener('submit', written);
-by('stop').addEventListener('click', () => end(null));
+by('settings').addEventListener('submit', (event) => { event.preventDefault(); start(); });
+by('remedy').addEventListener('click', () => remedy());
+by('stop').addEventListener('click', () => { end(); show('idle', 'Ended'); });
+by('mute').addEventListener('click', () => mute(by('mute').getAttribute('aria-pressed') !== 'true'));
 by('apply').addEventListener('click', () => {
   try {
-    const { audio, ...rest } = session();
     explain(null);
-    send({ type: 'session.update', session: { ...rest, audio: { input: audio.input } } });
+    send({ type: 'session.update', session: settings.changeable() });
   } catch (problem) {
     explain(problem);
   }
 });
-by('mute').addEventListener('click', ({ currentTarget: button }) => {
-  const muted = button.getAttribute('aria-pressed') !== 'true';
-  for (const track of stream?.getAudioTracks() ?? []) track.enabled = !muted;
-  button.setAttribute('aria-pressed', String(muted));
-});
-by('copy').addEventListener('click', () => navigator.clipboard.writeText(log.text()));
+by('copy').addEventListener('click', copy);
 by('clear').addEventListener('click', () => log.clear());
-options();
+settings.load().catch((problem) => {
+  explain(problem);
+  by('start').disabled = true;
+});
 draw();

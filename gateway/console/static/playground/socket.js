@@ -2,40 +2,57 @@
 import { Problem } from './problems.js';
 
 const HZ = 24000;
+const ENDED = 1000;
+const NO_KEY = 3000;
+const MOST_WAITING_BYTES = 1000000; // the microphone is not sent on top of what cannot leave
 
 export class SocketTransport {
   constructor() {
     this.onevent = () => {};
     this.onlost = () => {};
+    this.onweak = () => {};
     this.playing = [];
     this.until = 0;
   }
 
   async open(secret, stream, context) {
     this.context = context;
-    this.local = stream;
     this.remote = context.createAnalyser();
     this.remote.connect(context.destination);
     await context.audioWorklet.addModule('/playground/static/microphone.js');
+    if (this.closed) throw new Problem('closed');
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     this.socket = new WebSocket(`${scheme}://${location.host}/v1/realtime`, [
       'realtime', `openai-insecure-api-key.${secret}`,
     ]);
-    await new Promise((resolve, reject) => {
-      this.socket.onopen = resolve;
-      this.socket.onerror = () => reject(new Problem('socket'));
-    });
-    this.socket.onmessage = ({ data }) => this.take(JSON.parse(data));
-    this.socket.onclose = ({ code }) => this.onlost(new Problem(code === 1000 ? 'ended' : 'socket'));
+    await this.begun();
+    this.socket.onclose = ({ code }) => this.onlost(new Problem(code === ENDED ? 'ended' : 'broken'));
     this.worklet = new AudioWorkletNode(context, 'microphone');
     this.worklet.port.onmessage = ({ data }) => this.append(data);
     this.source = context.createMediaStreamSource(stream);
     this.source.connect(this.worklet);
   }
 
+  // A refusal is told in band, after the upgrade.
+  begun() {
+    return new Promise((resolve, reject) => {
+      let refusal = null;
+      this.socket.onmessage = ({ data }) => {
+        const event = JSON.parse(data);
+        if (event.type === 'session.created') resolve();
+        if (event.type === 'error') refusal ??= event.error.message;
+        this.take(event);
+      };
+      this.socket.onclose = ({ code }) => {
+        if (code === NO_KEY) reject(new Problem('expired'));
+        else reject(refusal ? new Problem('refused', refusal) : new Problem('gone'));
+      };
+    });
+  }
+
   append(buffer) {
-    const bytes = new Uint8Array(buffer);
-    this.send({ type: 'input_audio_buffer.append', audio: btoa(String.fromCharCode(...bytes)) });
+    if (this.socket.bufferedAmount > MOST_WAITING_BYTES) return;
+    this.send({ type: 'input_audio_buffer.append', audio: btoa(String.fromCharCode(...new Uint8Array(buffer))) });
   }
 
   take(event) {
@@ -79,10 +96,12 @@ export class SocketTransport {
   }
 
   close() {
-    this.onlost = () => {};
+    this.closed = true;
+    this.onlost = this.onevent = () => {};
     this.source?.disconnect();
     this.worklet?.disconnect();
-    for (const { node } of this.playing) node.stop();
+    for (const { node } of this.playing) { node.onended = null; node.stop(); }
+    this.playing = [];
     this.socket?.close(1000);
   }
 }

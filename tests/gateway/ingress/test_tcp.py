@@ -1,0 +1,143 @@
+"""ICE over TCP: one port for all calls, open while there are any; whoever comes must name a call."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import suppress
+
+import pytest
+from aioice import Candidate
+from aioice import stun as stuns
+
+from gateway.ingress.webrtc.ice import IceConnection
+from gateway.ingress.webrtc.tcp import MOST_FRAME_BYTES, MOST_WAYS, TcpSocket
+from tests.gateway.ingress.test_ice import (
+    SOON_S,
+    SOUND,
+    agent,
+    connected,
+    heard_by,
+    network,
+    own_address,
+    until,
+)
+from tests.servers.framed import over_tcp
+
+
+def listening(ours: IceConnection) -> Candidate:
+    """Return the TCP candidate."""
+    [found] = [one for one in ours.local_candidates if one.transport == "tcp"]
+    return found
+
+
+def framed(data: bytes) -> bytes:
+    """Return a packet with its length before it."""
+    return struct.pack("!H", len(data)) + data
+
+
+def check(username: str) -> bytes:
+    """Return a check that names a call, under no password."""
+    message = stuns.Message(message_method=stuns.Method.BINDING, message_class=stuns.Class.REQUEST)
+    message.attributes["USERNAME"] = username
+    message.attributes["PRIORITY"] = 1
+    message.add_message_integrity(b"wrong")
+    return bytes(message)
+
+
+class TestConnecting:
+    async def test_caller_without_udp_connects_and_connects_again(self) -> None:
+        """Media goes both ways in frames; when the connection breaks, the next is followed."""
+        ours = agent(network(rtp_tcp_port=0, ice_consent_interval_s=0.2))
+        await ours.gather_candidates()
+        told = listening(ours)
+        assert told.to_sdp().endswith("typ host tcptype passive")
+        assert told.priority < min(one.priority for one in ours.local_candidates[:-1])
+        async with (
+            over_tcp((told.host, told.port)) as bridge,
+            connected(ours, at=bridge.inside) as theirs,
+        ):
+            await heard_by(theirs, lambda: ours.send(SOUND))
+            await heard_by(ours, lambda: theirs.send(SOUND))
+            before = ours._selected
+            await bridge.drop()
+            async with asyncio.timeout(SOON_S):
+                while ours._selected == before:
+                    await theirs.send(check_of(ours, theirs.local_username))
+                    await asyncio.sleep(0.05)
+            await heard_by(theirs, lambda: ours.send(SOUND))
+
+    async def test_port_is_open_while_there_are_calls(self) -> None:
+        """Two calls share it; after the last it is closed."""
+        here = network(rtp_tcp_port=0)
+        first, second = agent(here), IceConnection(here, username="more", password="m" * 22)
+        await first.gather_candidates()
+        await second.gather_candidates()
+        told = listening(first)
+        assert listening(second).port == told.port
+        await first.close()
+        _, writer = await asyncio.open_connection(told.host, told.port)
+        writer.close()
+        await second.close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(told.host, told.port)
+
+
+def check_of(ours: IceConnection, username: str) -> bytes:
+    """Return an authentic check of the caller's."""
+    message = stuns.Message(message_method=stuns.Method.BINDING, message_class=stuns.Class.REQUEST)
+    message.attributes["USERNAME"] = f"{ours.local_username}:{username}"
+    message.attributes["PRIORITY"] = 1
+    message.attributes["ICE-CONTROLLING"] = 1
+    message.add_message_integrity(ours.local_password.encode())
+    return bytes(message)
+
+
+class TestStrangers:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"GET / HTTP/1.1\r\n\r\n",
+            framed(b"\x16\x03\x01 hello"),
+            framed(check("nobody:them")),
+            framed(b""),
+            struct.pack("!H", MOST_FRAME_BYTES + 1),
+        ],
+    )
+    async def test_who_names_no_call_is_cut_off(self, sent: bytes) -> None:
+        """At once, and nothing of it is kept."""
+        ours = agent(network(rtp_tcp_port=0))
+        await ours.gather_candidates()
+        told = listening(ours)
+        reader, writer = await asyncio.open_connection(told.host, told.port)
+        writer.write(sent)
+        async with asyncio.timeout(SOON_S):
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        writer.close()
+        tcp = ours._network.tcp
+        assert tcp is not None
+        await until(lambda: tcp.strangers == 0)
+        assert not [one for one in ours._protocols if isinstance(one, TcpSocket)]
+        await ours.close()
+
+    async def test_connections_of_a_call_are_bounded(self) -> None:
+        """Who knows a call's name but not its password holds few, and is told 401."""
+        ours = agent(network(rtp_tcp_port=0))
+        await ours.gather_candidates()
+        told = listening(ours)
+        writers = []
+        for _ in range(2 * MOST_WAYS):
+            reader, writer = await asyncio.open_connection(told.host, told.port)
+            writers.append(writer)
+            writer.write(framed(check(f"{ours.local_username}:them")))
+            async with asyncio.timeout(SOON_S):
+                length = struct.unpack("!H", await reader.readexactly(2))[0]
+                answer = stuns.parse_message(await reader.readexactly(length))
+            assert answer.attributes["ERROR-CODE"][0] == 401
+        ways = [one for one in ours._protocols if isinstance(one, TcpSocket)]
+        assert len(ways) <= MOST_WAYS
+        await ours.close()
+        for writer in writers:
+            writer.close()
+        assert own_address() == told.host

@@ -30,6 +30,11 @@ class MediaConnection(RTCPeerConnection):
         self._ways.append(_give_way(dtls, self._network, self._caller))
         return dtls
 
+    async def abandon(self) -> None:
+        """Close what is open to the network, whatever a half-applied offer left of the rest."""
+        for way in self._ways:
+            await way.close()
+
     @property
     def vanished(self) -> bool:
         """The caller was there and consents no more; the state alone may say that it left."""

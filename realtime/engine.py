@@ -161,6 +161,8 @@ class BrainRequest:
     instructions: str
     tools: tuple[FunctionSpec, ...] = ()
     tool_choice: ToolChoice = "auto"
+    parallel_calls: bool = True
+    """Several functions may be called at a time."""
     max_output_tokens: int | None = None
     spoken: bool = True
     """The answer will be spoken (else it is shown as text)."""

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.cli.endpoint_checks import check_endpoints
 from gateway.cli.findings import Finding
 from gateway.cli.model_checks import check_models
+from gateway.cli.network_checks import check_network
 from gateway.cli.plugin_checks import check_plugins
 from gateway.settings import Settings
 from gateway.store.database import Database
@@ -213,6 +214,7 @@ CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     _data,
     _database,
     _environment,
+    check_network,
     check_endpoints,
     check_models,
     _timezone,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from gateway.engines.engine import Terms
+from gateway.engines.engine import Engine
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
 from gateway.identity.principal import Principal
@@ -21,7 +22,7 @@ from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
 from realtime.relay.limits import RelayLimits
 from realtime.relay.machine import RelaySession
-from realtime.relay.offers import without_mcp
+from realtime.relay.offers import RelayTools, without_mcp
 
 
 class OpenedRelay(AdmittedSession):
@@ -38,15 +39,19 @@ class OpenedRelay(AdmittedSession):
         *,
         model: str,
         endpoint: RelayEndpoint,
+        fallbacks: tuple[RelayEndpoint, ...],
         minutes: int,
         expires_at: int,
+        has_tools: bool,
     ) -> None:
         super().__init__(
             services, principal, session_id=recorder.session_id, model=model, recorder=recorder
         )
         self._upstream = upstream
         self._endpoint = endpoint
+        self._fallbacks = fallbacks
         self._minutes = minutes
+        self._has_tools = has_tools
         self._expires_at = expires_at
 
     def start(
@@ -68,12 +73,15 @@ class OpenedRelay(AdmittedSession):
                 max_duration_ms=self._minutes * 60_000,
                 silence_ms=int(endpoint.silence_s * 1000),
                 reconnect_ms=int(endpoint.reconnect_s * 1000),
+                fallbacks=len(self._fallbacks),
                 runs_mcp=not endpoint.runs_mcp,
                 import_ms=int(services.settings.mcp_import_timeout_s * 1000),
                 tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
+                tool_call_most_ms=int(services.settings.mcp_call_most_s * 1000),
                 tool_rounds=services.settings.tool_rounds,
             ),
             asked=self._principal.session,
+            tools=self._tools(),
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
             lasts_ms=self._upstream.lasts_ms(),
@@ -90,6 +98,7 @@ class OpenedRelay(AdmittedSession):
                 principal_facts=self._principal.facts(),
                 observer=self.observer,
                 tools=services.tools,
+                fallbacks=self._fallbacks,
             ),
             spawn=spawn,
             leg=leg,
@@ -97,16 +106,40 @@ class OpenedRelay(AdmittedSession):
         self._begin(dialect, services.ids("conv"), transport)
         return self.runner
 
+    def _tools(self) -> RelayTools:
+        tools, most = self._services.tools, self._services.settings.most_offered_tools
+        if not self._has_tools:
+            return RelayTools(actions_only=tools.actions.only, most=most)
+        project_id, model = self._principal.project_id, self.model
+        return RelayTools(
+            tools=tools.offered(project_id=project_id, model=model),
+            actions=tools.actions.offered(project_id=project_id, model=model),
+            actions_only=tools.actions.only,
+            most=most,
+        )
+
+
+def endpoints_of(engine: Engine, safety_identifier: str) -> list[RelayEndpoint]:
+    """Return where a relay's session begins, and who may take it over: relays of its kind."""
+    found: list[RelayEndpoint] = []
+    while engine.relay is not None:
+        found.append(replace(engine.relay, safety_identifier=safety_identifier))
+        if engine.fallback is None:
+            break
+        engine = engine.fallback
+    return [endpoint for endpoint in found if endpoint.runs_mcp == found[0].runs_mcp]
+
 
 async def open_relay(
-    services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint, terms: Terms
+    services: Services, principal: Principal, *, model: str, engine: Engine, safety_identifier: str
 ) -> OpenedRelay:
     """Connect to the upstream and prepare the session; a caller's identifier is never pooled.
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
     """
-    bound = principal.session
+    endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
+    terms, bound = engine.terms, principal.session
     session = None
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}
@@ -139,6 +172,8 @@ async def open_relay(
         recorder,
         model=model,
         endpoint=endpoint,
+        fallbacks=tuple(fallbacks),
         minutes=minutes,
         expires_at=now_s + minutes * 60,
+        has_tools="tools" in terms.features,
     )

@@ -31,12 +31,21 @@ from gateway.sessions.frames import (
     is_audio_on_wire,
     samples_on_wire,
 )
+from gateway.sessions.interface import Interface
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.relay_interface import RelayedInterface
 from gateway.sessions.relay_media import UpstreamAudio
 from gateway.telemetry import metrics
 from gateway.tools.session import SessionTools, Tools
-from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
+from realtime.relay.effects import (
+    DropUpstream,
+    FallBack,
+    RecordRelayed,
+    Redial,
+    SendRelayed,
+    SendUpstream,
+)
 from realtime.relay.inputs import (
     FromUpstream,
     Loss,
@@ -47,7 +56,7 @@ from realtime.relay.inputs import (
 )
 from realtime.relay.machine import RelaySession
 from realtime.session import effects as fx
-from realtime.session.inputs import ControllerId
+from realtime.session.inputs import ControllerId, Refused
 
 MOST_UP_BYTES: Final = 1_048_576
 MOST_DOWN_BYTES: Final = 524_288
@@ -73,6 +82,8 @@ class RelayCompany:
     principal_facts: dict[str, Any]
     observer: SessionObserver
     tools: Tools
+    fallbacks: tuple[RelayEndpoint, ...] = ()
+    """Who takes the session over, one after the other."""
 
 
 class RelayRunner(SessionDriver):
@@ -101,6 +112,7 @@ class RelayRunner(SessionDriver):
         )
         self._machine = machine
         self._endpoint = endpoint
+        self._fallbacks = [*company.fallbacks]
         self._start_task = spawn
         self._link: Link | None = upstream.link
         self._tools = SessionTools(
@@ -109,6 +121,11 @@ class RelayRunner(SessionDriver):
             self.post,
             permit=self.permit,
             log=company.observer.tool_logged,
+        )
+        actions = company.tools.actions
+        self._interface = RelayedInterface(
+            Interface(actions, company.observer.tool_logged, company.principal_facts),
+            actions.route,
         )
         self._dialling: asyncio.Task[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
@@ -248,6 +265,8 @@ class RelayRunner(SessionDriver):
             # An older dialect has no words for an event of a shape of its own.
             _log.warning("untranslatable", type=event["type"], error=type(error).__name__)
         self._observer.relayed(event, text, self.now_ms())
+        if "item" in event:
+            self._interface.shown(event, self.now_ms())
 
     def _play(self, leg: MediaLeg, event: Mapping[str, Any]) -> None:
         audio = self._media.heard(event.get("delta"))
@@ -282,6 +301,11 @@ class RelayRunner(SessionDriver):
         if link is not None:
             self._start_task(link.close())
 
+    def _fall_back(self, _effect: FallBack) -> None:
+        self._endpoint = self._fallbacks.pop(0)
+        metrics.FALLBACKS.inc()
+        _log.warning("fell_back", session_id=self._session_id, host=self._endpoint.host)
+
     def _redial(self, effect: Redial) -> None:
         self._dialling = self._start_task(self._dial(effect))
 
@@ -306,6 +330,13 @@ class RelayRunner(SessionDriver):
             self._stalled.cancel()
         self._tools.close()
         self._leave()
+
+    def _ask(self, effect: fx.Ask) -> None:
+        fault = self._interface.told(effect, self.now_ms())
+        if fault is None:
+            super()._ask(effect)
+        else:
+            self.post(Refused(effect.question, fault))
 
     def _call_tool(self, effect: fx.CallTool) -> None:
         self._observer.tool_called(effect.call)
@@ -337,10 +368,13 @@ RelayRunner._effects = {
     SendRelayed: RelayRunner._send_relayed,
     SendUpstream: RelayRunner._send_upstream,
     DropUpstream: RelayRunner._drop,
+    FallBack: RelayRunner._fall_back,
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
     fx.ReportPlayback: lambda _, __: None,  # the upstream is not told: it has no word for it
+    fx.Ask: RelayRunner._ask,
     fx.CallTool: RelayRunner._call_tool,
+    fx.CheckCall: lambda r, e: r._tools.check(e.call),
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),
     fx.ImportTools: lambda r, e: r._tools.import_tools(e),
     fx.CancelImport: lambda r, e: r._tools.cancel_import(e.item_id),

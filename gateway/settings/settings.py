@@ -191,6 +191,9 @@ class Settings(NetworkSettings):
         description="The same for OpenAI's own endpoint and no other; a key of this gateway is "
         "taken for none.",
     )
+    chat_key_header: Literal["authorization", "api-key"] = Field(
+        "authorization", description="Where the chat endpoint reads its key; Azure: `api-key`."
+    )
     chat_model: str = Field("gpt-4.1-mini", description="The model to ask there.")
     chat_skills_first: bool = Field(
         False,

@@ -16,7 +16,7 @@ from typing import Any
 from gateway.settings import ClientAction, ContextUpdate
 from gateway.tools.ports import object_of
 from gateway.tools.schemas import finding, validator
-from realtime.engine import FunctionSpec, ToolCall, ToolRoute
+from realtime.engine import CLIENT_TOOL, FunctionSpec, ToolCall, ToolRoute
 from realtime.errors import InvalidValue
 from realtime.events.items import SystemMessageIn
 
@@ -51,6 +51,11 @@ class Actions:
             context.name: (context, validator(context.data, of=f"data of {context.name}"))
             for context in contexts
         }
+
+    def route(self, name: str) -> ToolRoute:
+        """Return the way of a client's function, which is on the list or is not."""
+        known = self._actions.get(name)
+        return CLIENT_TOOL if known is None else _function(known[0]).route
 
     def offered(self, *, project_id: str, model: str) -> tuple[FunctionSpec, ...]:
         """Return the actions that clients of a project's sessions of a model may declare."""

@@ -46,7 +46,6 @@ class Downstream:
         has_leg: bool = False,
     ) -> None:
         self.model = model
-        self.runs_mcp = True
         self.offers, self.calls = tools
         self.running: dict[str, RunningResponse] = {}
         self.automatic: dict[int, str] = {}
@@ -91,15 +90,14 @@ class Downstream:
             InvalidValue: it defines tools that cannot be.
         """
         if event["type"] == "response.create":
-            return self.offers.response_up(event) if self.runs_mcp else event
+            return self.offers.response_up(event)
         if event["type"] != "session.update":
             return event
         session = event.get("session")
         if not isinstance(session, Mapping):
             return event
         up = {**event, "session": {k: v for k, v in session.items() if k != "model"}}
-        if self.runs_mcp:
-            up = {**self.offers.update_up(up)}
+        up = {**self.offers.update_up(up)}
         self._memory.asked(session)
         return up
 
@@ -177,6 +175,10 @@ class Downstream:
             beside = response.get("conversation_id", "") is None
             self.playing.response_began(response_id, in_conversation=not beside)
         asked = self._unanswered.answered("response.create")
+        if response.get("conversation_id", "") is None and self.offers.functions:
+            request = asked.get("response") if asked else None
+            known = request if isinstance(request, Mapping) else {"conversation": "none"}
+            self.calls.beside.began(response_id, known, self._memory.ids())
         most = response.get("max_output_tokens")
         self._outbox.do(
             ReserveTokens(
@@ -185,7 +187,7 @@ class Downstream:
                 output_tokens=most if type(most) is int else USUAL_OUTPUT_TOKENS,
             )
         )
-        return None if asked else response_id
+        return response_id if asked is None else None
 
     def _item_of_response(self, event: Json, text: str) -> None:
         running = self.running.get(str(event.get("response_id")))
@@ -211,8 +213,7 @@ class Downstream:
         self._pass(event, text)
         status = str(shown.get("status"))
         self._used(response_id, status, usage, estimated=response.get("usage") is None)
-        for output in self.calls.ended(response_id):
-            self.answer(Answer([output], respond=False))
+        self.answer(self.calls.ended(response_id, completed=status == "completed"))
 
     def _shown_response(self, response: Json, fault: WireFault | None) -> Json:
         if fault is not None:
@@ -242,7 +243,8 @@ class Downstream:
             self._memory.item(item, self._memory.last_id)
             self.own({"type": "conversation.item.create", "item": item})
         if answer.respond:
-            self.own({"type": "response.create", "response": {"tool_choice": "auto"}})
+            request = answer.request or {"tool_choice": "auto"}
+            self.own({"type": "response.create", "response": request})
 
     def own(self, event: Json) -> None:
         """Send an event of our own, now or when there is a connection."""
@@ -252,7 +254,7 @@ class Downstream:
             event = {**event, "event_id": f"{OURS}respond"}
         self._unanswered.sent(event)
         if self.up:
-            self._outbox.do(SendUpstream(event))
+            self._outbox.do(SendUpstream(self.going_up(event)))
 
     def refuse(self, response_id: str | None, fault: WireFault) -> None:
         """A response that began must not be: end it there, and tell the client only its end."""
@@ -372,8 +374,9 @@ class Downstream:
             self._unanswered.refused(event_id)
             return
         self._error = error
-        self._unanswered.refused(event_id)
         told = told_error(error)
+        if told is None or isinstance(event_id, str):  # else it answers nobody's event
+            self._unanswered.refused(event_id)
         if told is not None:
             event, text = {**event, "error": told}, None
         asker = self.askers.take(event_id)
@@ -381,6 +384,11 @@ class Downstream:
             self._pass(event, text)
         else:
             self._outbox.do(SendRelayed(event, text, to=asker))
+
+    @property
+    def is_account_trouble(self) -> bool:
+        """The last thing that was said was an error about the operator's account."""
+        return self._error is not None and is_about_account(self._error)
 
     def fatal(self, lost: UpstreamLost) -> tuple[int, str] | None:
         """Return how the session must close, None if another connection may help."""

@@ -80,6 +80,10 @@ class RelayMemory:
         """The id of the item at the end."""
         return self._order[-1] if self._order else None
 
+    def ids(self) -> list[str]:
+        """Return the ids of the items, oldest first."""
+        return [*self._order]
+
     def heard(self, item_id: object, transcript: object) -> None:
         """What was said in an item."""
         if isinstance(item_id, str) and item_id in self._items and isinstance(transcript, str):

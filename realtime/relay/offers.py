@@ -1,13 +1,16 @@
-"""MCP servers of a relayed session: the upstream is offered plain functions (CONTRACT 8.5).
+"""The functions that an upstream is told of: the client's, the operator's, and MCP servers'.
 
-Invariants: the client is shown the tools as it wrote them, without secrets; one import per
-definition of a server; updates that this sends up by itself are answered to nobody.
+What it is told differs from what the client wrote: servers become plain functions (CONTRACT 8.5),
+the operator's tools are added, commands to an interface have the operator's schema, and what
+policy took away, or is too much, is left out. Invariants: the client is shown the tools as it
+wrote them, without secrets; one import per definition of a server; updates that this sends up by
+itself are answered to nobody.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -23,6 +26,19 @@ from realtime.tools.mcp import McpDefinition, McpServer, brain_name, defined, mc
 
 OFFER: Final = "relay_tools"
 """The id of the update that offers what was imported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayTools:
+    """What the operator lets sessions of a model have (`EngineTraits` of our own machine)."""
+
+    tools: tuple[FunctionSpec, ...] = ()
+    """Those that the gateway runs, whoever the client is."""
+    actions: tuple[FunctionSpec, ...] = ()
+    """Commands that the client's interface may declare."""
+    actions_only: bool = False
+    most: int = 128
+    """So many functions a model is told of."""
 
 
 @dataclass(slots=True)
@@ -47,7 +63,23 @@ class _Update:
 class Offers:
     """What is known of each server, and what the upstream knows of it."""
 
-    def __init__(self, outbox: Outbox, *, import_ms: int, call_ms: int) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        import_ms: int,
+        call_ms: int,
+        call_most_ms: int,
+        given: RelayTools | None = None,
+        delegated: bool = False,
+    ) -> None:
+        self._call_most_ms = call_most_ms
+        self._given = given or RelayTools()
+        self._delegated = delegated
+        """Servers are the upstream's affair; it is told of them as the client wrote them."""
+        self._narrowed: frozenset[str] = frozenset()
+        self._differs = False
+        """The upstream was told of other tools than the client wrote."""
         self.functions: dict[str, FunctionSpec] = {}
         """The servers' tools by the names that the upstream knows."""
         self.items: dict[str, Json] = {}
@@ -64,14 +96,21 @@ class Offers:
 
     @property
     def active(self) -> bool:
-        """True once the client named an MCP server."""
-        return bool(self._imports)
+        """True once there may be calls that are not the client's alone."""
+        return bool(self._imports or self._given.tools or self._given.actions)
+
+    def _adjusts(self, tools: object) -> bool:
+        """Say whether an upstream may not be told of these tools as they are."""
+        given = self._given
+        return isinstance(tools, list) and (
+            self.active or given.actions_only or bool(self._narrowed) or len(tools) > given.most
+        )
 
     @property
     def importing(self) -> bool:
         """True while a server is being asked, or will be as soon as an update is taken."""
         return any(known.due_ms is not None for known in self._imports.values()) or any(
-            _is_mcp(tool) and tool["server_label"] not in self._imports
+            self._is_ours(tool) and tool["server_label"] not in self._imports
             for update in self._updates
             for tool in update.tools or ()
         )
@@ -87,10 +126,11 @@ class Offers:
         session = event["session"]
         tools, choice = session.get("tools"), session.get("tool_choice")
         update = _Update(event.get("event_id"), choice=choice)
-        if self._has_mcp(tools) or (self.active and isinstance(tools, list)):
+        if self._has_mcp(tools) or self._adjusts(tools):
             update.tools, update.definitions = self._defined(tools, "session")
+            self._differs = True
             session = {**session, "tools": self._as_functions(update.tools)}
-        if _is_mcp(choice):
+        if self._is_ours(choice):
             session = {**session, "tool_choice": self._choice_up(choice)}
         self._updates.append(update)
         return event if session is event["session"] else {**event, "session": session}
@@ -101,10 +141,10 @@ class Offers:
         if not isinstance(response, Mapping):
             return event
         tools, changed = response.get("tools"), {**response}
-        if self._has_mcp(tools):
+        if self._has_mcp(tools) or self._adjusts(tools):
             shown, _ = self._defined(tools, "response")
             changed["tools"] = self._as_functions(shown)
-        if _is_mcp(response.get("tool_choice")):
+        if self._is_ours(response.get("tool_choice")):
             changed["tool_choice"] = self._choice_up(response["tool_choice"])
         return event if changed == response else {**event, "response": changed}
 
@@ -128,13 +168,37 @@ class Offers:
             self._tools, self._definitions = self._defined(tools, "session")
             self._choice = session.get("tool_choice")
 
-    @staticmethod
-    def _has_mcp(tools: object) -> bool:
-        return isinstance(tools, list) and any(_is_mcp(tool) for tool in tools)
+    def opened(self, session: Json) -> None:
+        """The session begins with these tools; tell the upstream of those that it lacks."""
+        tools = session.get("tools")
+        if self._tools is None and isinstance(tools, list):
+            self._tools = tools
+        if self._given.tools or (tools and self._adjusts(tools)):
+            self._tools = self._tools or []
+            self._offer()
+
+    def narrow(self, names: frozenset[str], session: Json, *, up: bool) -> None:
+        """Policy takes tools away: the next response goes without them."""
+        self._narrowed |= names
+        tools = session.get("tools")
+        if self._tools is None and isinstance(tools, list):
+            self._tools = tools
+        self._stale = True
+        if up:
+            self._offer()
+
+    def _has_mcp(self, tools: object) -> bool:
+        return isinstance(tools, list) and any(self._is_ours(tool) for tool in tools)
+
+    def _is_ours(self, value: object) -> bool:
+        """Say whether it is about a server that the gateway asks."""
+        return _is_mcp(value) and not self._delegated
 
     def _defined(
         self, tools: Any, root: str
     ) -> tuple[list[dict[str, Any]], Mapping[str, McpDefinition]]:
+        if self._delegated:
+            return tools, {}
         for place, tool in enumerate(tools):
             label = tool.get("server_label", "") if isinstance(tool, Mapping) else None
             if not isinstance(label, str) or (_is_mcp(tool) and not label):
@@ -166,12 +230,12 @@ class Offers:
 
     def shown(self, session: Json) -> Json:
         """Return a session's echo with the tools as the client wrote them."""
-        if not self.active and not self._has_mcp(self._tools):
+        if not self._differs and not self._has_mcp(self._tools):
             return session
         changed = {**session}
         if "tools" in session and self._tools is not None:
             changed["tools"] = self._tools
-        if _is_mcp(self._choice) and "tool_choice" in session:
+        if self._is_ours(self._choice) and "tool_choice" in session:
             changed["tool_choice"] = self._choice
         return changed
 
@@ -181,14 +245,14 @@ class Offers:
 
     def ready(self) -> None:
         """There is a connection again."""
-        if self._stale:
+        if self._stale or self._differs:
             self._offer()
 
     # --- imports ---
 
     def _begin(self, tools: list[dict[str, Any]], now_ms: int) -> None:
         for tool in tools:
-            if not _is_mcp(tool):
+            if not self._is_ours(tool):
                 continue
             server = self._definitions[tool["server_label"]].server
             known = self._imports.get(server.label)
@@ -268,32 +332,48 @@ class Offers:
         self._stale = False
         if self._tools is None:
             return
+        self._differs = True
         session: dict[str, Any] = {"type": "realtime", "tools": self._as_functions(self._tools)}
-        if _is_mcp(self._choice):
+        if self._is_ours(self._choice):
             session["tool_choice"] = self._choice_up(self._choice)
         self._updates.append(_Update(OFFER, ours=True))
         update = {"type": "session.update", "event_id": OFFER, "session": session}
         self._outbox.do(SendUpstream(update))
 
     def _as_functions(self, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        own = [tool for tool in shown if not _is_mcp(tool)]
+        own = [up for tool in shown if not self._is_ours(tool) for up in self._of_client(tool)]
         taken: dict[str, object] = {str(tool.get("name")): tool for tool in own}
-        for tool in shown:
-            known = self._imports.get(tool["server_label"]) if _is_mcp(tool) else None
-            if known is None or known.tools is None:
-                continue
-            for spec in mcp_functions(tool, known.tools, deadline_ms=self._call_ms):
-                name = brain_name(spec.name, known.server.label, taken)
+        for spec in (*self._given.tools, *self._of_servers(shown)):
+            if spec.name not in self._narrowed:
+                name = brain_name(spec.name, spec.route.server_label or "gateway", taken)
                 taken[name] = self.functions[name] = spec
-                own.append(
-                    {
-                        "type": "function",
-                        "name": name,
-                        "description": spec.description,
-                        "parameters": spec.parameters,
-                    }
+                own.append(_function(spec, name=name, description=spec.description))
+        return own[: self._given.most]
+
+    def _of_client(self, tool: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        """Yield a client's own function, if the upstream may be told of it."""
+        if not isinstance(tool, Mapping) or tool.get("type") != "function":
+            yield tool
+            return
+        name = str(tool.get("name"))
+        if name in self._narrowed:
+            return
+        action = next((one for one in self._given.actions if one.name == name), None)
+        if action is not None:
+            self.functions[name] = action
+            said = action.description or str(tool.get("description") or "")
+            yield _function(action, name=name, description=said)
+        elif not self._given.actions_only:
+            self.functions.pop(name, None)
+            yield tool
+
+    def _of_servers(self, shown: list[dict[str, Any]]) -> Iterable[FunctionSpec]:
+        for tool in shown:
+            known = self._imports.get(tool["server_label"]) if self._is_ours(tool) else None
+            if known is not None and known.tools is not None:
+                yield from mcp_functions(
+                    tool, known.tools, deadline_ms=self._call_ms, most_ms=self._call_most_ms
                 )
-        return own
 
     def _choice_up(self, choice: Any) -> object:
         """Return the choice as the upstream knows it; before the import it has none."""
@@ -306,6 +386,12 @@ class Offers:
         if not names:
             return "auto"
         return "required" if wanted is None else {"type": "function", "name": names[0]}
+
+
+def _function(spec: FunctionSpec, *, name: str, description: str) -> dict[str, Any]:
+    parameters = dict(spec.parameters)
+    about = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", **about}
 
 
 def _is_mcp(value: object) -> bool:

@@ -31,13 +31,12 @@ class Unanswered:
             self._events.append(event)
             del self._events[:-MOST]
 
-    def answered(self, kind: str) -> bool:
-        """The oldest of a kind is answered; return False if none was asked."""
+    def answered(self, kind: str) -> Json | None:
+        """The oldest of a kind is answered; return it, None if none was asked."""
         for place, event in enumerate(self._events):
             if event["type"] == kind:
-                del self._events[place]
-                return True
-        return False
+                return self._events.pop(place)
+        return None
 
     def created(self, item: Json) -> None:
         """An item came to be: maybe one that a client sent."""

@@ -31,6 +31,8 @@ class ResponseSettings:
     instructions: str
     tools: list[JsonObject]
     tool_choice: str | JsonObject
+    parallel_calls: bool
+    """Several functions may be called at a time (reasoning models; others may)."""
     max_output_tokens: int | Literal["inf"]
     output_format: AudioFormat
     voice: str | JsonObject
@@ -119,6 +121,7 @@ def response_settings(
         "tools": config.tools,
         "mcp": config.mcp,
         "tool_choice": config.tool_choice,
+        "parallel_calls": _parallel(config),
         "max_output_tokens": config.max_output_tokens,
         "output_format": config.audio.output.format,
         "voice": config.audio.output.voice,
@@ -138,6 +141,10 @@ def response_settings(
     return ResponseSettings(response_id=response_id, context=context, language=language, **chosen)
 
 
+def _parallel(config: ConversationConfig) -> bool:
+    return not isinstance(config, ReasoningSessionConfig) or config.parallel_tool_calls
+
+
 _PLAIN: Sequence[str] = ("output_modalities", "instructions", "max_output_tokens", "metadata")
 
 
@@ -147,6 +154,8 @@ def _overrides(config: ConversationConfig, params: ResponseParams) -> dict[str, 
             raise UnsupportedOption(f"response.{option}")
     given = {name: getattr(params, name) for name in _PLAIN if params.has(name)}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if params.has("parallel_tool_calls"):
+        chosen["parallel_calls"] = params.parallel_tool_calls
     if params.has("conversation"):
         chosen["in_conversation"] = params.conversation == "auto"
     if params.has("tools"):

@@ -298,6 +298,7 @@ class Answers:
             instructions=settings.instructions,
             tools=tools,
             tool_choice=choice,
+            parallel_calls=settings.parallel_calls,
             max_output_tokens=settings.output_limit,
             spoken=settings.spoken,
             in_conversation=settings.in_conversation,

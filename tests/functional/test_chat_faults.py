@@ -136,12 +136,31 @@ async def test_parallel_calls_stream_their_arguments(server: Server) -> None:
 async def test_forced_call_is_what_the_model_is_asked(
     server: Server, model: ChatServer, choice: object
 ) -> None:
-    """`required` and a named function reach the endpoint in its own words."""
+    """`required`, and a named function as the only one, which every server understands."""
+    tools = [{**WEATHER, "name": "other"}, WEATHER] if choice != "required" else [WEATHER]
     async with connected(server, model="gpt-realtime") as client:
-        events = await answered(client, "words", tools=[WEATHER], tool_choice=choice)
-    assert [item["type"] for item in events[-1]["response"]["output"]] == ["function_call"]
-    named = {"type": "function", "function": {"name": "weather"}}
-    assert model.asked()[-1]["tool_choice"] == ("required" if choice == "required" else named)
+        events = await answered(client, "words", tools=tools, tool_choice=choice)
+    output = events[-1]["response"]["output"]
+    assert [(item["type"], item["name"]) for item in output] == [("function_call", "weather")]
+    asked = model.asked()[-1]
+    assert asked["tool_choice"] == "required"
+    assert [tool["function"]["name"] for tool in asked["tools"]] == ["weather"]
+
+
+async def test_parallel_calls_are_forbidden_by_session_or_response(
+    server: Server, model: ChatServer
+) -> None:
+    """`parallel_tool_calls` of a reasoning model reaches the endpoint; a response has its own."""
+    async with connected(server, model="gpt-realtime-2") as client:
+        told = []
+        for said_by in ({}, {"parallel_tool_calls": False}):
+            session = {"type": "realtime", "tools": [WEATHER], **said_by}
+            await client.send(type="session.update", session=session)
+            await client.until("session.updated")
+            for more in ({}, {"parallel_tool_calls": not said_by.get("parallel_tool_calls", True)}):
+                await answered(client, "words", **more)
+                told.append(model.asked()[-1].get("parallel_tool_calls"))
+    assert told == [None, False, False, None]
 
 
 async def test_response_beside_the_conversation_reads_its_own_input(

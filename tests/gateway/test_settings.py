@@ -110,3 +110,45 @@ def test_only_settings_read_the_environment() -> None:
         if _reads_environment(ast.parse(path.read_text()))
     ]
     assert set(readers) <= {"gateway/cli/call.py", "gateway/settings/models.py"}
+
+
+class TestNetwork:
+    """Which way calls go."""
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"rtp_ports": "40000"},
+            {"rtp_ports": "40010-40000"},
+            {"rtp_ports": "0-10"},
+            {"rtp_ports": "65000-70000"},
+            {"rtp_addresses": ["here"]},
+            {"public_address": "example.com"},
+            {"stun_url": "turn:example.com"},
+            {"stun_url": "stun:example.com:0"},
+            {"turn_urls": ["turn:example.com"]},
+            {"turn_urls": ["stun:example.com"], "turn_secret": "s"},
+            {"turn_urls": ["turns:example.com?transport=udp"], "turn_secret": "s"},
+            {"turn_urls": ["turn:example.com"], "turn_user": "u"},
+            {"ice_relay_only": True},
+        ],
+    )
+    def test_network_that_cannot_be_stops_the_start(self, wrong: dict[str, object]) -> None:
+        """Rather than every call."""
+        with pytest.raises(ValidationError):
+            Settings(**wrong)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("url", "expected"),
+        [
+            ("turn:a.example", ("turn", "a.example", 3478, "udp")),
+            ("turn:a.example:80?transport=tcp", ("turn", "a.example", 80, "tcp")),
+            ("turns:[2001:db8::1]:443", ("turns", "2001:db8::1", 443, "tcp")),
+        ],
+    )
+    def test_relay_is_read_from_its_url(self, url: str, expected: tuple[object, ...]) -> None:
+        """Ports and transports have the defaults of RFC 7065."""
+        settings = Settings(turn_urls=[url], turn_secret="hush")
+        [server] = settings.turn_servers
+        assert (server.scheme, server.host, server.port, server.transport) == expected
+        assert "hush" not in repr(settings)

@@ -35,6 +35,16 @@ PACED_WORDS = (
     "the sea brought him. One day a letter came with his own name on it."
 )
 HUGE_BYTES = 15 * 1024 * 1024
+UNCOUNTED = {"ollama-parallel", "ollama-old", "no-done"}
+"""Scenarios whose server counts nothing in a stream."""
+
+REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
+    "too-long": (400, {"type": "invalid_request_error", "code": "context_length_exceeded"}),
+    "too-long-llama": (400, {"type": "exceed_context_size_error", "code": 400}),
+    "no-credit": (429, {"type": "insufficient_quota", "code": "insufficient_quota"}),
+}
+"""OpenAI's words, and llama.cpp's (tools/server/server-common.cpp)."""
+
 USAGE = {
     "prompt_tokens": 42, "completion_tokens": 13, "total_tokens": 55,
     "prompt_tokens_details": {"cached_tokens": 32},
@@ -46,6 +56,7 @@ class Chat:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.heads: list[dict[str, str]] = []
         self.refusals = 0
         self.left = 0
         """Answers whose reader went away."""
@@ -54,6 +65,7 @@ class Chat:
         """Answer by the model's name."""
         body = await request.json()
         self.asked.append(body)
+        self.heads.append({**request.headers, "query": request.url.query, "path": request.url.path})
         scenario = self._scenario(body)
         if scenario == "busy-once" and self.refusals == 0:
             self.refusals += 1
@@ -68,10 +80,18 @@ class Chat:
         if scenario.isdigit():
             status = int(scenario)
             return JSONResponse({"error": {"message": "secret"}}, status_code=status)
+        if scenario in REFUSALS:
+            status, fault = REFUSALS[scenario]
+            return JSONResponse({"error": {"message": "secret", **fault}}, status_code=status)
         if scenario == "hangs-up":
             raise ConnectionResetError
         if scenario == "no-headers":
             await asyncio.sleep(3_600)
+        wire = getattr(Wires, scenario.replace("-", "_"), None)
+        if wire is not None:
+            return StreamingResponse(
+                self._events(self._spoken(wire, body), body), media_type="text/event-stream"
+            )
         chunks = getattr(self, f"_{scenario.replace('-', '_')}", self._words)(body)
         return StreamingResponse(self._events(chunks, body), media_type="text/event-stream")
 
@@ -98,9 +118,11 @@ class Chat:
                 yield chunk
                 continue
             yield self._event(body, choices=[{"index": 0, **chunk}])
-        if body.get("stream_options", {}).get("include_usage"):
+        counts = body["model"] not in UNCOUNTED
+        if counts and body.get("stream_options", {}).get("include_usage"):
             yield self._event(body, choices=[], usage=USAGE)
-        yield "data: [DONE]\n\n"
+        if body["model"] != "no-done":  # llama-cpp-python among others has left it out
+            yield "data: [DONE]\n\n"
 
     def _event(self, body: dict[str, Any], **fields: Any) -> str:
         chunk = {
@@ -108,6 +130,15 @@ class Chat:
             "model": body["model"], **fields,
         }  # fmt: skip
         return f"data: {json.dumps(chunk)}\n\n"
+
+    async def _spoken(self, wire: Any, body: dict[str, Any]) -> AsyncIterator[Any]:
+        def event(*, delta: Any = None, finish_reason: Any = None, **fields: Any) -> str:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+            return self._event(body, **({"choices": [choice]} | fields))
+
+        for text in wire(event):
+            await asyncio.sleep(TOKEN_S)
+            yield text
 
     # --- scenarios ---
 
@@ -232,6 +263,108 @@ class Chat:
         yield {"delta": {}, "finish_reason": "stop"}
 
 
+CALLS = ("weather", '{"place":"A"}'), ("weather", '{"place":"B"}')
+
+
+class Wires:
+    """The same protocol as other servers speak it; each from its public source.
+
+    `chunk` is a whole event, `delta` what is new in the first choice.
+    """
+
+    @staticmethod
+    def openai(event: Any) -> Iterator[str]:
+        """OpenAI: null content with the role, a refusal in words of its own, usage null till the end."""
+        yield event(delta={"role": "assistant", "content": None, "refusal": None}, usage=None)
+        yield event(delta={"refusal": "I cannot "}, usage=None)
+        yield event(delta={"refusal": "help with that."}, usage=None)
+        yield event(delta={}, finish_reason="stop", usage=None)
+
+    @staticmethod
+    def azure(event: Any) -> Iterator[str]:
+        """Azure with its filter beside the stream: chunks without choices, choices without a delta.
+
+        microsoft/autogen#6465, openai/openai-python#1677, langchain-ai/langchain#18977.
+        """
+        safe = {"hate": {"filtered": False, "severity": "safe"}}
+        prompt = [{"prompt_index": 0, "content_filter_results": safe}]
+        blank = {"id": "", "object": "", "created": 0, "model": ""}
+        yield event(choices=[], prompt_filter_results=prompt, usage=None, **blank)
+        yield event(delta={"role": "assistant", "content": "", "refusal": None})
+        for word in WORDS.split(" "):
+            yield event(delta={"content": f"{word} "})
+        offsets = {"check_offset": 44, "start_offset": 44, "end_offset": 198}
+        bare = {"index": 0, "content_filter_results": safe, "content_filter_offsets": offsets}
+        yield event(choices=[{**bare, "finish_reason": None}], **blank)
+        yield event(delta={}, finish_reason="stop")
+        yield event(choices=[{**bare, "finish_reason": None}], **blank)
+
+    @staticmethod
+    def ollama(event: Any) -> Iterator[str]:
+        """Ollama: the role again with each word, thoughts in `reasoning` (openai/openai.go, ToChunk)."""
+        role = {"role": "assistant", "content": ""}
+        yield event(delta={**role, "reasoning": "They want to know the time."})
+        for word in WORDS.split(" "):
+            yield event(delta={**role, "content": f"{word} "})
+        yield event(delta=role, finish_reason="stop")
+
+    @staticmethod
+    def ollama_parallel(event: Any) -> Iterator[str]:
+        """Ollama: each call whole in one piece, all with the index 0 (openai/openai.go, ToToolCalls)."""
+        for number, (name, text) in enumerate(CALLS):
+            function = {"name": name, "arguments": text}
+            call = {"id": f"call_{number}", "index": 0, "type": "function", "function": function}
+            yield event(delta={"role": "assistant", "content": "", "tool_calls": [call]})
+        yield event(delta={"role": "assistant", "content": ""}, finish_reason="stop")
+
+    @staticmethod
+    def ollama_old(event: Any) -> Iterator[str]:
+        """Ollama before 0.5: calls without an index, all in one chunk (ollama/ollama#7881); no ids."""
+        calls = [{"type": "function", "function": {"name": n, "arguments": a}} for n, a in CALLS]
+        yield event(delta={"role": "assistant", "content": "", "tool_calls": calls})
+        yield event(delta={"role": "assistant", "content": ""}, finish_reason="stop")
+
+    @staticmethod
+    def llama_cpp(event: Any) -> Iterator[str]:
+        """llama.cpp: thoughts, the finish on its own, `timings` (tools/server/server-task.cpp)."""
+        yield event(delta={"role": "assistant", "content": None})
+        yield event(delta={"reasoning_content": "They want "})
+        yield event(delta={"reasoning_content": "to know the time."})
+        for word in WORDS.split(" "):
+            yield event(delta={"content": f"{word} "}, timings={"predicted_n": 1})
+        yield event(delta={}, finish_reason="stop", timings={"predicted_n": 13})
+
+    @staticmethod
+    def llama_cpp_calls(event: Any) -> Iterator[str]:
+        """llama.cpp: name and id first, then arguments alone, no content (server-chat.cpp)."""
+        yield event(delta={"role": "assistant", "content": None})
+        for index, (name, text) in enumerate(CALLS):
+            started = {"index": index, "id": f"c{index}", "type": "function"}
+            yield event(delta={"tool_calls": [{**started, "function": {"name": name}}]})
+            for letter in text:
+                piece = {"index": index, "function": {"arguments": letter}}
+                yield event(delta={"tool_calls": [piece]})
+        yield event(delta={}, finish_reason="tool_calls")
+
+    @staticmethod
+    def vllm_named(event: Any) -> Iterator[str]:
+        """vLLM: a named call ends with `stop` (vllm#25054); each piece named its function again,
+        with another id (DeltaToolCall of its protocol.py until 2025).
+        """
+        for place, letter in enumerate(CALLS[0][1]):
+            function = {"name": "weather", "arguments": letter}
+            call = {"index": 0, "id": f"chatcmpl-tool-{place}", "type": "function"}
+            yield event(delta={"tool_calls": [{**call, "function": function}]})
+        yield event(delta={"content": ""}, finish_reason="stop")
+
+    @staticmethod
+    def error_within(event: Any) -> Iterator[str]:
+        """An error as an event after a status of 200, as vLLM and llama.cpp tell it."""
+        del event
+        fault = {"message": "secret", "type": "server_error", "code": 503}
+        yield f"data: {json.dumps({'error': fault})}\n\n"
+
+
 def _forced(body: dict[str, Any]) -> tuple[str, str]:
     """Return the call that is asked for: the named function, else the first."""
     functions = {tool["function"]["name"]: tool["function"] for tool in body["tools"]}
@@ -260,6 +393,9 @@ def app() -> Starlette:
     async def asked(_: Request) -> Response:
         return JSONResponse(chat.asked)
 
+    async def heads(_: Request) -> Response:
+        return JSONResponse(chat.heads)
+
     async def left(_: Request) -> Response:
         return JSONResponse(chat.left)
 
@@ -270,7 +406,9 @@ def app() -> Starlette:
         routes=[
             Route("/v1/chat/completions", chat.complete, methods=["POST"]),
             Route("/v1/models", listed),
+            Route("/openai/deployments/{name}/chat/completions", chat.complete, methods=["POST"]),
             Route("/asked", asked),
+            Route("/heads", heads),
             Route("/left", left),
         ]
     )
@@ -287,6 +425,12 @@ class ChatServer:
         """Return the bodies it was sent."""
         with urlopen(f"{self.origin}/asked", timeout=5) as answer:
             found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+    def heads(self) -> list[dict[str, str]]:
+        """Return the headers of each request, with its path and query."""
+        with urlopen(f"{self.origin}/heads", timeout=5) as answer:
+            found: list[dict[str, str]] = json.load(answer)
         return found
 
     def left(self) -> int:

@@ -20,7 +20,7 @@ import structlog
 from gateway.engines.chat.answer import Answer
 from gateway.engines.chat.bounded import bounded
 from gateway.engines.chat.faults import BROKE_OFF, AnswerTooLongError, fault_of
-from gateway.engines.chat.messages import chat_choice, chat_messages, chat_tools
+from gateway.engines.chat.messages import chat_functions, chat_messages
 from realtime.engine import (
     BrainCallArguments,
     BrainFailed,
@@ -67,6 +67,12 @@ class ChatEndpoint:
     """What the endpoint calls the most tokens of an answer."""
     asks_usage: bool = True
     """`stream_options` is sent; a few servers refuse it."""
+    names_one: bool = False
+    """One function can be named as the call to make; llama.cpp passes over such a choice."""
+    key_header: str = "authorization"
+    """Where the key stands: there as a bearer, or alone in `api-key`, as Azure has it."""
+    query: tuple[tuple[str, str], ...] = ()
+    """What stands behind each path, such as Azure's `api-version`."""
     clauses: bool = True
     """What makes a clause may be spoken at once; else an answer is spoken when it is whole."""
     speculations: int = 0
@@ -175,15 +181,13 @@ class ChatRun:
             "model": endpoint.model,
             "messages": chat_messages(request),
             "stream": True,
+            "extra_headers": self._session.brain.headers,
         }
         if endpoint.asks_usage:
             arguments["stream_options"] = {"include_usage": True}
         if request.max_output_tokens is not None:
             arguments[endpoint.limit_field] = request.max_output_tokens
-        if request.tools:
-            arguments["tools"] = chat_tools(request.tools)
-            arguments["tool_choice"] = chat_choice(request)
-        return arguments
+        return arguments | chat_functions(request, names_one=endpoint.names_one)
 
 
 class ChatSession:
@@ -217,6 +221,12 @@ class ChatSession:
             run.cancel()
 
 
+def _key_headers(endpoint: ChatEndpoint) -> dict[str, Any]:
+    if endpoint.key_header == "authorization":
+        return {}
+    return {endpoint.key_header: endpoint.api_key, "Authorization": openai.Omit()}
+
+
 class ChatBrain:
     """`realtime.ports.Brain` by a chat-completions endpoint."""
 
@@ -224,12 +234,15 @@ class ChatBrain:
         self.endpoint = endpoint
         self.speculations = endpoint.speculations
         self.ids = ids
+        self.headers = _key_headers(endpoint)
+        """Of each request; the SDK leaves its own key out only there."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key,
             max_retries=RETRIES,
             timeout=endpoint.first_token_s,
+            default_query=dict(endpoint.query),
             http_client=openai.DefaultAsyncHttpxClient(
                 event_hooks={"response": [bounded(MOST_ANSWER_BYTES)]}
             ),
@@ -244,8 +257,13 @@ class ChatBrain:
 
     async def probe(self) -> dict[str, Any]:
         """Ask the endpoint for its models; raise what that raises."""
-        async with asyncio.timeout(self.endpoint.next_token_s):
-            found = await self.client.models.list()
+        try:
+            async with asyncio.timeout(self.endpoint.next_token_s):
+                found = await self.client.models.list(extra_headers=self.headers)
+        except openai.NotFoundError:
+            if not self.endpoint.query:
+                raise
+            return {"model": self.endpoint.model}  # an Azure deployment has no such list
         return {"model": self.endpoint.model, "models": len(found.data)}
 
     def start(self, asking: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

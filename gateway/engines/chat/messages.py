@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,10 +50,20 @@ def _add_message(messages: list[Message], item: ContextItem) -> None:
 
 
 def _add_call(messages: list[Message], item: ContextItem, output: str) -> None:
-    function = {"name": item.name, "arguments": item.text or "{}"}
+    # Servers that read arguments would refuse the whole conversation for a word too few.
+    arguments = item.text if is_object(item.text) else "{}"
+    function = {"name": item.name, "arguments": arguments}
     call = {"id": item.call_id, "type": "function", "function": function}
     messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
     messages.append({"role": "tool", "tool_call_id": item.call_id, "content": output})
+
+
+def is_object(text: str) -> bool:
+    """Say whether a text is a JSON object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def chat_tools(tools: Iterable[FunctionSpec]) -> list[dict[str, Any]]:
@@ -70,11 +81,27 @@ def chat_tools(tools: Iterable[FunctionSpec]) -> list[dict[str, Any]]:
     ]
 
 
-def chat_choice(request: BrainRequest) -> str | dict[str, Any]:
-    """Return the tool choice; a call is not forced again on the answer to one."""
-    choice = request.tool_choice
-    forced = choice == "required" or choice.startswith("function:")
-    if forced and request.items and request.items[-1].kind == "function_call_output":
-        return "auto"
-    kind, _, name = choice.partition(":")
-    return {"type": "function", "function": {"name": name}} if kind == "function" else choice
+def chat_functions(request: BrainRequest, *, names_one: bool) -> dict[str, Any]:
+    """Return the tools, the choice among them and whether calls may be parallel.
+
+    A call is not forced again on the answer to one. An endpoint that cannot name one function
+    is offered that one alone.
+    """
+    if not request.tools:
+        return {}
+    told: dict[str, Any] = {"tools": chat_tools(request.tools), "tool_choice": request.tool_choice}
+    kind, _, name = request.tool_choice.partition(":")
+    if kind in {"required", "function"} and _answers_call(request):
+        told["tool_choice"] = "auto"
+    elif kind == "function" and names_one:
+        told["tool_choice"] = {"type": "function", "function": {"name": name}}
+    elif kind == "function":
+        told["tools"] = chat_tools(tool for tool in request.tools if tool.name == name)
+        told["tool_choice"] = "required"
+    if not request.parallel_calls:  # otherwise what is the endpoint's default; some refuse the word
+        told["parallel_tool_calls"] = False
+    return told
+
+
+def _answers_call(request: BrainRequest) -> bool:
+    return bool(request.items) and request.items[-1].kind == "function_call_output"

@@ -1,4 +1,4 @@
-"""aiortc's peer connection with our ICE agent in it (ADR 0023)."""
+"""aiortc's peer connection with our ICE agent in it (ADR 0024)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class MediaConnection(RTCPeerConnection):
         dtls: RTCDtlsTransport = getattr(super(), _MAKER)()
         self._ways.append(_give_way(dtls, self._network, self._caller))
         return dtls
+
+    async def abandon(self) -> None:
+        """Close what is open to the network, whatever a half-applied offer left of the rest."""
+        for way in self._ways:
+            await way.close()
 
     @property
     def vanished(self) -> bool:

@@ -1,4 +1,4 @@
-"""The ICE agent of a call: the library's, with our sockets, relays, bounds and patience (ADR 0023).
+"""The ICE agent of a call: the library's, with our sockets, relays, bounds and patience (ADR 0024).
 
 What is ours: which addresses and ports are taken and announced, several relays
 over UDP, TCP and TLS, bounds on what a caller may make it remember, consent by

@@ -18,6 +18,8 @@ from gateway.ingress.webrtc.tcp import TcpPort
 from gateway.settings import IceServer, Settings
 from realtime.errors import WireFault
 
+LOOK_S: Final = 5.0
+"""How long the host's addresses are taken to be the same; a look takes 5 ms."""
 MOST_ADDRESSES: Final = 8
 """Each takes a socket of every call."""
 LOOPBACK: Final = IPv4Address("127.0.0.1")
@@ -51,6 +53,8 @@ class Network:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._addresses: list[str] = []
+        self._looked_s: float | None = None
         ports = settings.port_range
         self.ports = None if ports is None else PortPool(ports)
         tcp_port = settings.rtp_tcp_port
@@ -76,6 +80,13 @@ class Network:
 
     def addresses(self) -> list[str]:
         """Return the addresses that a call takes, at most MOST_ADDRESSES; empty for relays only."""
+        now_s = time.monotonic()
+        if self._looked_s is None or now_s - self._looked_s > LOOK_S:
+            self._looked_s = now_s
+            self._addresses = self._look()
+        return self._addresses
+
+    def _look(self) -> list[str]:
         if self.relay_only:
             return []
         wanted = tuple(self._settings.rtp_addresses)

@@ -66,6 +66,7 @@ def _check(parsed: sdp.SessionDescription) -> None:
     channels = [media for media in parsed.media if media.kind == "application"]
     if not sounds and not channels:
         raise InvalidOffer("it has neither audio nor a data channel.")
+    _check_names(parsed)
     if len(sounds) > 1 or len(channels) > 1:
         raise InvalidOffer("it has more than one audio section or data channel.")
     for media in parsed.media:
@@ -80,3 +81,13 @@ def _check(parsed: sdp.SessionDescription) -> None:
         spoken = {codec.mimeType.lower() for codec in media.rtp.codecs}
         if not spoken & SPOKEN:
             raise InvalidOffer("it offers none of the codecs opus, PCMU and PCMA.")
+
+
+def _check_names(parsed: sdp.SessionDescription) -> None:
+    """Sections are found by their names, and what is bundled must be there (RFC 9143)."""
+    names = [media.rtp.muxId for media in parsed.media]
+    if len(set(names)) < len(names) or (len(names) > 1 and not all(names)):
+        raise InvalidOffer("its media sections need a 'mid' each, and different ones.")
+    for group in parsed.group:
+        if group.semantic == "BUNDLE" and not set(map(str, group.items)) <= set(names):
+            raise InvalidOffer("it bundles a media section that it does not have.")

@@ -15,7 +15,7 @@ from gateway.ingress.webrtc.connection import MediaConnection
 from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import SPOKEN, InvalidOffer, offers_channel
-from gateway.ingress.webrtc.tuned import keep_codecs, sends, spoken_codec, tap
+from gateway.ingress.webrtc.tuned import bound_messages, keep_codecs, sends, spoken_codec, tap
 from realtime.errors import ServerFault
 
 CLOSE_S: Final = 5.0
@@ -32,6 +32,7 @@ class Peer:
         self._connection = MediaConnection(network, caller=caller)
         self.on_channel: Callable[[RTCDataChannel], None] = _nothing
         self.on_connected: Callable[[], None] = _none
+        self.on_flooded: Callable[[], None] = _none
         self.on_gone: Callable[[bool], None] = _gone
         self.expects_channel = False
         """The offer has a data channel."""
@@ -53,6 +54,8 @@ class Peer:
                 await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
                 for transceiver in connection.getTransceivers():
                     self._use(transceiver)
+                if connection.sctp is not None:
+                    bound_messages(connection.sctp, self._flooded)
                 await connection.setLocalDescription(await connection.createAnswer())
         except (
             ValueError, KeyError, IndexError, AttributeError, AssertionError,
@@ -91,6 +94,10 @@ class Peer:
         if channel.label == LABEL:
             self.on_channel(channel)
 
+    def _flooded(self) -> None:
+        _log.warning("channel_flooded")
+        self.on_flooded()
+
     def _state_changed(self) -> None:
         state = self._connection.connectionState
         if state == "connected":
@@ -107,6 +114,7 @@ class Peer:
                 await self._connection.close()
         except Exception as error:  # noqa: BLE001 -- its own faults, after an offer half applied
             _log.warning("close_failed", error=repr(error))
+            await self._connection.abandon()
 
 
 def _none() -> None:

@@ -51,25 +51,37 @@ async def allocate(relays: Relays, protocol: Callable[[], StunProtocol]) -> Allo
 async def _ask(
     server: IceServer, relays: Relays, protocol: Callable[[], StunProtocol]
 ) -> Allocation:
-    secure = server.scheme == "turns"
     try:
-        return await relayed_candidate(
-            component=1,
-            hide_related_address=True,
-            protocol_factory=protocol,
-            turn_server=(server.host, server.port),
-            turn_username=relays.credential.user,
-            turn_password=relays.credential.password,
-            # It is handed on to `create_connection`, which takes a context as well.
-            turn_ssl=(relays.authority or True) if secure else False,  # type: ignore[arg-type]
-            turn_transport=server.transport,
-        )
+        return await ask(server, relays, protocol)
     except Exception as error:
         metrics.ICE_SERVER_FAILURES.labels(kind="turn").inc()
         _log.warning(
             "relay_failed", host=server.host, port=server.port, error=str(error) or repr(error)
         )
         raise
+
+
+async def ask(
+    server: IceServer, relays: Relays, protocol: Callable[[], StunProtocol]
+) -> Allocation:
+    """Take an allocation at one relay.
+
+    Raises:
+        OSError: it cannot be reached, or its certificate is not trusted.
+        TransactionError: it refuses, or does not answer.
+    """
+    secure = server.scheme == "turns"
+    return await relayed_candidate(
+        component=1,
+        hide_related_address=True,
+        protocol_factory=protocol,
+        turn_server=(server.host, server.port),
+        turn_username=relays.credential.user,
+        turn_password=relays.credential.password,
+        # It is handed on to `create_connection`, which takes a context as well.
+        turn_ssl=(relays.authority or True) if secure else False,  # type: ignore[arg-type]
+        turn_transport=server.transport,
+    )
 
 
 async def _kept(task: asyncio.Task[Allocation], won: Allocation | None) -> Allocation | None:

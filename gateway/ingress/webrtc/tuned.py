@@ -13,42 +13,41 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from aiortc.rtcrtpreceiver import RTCRtpReceiver, StreamStatistics
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
+from aiortc.rtcsctptransport import DataChunk, RTCSctpTransport
 from aiortc.rtp import RtpPacket
 
 from gateway.ingress.webrtc.codecs import OPUS
 
 _NAMES: Final = (
-    "__codecs", "__decoder_thread", "__jitter_buffer", "__rtcp_task", "__started", "__transport",
+    "__codecs", "__decoder_thread", "__remote_streams", "__rtcp_task", "__started", "__transport",
 )  # fmt: skip
 _PREFIX: Final = "_RTCRtpReceiver"
 _missing = [
     name for name in _NAMES if _PREFIX + name not in RTCRtpReceiver.__init__.__code__.co_names
 ]
-if _missing or not hasattr(RTCDtlsTransport, "_register_rtp_receiver"):
+_missing += [
+    name
+    for kind, name in (
+        (RTCDtlsTransport, "_register_rtp_receiver"), (RTCRtpReceiver, "_handle_rtp_packet"),
+        (RTCSctpTransport, "_receive_data_chunk"),
+    )
+    if not hasattr(kind, name)
+]  # fmt: skip
+if _missing:
     raise ImportError(f"this aiortc lacks {_missing}: pin the version that the lock names")
+
+MOST_SOURCES: Final = 8
+"""Synchronisation sources of one stream that are remembered; each packet may name a new one."""
+MOST_STREAMS: Final = 32
+"""Streams of data, and so channels, that a caller may open; one is used."""
 
 OPUS_PARAMETERS: Final = {"minptime": 10, "useinbandfec": 1}
 """What we ask a sender of Opus for (RFC 7587, section 6.1)."""
 
 PacketSink = Callable[[str, RtpPacket], None]
 """Takes a codec's name and a packet whose `payload` is the codec's."""
-
-
-class _Tap:
-    """Stands where the jitter buffer was and hands every packet on."""
-
-    def __init__(self, receiver: RTCRtpReceiver, sink: PacketSink) -> None:
-        self._codecs = getattr(receiver, _PREFIX + "__codecs")
-        self._sink = sink
-
-    def add(self, packet: RtpPacket) -> tuple[bool, None]:
-        """Hand a packet on; aiortc gets nothing to decode."""
-        codec = self._codecs.get(packet.payload_type)
-        if codec is not None:
-            self._sink(codec.mimeType, packet)
-        return False, None
 
 
 def keep_codecs(transceiver: RTCRtpTransceiver, names: Collection[str]) -> None:
@@ -72,17 +71,54 @@ def spoken_codec(transceiver: RTCRtpTransceiver) -> str:
 
 
 def tap(receiver: RTCRtpReceiver, sink: PacketSink) -> None:
-    """Let `sink` have the receiver's packets; before it starts."""
+    """Let `sink` have the receiver's packets; before it starts.
+
+    What the library does besides for each packet, for video, for retransmission
+    and for a list of sources that grows for ever, is left out.
+    """
+    codecs = getattr(receiver, _PREFIX + "__codecs")
+    statistics = getattr(receiver, _PREFIX + "__remote_streams")
 
     async def receive(parameters: Any) -> None:
         if getattr(receiver, _PREFIX + "__started"):
             return
-        codecs = getattr(receiver, _PREFIX + "__codecs")
         codecs.update({codec.payloadType: codec for codec in parameters.codecs})
         transport = getattr(receiver, _PREFIX + "__transport")
         transport._register_rtp_receiver(receiver, parameters)
         setattr(receiver, _PREFIX + "__rtcp_task", asyncio.ensure_future(receiver._run_rtcp()))
         setattr(receiver, _PREFIX + "__started", True)
 
-    setattr(receiver, _PREFIX + "__jitter_buffer", _Tap(receiver, sink))
+    async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:  # noqa: ARG001
+        codec = codecs.get(packet.payload_type)
+        if codec is None:
+            return
+        source = statistics.get(packet.ssrc)
+        if source is None:
+            table = getattr(receiver, _PREFIX + "__transport")._rtp_router.ssrc_table
+            for known in (statistics, table):
+                if len(known) >= MOST_SOURCES:
+                    known.pop(next(iter(known)))
+            source = statistics[packet.ssrc] = StreamStatistics(codec.clockRate)
+        source.add(packet)
+        sink(codec.mimeType, packet)
+
     receiver.receive = receive  # type: ignore[method-assign]
+    receiver._handle_rtp_packet = handle  # type: ignore[method-assign]
+
+
+def bound_messages(transport: RTCSctpTransport, flooded: Callable[[], None]) -> None:
+    """Call `flooded` when a peer sends past the window that it was told, or opens many streams.
+
+    The library announces a window and keeps what comes beyond it all the same.
+    """
+    take = transport._receive_data_chunk
+
+    async def receive(chunk: DataChunk) -> None:
+        streams = transport._inbound_streams
+        fresh = chunk.stream_id not in streams and len(streams) >= MOST_STREAMS
+        if fresh or len(chunk.user_data) > transport._advertised_rwnd:
+            flooded()
+            return
+        await take(chunk)
+
+    transport._receive_data_chunk = receive  # type: ignore[method-assign]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from conformance.contracts.brain import WEATHER, Answer, asked, check_brain, opened
 from gateway.engines.chat.brain import ChatBrain, ChatEndpoint
 from gateway.engines.chat.clauses import Clauses
 from gateway.engines.chat.configured import chat_endpoint
-from gateway.engines.chat.messages import chat_choice, chat_messages
+from gateway.engines.chat.messages import chat_functions, chat_messages
 from gateway.settings import Settings
 from realtime.engine import (
     BrainCallArguments,
@@ -153,6 +154,12 @@ async def test_malformed_arguments_are_passed_on(brains: Any) -> None:
         ("hangs", "model_connection_lost"),
         ("silent", "model_timeout"),
         ("garbage", "model_answer_invalid"),
+        ("error-within", "model_unavailable"),
+        ("too-long", "context_length_exceeded"),
+        ("too-long-llama", "context_length_exceeded"),
+        ("no-credit", "model_quota_exceeded"),
+        ("402", "model_quota_exceeded"),
+        ("422", "model_refused_request"),
         ("401", "model_refused_key"),
         ("404", "model_unknown"),
         ("429", "rate_limit_exceeded"),
@@ -334,13 +341,115 @@ def test_messages_pass_images_on() -> None:
     ]
 
 
+OTHER = replace(WEATHER, name="other")
+
+
 def test_choice_is_not_forced_on_the_answer_to_a_call() -> None:
     """A session that forces a call would call for ever."""
     output = ContextItem(item_id="o", kind="function_call_output", call_id="one", text="1")
-    assert chat_choice(request_of(output, tool_choice="required")) == "auto"
-    assert chat_choice(request_of(message("user", "x"), tool_choice="function:f")) == {
-        "type": "function", "function": {"name": "f"},
-    }  # fmt: skip
+    for choice in ("required", "function:weather"):
+        asked_for = request_of(output, tool_choice=choice, tools=(WEATHER, OTHER))
+        told = chat_functions(asked_for, names_one=False)
+        assert (told["tool_choice"], len(told["tools"])) == ("auto", 2)
+
+
+def test_named_function_is_forced_as_the_endpoint_understands_it() -> None:
+    """By its name, or as the only one where a name would be passed over (llama.cpp)."""
+    asked_for = request_of(
+        message("user", "x"), tool_choice="function:weather", tools=(OTHER, WEATHER)
+    )
+    told = chat_functions(asked_for, names_one=True)
+    assert told["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
+    assert len(told["tools"]) == 2
+    alone = chat_functions(asked_for, names_one=False)
+    assert alone["tool_choice"] == "required"
+    assert [tool["function"]["name"] for tool in alone["tools"]] == ["weather"]
+
+
+def test_parallel_calls_are_forbidden_where_the_session_forbids_them() -> None:
+    """What is the default is not said: some models refuse the word; without tools nothing is."""
+    told = [
+        chat_functions(request_of(message("user", "x"), **more), names_one=True)
+        for more in ({}, {"tools": (WEATHER,)}, {"tools": (WEATHER,), "parallel_calls": False})
+    ]
+    assert [each.get("parallel_tool_calls") for each in told] == [None, None, False]
+    assert told[0] == {}
+
+
+def test_arguments_that_are_no_object_are_not_repeated_to_the_endpoint() -> None:
+    """A server that reads them would refuse this conversation for ever."""
+    for text, repeated in (('{"a": ', "{}"), ("[1]", "{}"), ("", "{}"), ('{"a": 1}', '{"a": 1}')):
+        call = ContextItem(item_id="c", kind="function_call", name="f", call_id="one", text=text)
+        (_, assistant, _) = chat_messages(request_of(call))
+        assert assistant["tool_calls"][0]["function"]["arguments"] == repeated
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        ("openai", "I cannot help with that."),
+        ("azure", WORDS),
+        ("ollama", WORDS),
+        ("llama-cpp", WORDS),
+        ("no-done", WORDS),
+    ],
+)
+async def test_words_are_read_as_each_server_writes_them(
+    brains: Any, scenario: str, words: str
+) -> None:
+    """Thoughts are not said; chunks without choices, delta, content or count are no fault."""
+    reports = await answered(brains(scenario))
+    said = "".join(report.text for report in reports if isinstance(report, BrainText))
+    assert said.strip() == words
+    end = reports[-1]
+    assert isinstance(end, BrainFinished)
+    assert (end.usage is None) == (scenario == "no-done")
+
+
+@pytest.mark.parametrize(
+    "scenario", ["two-calls", "ollama-parallel", "ollama-old", "llama-cpp-calls"]
+)
+async def test_calls_are_told_apart_as_each_server_writes_them(brains: Any, scenario: str) -> None:
+    """By index, by id, or where one's arguments are whole."""
+    reports = await answered(brains(scenario), tools=(WEATHER,))
+    calls = [report.call_id for report in reports if isinstance(report, BrainCallStarted)]
+    arguments = [
+        "".join(r.delta for r in reports if isinstance(r, BrainCallArguments) and r.call_id == call)
+        for call in calls
+    ]
+    assert arguments == ['{"place":"A"}', '{"place":"B"}']
+    assert [r.call_id for r in reports if isinstance(r, BrainCallFinished)] == calls
+    assert isinstance(reports[-1], BrainFinished)
+
+
+async def test_call_that_is_named_again_with_each_piece_is_one(brains: Any) -> None:
+    """Also under another id each time; that it ends with `stop` changes nothing."""
+    reports = await answered(brains("vllm-named"), tools=(WEATHER,))
+    assert len([report for report in reports if isinstance(report, BrainCallStarted)]) == 1
+    text = "".join(report.delta for report in reports if isinstance(report, BrainCallArguments))
+    assert text == '{"place":"A"}'
+
+
+async def test_azure_gets_its_key_and_version_where_it_looks_for_them(
+    brains: Any, server: ChatServer
+) -> None:
+    """The key in `api-key` and nowhere else, the version behind the deployment's path."""
+    settings = Settings(
+        chat_url=f"{server.origin}/openai/deployments/words?api-version=2024-10-21",
+        chat_api_key=SecretStr("azure-key"), chat_key_header="api-key", chat_model="words",
+    )  # fmt: skip
+    endpoint = chat_endpoint(settings)
+    assert endpoint is not None
+    brain = brains("words", **asdict(endpoint))
+    assert isinstance((await answered(brain))[-1], BrainFinished)
+    head = server.heads()[-1]
+    assert head["path"] == "/openai/deployments/words/chat/completions"
+    assert (head["query"], head["api-key"]) == ("api-version=2024-10-21", "azure-key")
+    assert "authorization" not in head
+    assert await brain.probe() == {"model": "words"}
+    hosted = chat_endpoint(Settings(chat_url="https://x.openai.azure.com/openai/v1/"))
+    assert hosted is not None
+    assert (hosted.limit_field, hosted.names_one) == ("max_completion_tokens", True)
 
 
 # --- clauses ---

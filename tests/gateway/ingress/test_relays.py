@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aioice import Connection, TransportPolicy
 
+from gateway.cli.network_checks import check_network
 from gateway.identity.turn import ice_servers, turn_credential
 from gateway.ingress.webrtc.ice import IceConnection
 from gateway.ingress.webrtc.network import Network, NoMediaPath
@@ -95,8 +96,8 @@ class TestAllocation:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
             deaf.bind((own_address(), 0))
             urls = [f"turn:{own_address()}:{deaf.getsockname()[1]}", relay.url("udp")]
-            ours = agent(by(relay, turn_urls=urls))
-            async with asyncio.timeout(1.5):
+            ours = agent(by(relay, turn_urls=urls, ice_gather_timeout_s=8))
+            async with asyncio.timeout(5):
                 await allocated(ours)
             await ours.close()
 
@@ -149,3 +150,20 @@ class TestCredentials:
         [server] = ice_servers(Settings(turn_urls=urls, turn_secret="s"), "page", now_s=0)
         assert server["urls"] == urls
         assert server["username"] == "3600:page"
+
+
+class TestDoctor:
+    async def test_doctor_tries_every_relay(self, relay: Relay) -> None:
+        """What opens is good, what refuses is told with a remedy, and no secret in it."""
+        urls = {
+            "turn_urls": [relay.url("udp"), relay.url("tls")],
+            "turn_authority": relay.authority,
+        }
+        good = await asyncio.to_thread(check_network, Settings(turn_secret=SECRET, **urls))
+        assert [one.status for one in good] == ["good", "good", "good"]
+        assert own_address() in good[0].observed
+        wrong = await asyncio.to_thread(check_network, Settings(turn_secret="wrong-one", **urls))
+        assert [one.status for one in wrong] == ["good", "bad", "bad"]
+        assert "401" in wrong[1].observed
+        assert "VOICEENGINE_TURN_SECRET" in wrong[1].fix
+        assert "wrong-one" not in repr(wrong)

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from realtime.engine import FunctionSpec, ToolRoute
 from realtime.events.mcp_items import McpListedTool
+from realtime.relay.inputs import Loss, UpstreamLost, UpstreamReady
+from realtime.relay.offers import RelayTools
 from realtime.session.effects import CallTool, CancelTool, ImportTools
-from realtime.session.inputs import Opened, ToolReturned, ToolsImported
+from realtime.session.inputs import Narrowed, Opened, ToolReturned, ToolsImported
 from tests.realtime.relay.test_machine import RESPONSE, SESSION, Relay, sent_up, shown
 
 TOOL = {"type": "mcp", "server_label": "docs", "server_url": "https://docs.example/mcp"}
@@ -88,3 +91,74 @@ def test_wish_to_cancel_is_not_held_against_the_next_response(relay: Relay) -> N
     done = {**RESPONSE, "id": "s", "status": "completed", "output": [call]}
     effects = relay.upstream(type="response.done", response=done)
     assert not any(isinstance(effect, CancelTool) for effect in effects)
+
+
+def price() -> FunctionSpec:
+    """Return a tool of the operator's, hidden from clients."""
+    route = ToolRoute(
+        executor="gateway",
+        shown_as="nothing",
+        deadline_ms=9,
+        server_label="gateway",
+        tool_name="slow",
+    )
+    return FunctionSpec(name="slow", route=route)
+
+
+def test_answer_is_asked_for_when_the_response_has_ended(relay: Relay) -> None:
+    """An upstream makes one response at a time; a tool may be faster than the rest of it."""
+    early = sent_up(relay.give(ToolReturned("r", "k", "found", None)))
+    assert [event["type"] for event in early] == ["conversation.item.create"]
+    assert "response.create" in [event["type"] for event in sent_up(end(relay))]
+
+
+def test_tool_that_policy_took_away_is_not_offered_any_more(relay: Relay) -> None:
+    """At once, and in what a client sends later; the client's view of its tools stays."""
+    end(relay)
+    (update,) = sent_up(relay.give(Narrowed(frozenset({"slow", "look"}))))
+    assert update["session"]["tools"] == []
+    relay.upstream(type="session.updated", session=SESSION)
+    look = {"type": "function", "name": "look"}
+    relay.client(type="session.update", session={"tools": [look]})
+    (update,) = sent_up(relay.allow())
+    assert update["session"]["tools"] == []
+    (told,) = shown(relay.upstream(type="session.updated", session={**SESSION, "tools": []}))
+    assert told["session"]["tools"] == [look]
+
+
+def test_tool_is_taken_away_from_a_client_that_named_no_server() -> None:
+    """Its functions went up as they were; the next connection must not bring them back."""
+    relay = Relay()
+    relay.give(Opened(1))
+    tools = [{"type": "function", "name": "look"}, {"type": "function", "name": "go"}]
+    relay.upstream(type="session.updated", session={**SESSION, "tools": tools})
+    (update,) = sent_up(relay.give(Narrowed(frozenset({"look"}))))
+    assert [tool["name"] for tool in update["session"]["tools"]] == ["go"]
+    relay.give(UpstreamLost(Loss.CLOSED))
+    again = sent_up(relay.give(UpstreamReady({**SESSION, "tools": tools})))
+    assert [tool["name"] for tool in again[-1]["session"]["tools"]] == ["go"]
+
+
+def test_hidden_call_that_is_broken_off_is_not_shown_either() -> None:
+    """The client sees a response that ends, and nothing of a call."""
+    relay = Relay(tools=RelayTools(tools=(price(),)))
+    relay.give(Opened(1))
+    relay.respond()
+    of = {"response_id": "r", "output_index": 0}
+    seen = relay.upstream(type="response.output_item.added", item=CALL, **of)
+    seen += relay.upstream(
+        type="response.function_call_arguments.done", item_id="c", arguments="{}", **of
+    )
+    assert shown(seen) == []
+    effects = end(relay, "cancelled")
+    assert any(isinstance(effect, CancelTool) for effect in effects)
+    (done,) = shown(effects)
+    assert done["response"]["output"] == []
+
+
+@pytest.mark.parametrize("tools", [[{"type": "function", "name": "look"}], []])
+def test_function_that_is_no_action_is_not_offered(tools: list[dict[str, str]]) -> None:
+    """Where the operator closed the list, also in what a client secret set."""
+    relay = Relay(tools=RelayTools(actions_only=True), session={**SESSION, "tools": tools})
+    updates = sent_up(relay.give(Opened(1)))
+    assert [update["session"]["tools"] for update in updates] == ([[]] if tools else [])

@@ -22,9 +22,6 @@ LABEL: Final = "oai-events"
 MOST_MESSAGE_BYTES: Final = 256 * 1024
 """What data channels bear (CONTRACT 14; DECISIONS 2.6)."""
 
-MEDIA: Final = Projection(audio=False)
-"""Audio goes by RTP."""
-
 
 def without_audio(text: str) -> str | None:
     """Return a retrieved item without its audio, None for any other event."""
@@ -44,12 +41,13 @@ class Channel:
     def __init__(
         self,
         channel: RTCDataChannel,
+        projection: Projection,
         *,
         most_bytes: int,
         too_slow: Callable[[], None],
         too_large: Callable[[str], str],
     ) -> None:
-        self.projection = MEDIA
+        self.projection = projection
         self._channel = channel
         self._most = most_bytes
         self._too_slow = too_slow

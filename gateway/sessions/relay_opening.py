@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from gateway.engines.engine import Terms
+from gateway.engines.engine import Engine
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
 from gateway.identity.principal import Principal
@@ -38,6 +39,7 @@ class OpenedRelay(AdmittedSession):
         *,
         model: str,
         endpoint: RelayEndpoint,
+        fallbacks: tuple[RelayEndpoint, ...],
         minutes: int,
         expires_at: int,
         has_tools: bool,
@@ -47,6 +49,7 @@ class OpenedRelay(AdmittedSession):
         )
         self._upstream = upstream
         self._endpoint = endpoint
+        self._fallbacks = fallbacks
         self._minutes = minutes
         self._has_tools = has_tools
         self._expires_at = expires_at
@@ -70,6 +73,7 @@ class OpenedRelay(AdmittedSession):
                 max_duration_ms=self._minutes * 60_000,
                 silence_ms=int(endpoint.silence_s * 1000),
                 reconnect_ms=int(endpoint.reconnect_s * 1000),
+                fallbacks=len(self._fallbacks),
                 runs_mcp=not endpoint.runs_mcp,
                 import_ms=int(services.settings.mcp_import_timeout_s * 1000),
                 tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
@@ -94,6 +98,7 @@ class OpenedRelay(AdmittedSession):
                 principal_facts=self._principal.facts(),
                 observer=self.observer,
                 tools=services.tools,
+                fallbacks=self._fallbacks,
             ),
             spawn=spawn,
             leg=leg,
@@ -114,15 +119,27 @@ class OpenedRelay(AdmittedSession):
         )
 
 
+def endpoints_of(engine: Engine, safety_identifier: str) -> list[RelayEndpoint]:
+    """Return where a relay's session begins, and who may take it over: relays of its kind."""
+    found: list[RelayEndpoint] = []
+    while engine.relay is not None:
+        found.append(replace(engine.relay, safety_identifier=safety_identifier))
+        if engine.fallback is None:
+            break
+        engine = engine.fallback
+    return [endpoint for endpoint in found if endpoint.runs_mcp == found[0].runs_mcp]
+
+
 async def open_relay(
-    services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint, terms: Terms
+    services: Services, principal: Principal, *, model: str, engine: Engine, safety_identifier: str
 ) -> OpenedRelay:
     """Connect to the upstream and prepare the session; a caller's identifier is never pooled.
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
     """
-    bound = principal.session
+    endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
+    terms, bound = engine.terms, principal.session
     session = None
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}
@@ -155,6 +172,7 @@ async def open_relay(
         recorder,
         model=model,
         endpoint=endpoint,
+        fallbacks=tuple(fallbacks),
         minutes=minutes,
         expires_at=now_s + minutes * 60,
         has_tools="tools" in terms.features,

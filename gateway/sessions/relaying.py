@@ -38,7 +38,14 @@ from gateway.sessions.relay_interface import RelayedInterface
 from gateway.sessions.relay_media import UpstreamAudio
 from gateway.telemetry import metrics
 from gateway.tools.session import SessionTools, Tools
-from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
+from realtime.relay.effects import (
+    DropUpstream,
+    FallBack,
+    RecordRelayed,
+    Redial,
+    SendRelayed,
+    SendUpstream,
+)
 from realtime.relay.inputs import (
     FromUpstream,
     Loss,
@@ -75,6 +82,8 @@ class RelayCompany:
     principal_facts: dict[str, Any]
     observer: SessionObserver
     tools: Tools
+    fallbacks: tuple[RelayEndpoint, ...] = ()
+    """Who takes the session over, one after the other."""
 
 
 class RelayRunner(SessionDriver):
@@ -103,6 +112,7 @@ class RelayRunner(SessionDriver):
         )
         self._machine = machine
         self._endpoint = endpoint
+        self._fallbacks = [*company.fallbacks]
         self._start_task = spawn
         self._link: Link | None = upstream.link
         self._tools = SessionTools(
@@ -291,6 +301,11 @@ class RelayRunner(SessionDriver):
         if link is not None:
             self._start_task(link.close())
 
+    def _fall_back(self, _effect: FallBack) -> None:
+        self._endpoint = self._fallbacks.pop(0)
+        metrics.FALLBACKS.inc()
+        _log.warning("fell_back", session_id=self._session_id, host=self._endpoint.host)
+
     def _redial(self, effect: Redial) -> None:
         self._dialling = self._start_task(self._dial(effect))
 
@@ -353,6 +368,7 @@ RelayRunner._effects = {
     SendRelayed: RelayRunner._send_relayed,
     SendUpstream: RelayRunner._send_upstream,
     DropUpstream: RelayRunner._drop,
+    FallBack: RelayRunner._fall_back,
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
     fx.ReportPlayback: lambda _, __: None,  # the upstream is not told: it has no word for it

@@ -374,8 +374,9 @@ class Downstream:
             self._unanswered.refused(event_id)
             return
         self._error = error
-        self._unanswered.refused(event_id)
         told = told_error(error)
+        if told is None or isinstance(event_id, str):  # else it answers nobody's event
+            self._unanswered.refused(event_id)
         if told is not None:
             event, text = {**event, "error": told}, None
         asker = self.askers.take(event_id)
@@ -383,6 +384,11 @@ class Downstream:
             self._pass(event, text)
         else:
             self._outbox.do(SendRelayed(event, text, to=asker))
+
+    @property
+    def is_account_trouble(self) -> bool:
+        """The last thing that was said was an error about the operator's account."""
+        return self._error is not None and is_about_account(self._error)
 
     def fatal(self, lost: UpstreamLost) -> tuple[int, str] | None:
         """Return how the session must close, None if another connection may help."""

@@ -14,6 +14,10 @@ class RelayLimits:
     """Longest time without an event of the upstream while a response runs."""
     reconnect_ms: int = 30_000
     """Longest trouble with the upstream before the session ends."""
+    fallbacks: int = 0
+    """Other endpoints that may take the session over, one after the other."""
+    fall_back_ms: int = 5_000
+    """Longest trouble before one does."""
     max_waiting_events: int = 256
     max_waiting_bytes: int = 1_048_576
     runs_mcp: bool = True

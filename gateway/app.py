@@ -158,7 +158,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
             skills=_skills_tool(settings, embedded),
         ),
         prompts=PromptStore(database),
-        warm=WarmPool(endpoints.values()),
+        warm=WarmPool(registry.endpoints),
         readiness=readiness,
     )
     return services, embedded

@@ -1,4 +1,4 @@
-"""`POST /v1/realtime/calls` and the calls' controls (CONTRACT 3.3, 3.4, 14)."""
+"""`POST /v1/realtime/calls`, its twins and the calls' controls (CONTRACT 3.3, 3.4, 13, 14, 18)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,19 +18,30 @@ from gateway.api.faults import UnsupportedMediaType
 from gateway.api.rates import count_request
 from gateway.identity.headers import bearer, safety_identifier
 from gateway.identity.principal import Principal
+from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import MOST_SDP_BYTES
 from gateway.ingress.webrtc.opening import CallOpening
+from gateway.ingress.webrtc.translations import TranslationCallOpening
 from gateway.services import Services
 from gateway.sessions.call_admission import ACCEPT, HANG_UP, REFER, REJECT, controlled_call
 from gateway.sessions.calls import Call, CallNotRinging, ReferNotSupported
-from realtime.errors import KeyForTranslations, MissingParameter, SessionKindMismatch, WireFault
+from gateway.sessions.translation_opening import KIND, translation_session_in
+from realtime.errors import (
+    BetaShapeDisabled,
+    KeyForTranslations,
+    KeyNotForTranslations,
+    MissingModel,
+    MissingParameter,
+    SessionKindMismatch,
+    WireFault,
+)
 from realtime.events.base import Incoming
 from realtime.events.client import session_in
 from realtime.events.faults import fault_of
 
 SDP: Final = "application/sdp"
 FORM: Final = "multipart/form-data"
-TRANSLATION: Final = "translation"
+PARTS: Final = ("sdp", "session")
 MOST_SESSION_BYTES: Final = 1024 * 1024
 
 
@@ -50,7 +62,10 @@ class CallsEndpoint:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._opening = CallOpening(services)
+        network = Network(services.settings)
+        self._opening = CallOpening(services, network)
+        self._translations = TranslationCallOpening(services, network)
+        self._beta = CallOpening(services, network, dialect="beta")
 
     async def create(self, request: Request) -> Response:
         """Answer an SDP offer: 201, the answer, and where the call is found."""
@@ -58,7 +73,34 @@ class CallsEndpoint:
         offer, session = await _offer(request)
         if session is not None:
             principal = replace(principal, session=_session_of(principal.session, session))
-        answered = await self._opening.answer(
+        return await self._answer(request, self._opening, principal, offer)
+
+    async def create_translation(self, request: Request) -> Response:
+        """Answer the offer of a caller who wants to be heard in another language."""
+        principal = await self._caller(request)
+        offer, session = await _offer(request)
+        if session is not None:
+            asked = _translation_of(principal.session, session, request.query_params.get("model"))
+            principal = replace(principal, session=asked)
+        return await self._answer(request, self._translations, principal, offer)
+
+    async def create_beta(self, request: Request) -> Response:
+        """Answer an offer as the beta did: SDP, the model in the query, its events (CONTRACT 18).
+
+        Raises:
+            BetaShapeDisabled: its dialect is not spoken here.
+        """
+        principal = await self._caller(request)
+        if not self._services.settings.beta_dialect:
+            raise BetaShapeDisabled
+        if _content_type(request) != SDP:
+            raise UnsupportedMediaType(SDP)
+        return await self._answer(request, self._beta, principal, _sdp(await request.body()))
+
+    async def _answer(
+        self, request: Request, opening: CallOpening, principal: Principal, offer: str
+    ) -> Response:
+        answered = await opening.answer(
             principal,
             dict(request.query_params),
             offer,
@@ -117,10 +159,14 @@ def _valid(model: type[Incoming], data: dict[str, Any]) -> None:
         raise fault_of(error, data) from None
 
 
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def _offer(request: Request) -> tuple[str, dict[str, Any] | None]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _content_type(request)
     if kind == SDP:
-        return _text(await request.body()), None
+        return _sdp(await request.body()), None
     if kind == FORM:
         return await _form(request)
     raise UnsupportedMediaType(f"{FORM}' or '{SDP}")
@@ -132,8 +178,9 @@ async def _form(request: Request) -> tuple[str, dict[str, Any] | None]:
             max_files=2, max_fields=8, max_part_size=MOST_SESSION_BYTES
         ) as form:
             parts = {
-                name: value if isinstance(value, str) else _text(await value.read())
+                name: value if isinstance(value, str) else await _file(name, value)
                 for name, value in form.items()
+                if name in PARTS
             }
     except HTTPException as error:
         raise WireFault(f"The multipart body cannot be read: {error.detail}") from None
@@ -141,6 +188,16 @@ async def _form(request: Request) -> tuple[str, dict[str, Any] | None]:
         raise MissingParameter("sdp")
     session = _session(parts["session"]) if parts.get("session", "").strip() else None
     return parts["sdp"], session
+
+
+async def _file(name: str, part: UploadFile) -> str:
+    """Return a part that came with a file's name, as browsers send a Blob."""
+    body = await part.read()
+    if name == "sdp":
+        return _sdp(body)
+    if len(body) > MOST_SESSION_BYTES:
+        raise WireFault(f"The session is longer than {MOST_SESSION_BYTES} bytes.", param=name)
+    return _text(body, name)
 
 
 def _session(text: str) -> dict[str, Any]:
@@ -158,13 +215,39 @@ def _session(text: str) -> dict[str, Any]:
     return sent
 
 
-def _text(body: bytes) -> str:
+def _sdp(body: bytes) -> str:
     if len(body) > MOST_SDP_BYTES:
         raise WireFault(f"The SDP offer is longer than {MOST_SDP_BYTES} bytes.", param="sdp")
+    return _text(body, "sdp")
+
+
+def _text(body: bytes, param: str) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
-        raise WireFault("The body is not UTF-8 text.") from None
+        raise WireFault(f"The part '{param}' is not UTF-8 text.", param=param) from None
+
+
+def _translation_of(
+    bound: Mapping[str, Any] | None, sent: dict[str, Any], model: str | None
+) -> dict[str, Any]:
+    """Return the translation session that a form asks for; a client secret's model stays.
+
+    Raises:
+        WireFault: it is no such session, or the secret is of another kind.
+    """
+    if bound is not None and bound.get("type") != KIND:
+        raise KeyNotForTranslations
+    kind = sent.pop("type", KIND)
+    if kind != KIND:
+        raise SessionKindMismatch(sent=str(kind), session=KIND)
+    fixed = (bound or {}).get("model") or sent.get("model") or model
+    if not fixed:
+        raise MissingModel
+    merged = {**_merged(bound or {}, sent), "model": fixed}
+    merged.pop("type", None)
+    translation_session_in(merged)
+    return {**merged, "type": KIND}
 
 
 def _session_of(bound: Mapping[str, Any] | None, sent: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +257,7 @@ def _session_of(bound: Mapping[str, Any] | None, sent: dict[str, Any]) -> dict[s
         WireFault: it is no session, or of another kind than the secret's.
     """
     bound = bound or {}
-    if bound.get("type") == TRANSLATION:
+    if bound.get("type") == KIND:
         raise KeyForTranslations
     kind = str(bound.get("type", "realtime"))
     sent.setdefault("type", kind)

@@ -217,15 +217,7 @@ def _call_paths() -> Json:
         "content": sdp,
         "headers": {"Location": {"schema": {"type": "string"}}},
     }
-    create = {
-        "operationId": "createCall",
-        "parameters": [{"name": "model", "in": "query", "schema": {"type": "string"}}],
-        "requestBody": {"content": {**sdp, "multipart/form-data": form}},
-        "responses": {
-            "201": answered,
-            **_faults("400", "401", "403", "408", "413", "415", "429", "503"),
-        },
-    }
+    form_or_sdp = {**sdp, "multipart/form-data": form}
     call = {"name": "call_id", "in": "path", "required": True, "schema": {"type": "string"}}
     controls = {
         f"/v1/realtime/calls/{{call_id}}/{control}": {
@@ -234,7 +226,26 @@ def _call_paths() -> Json:
         }
         for control, description, body in CALL_CONTROLS
     }
-    return {"/v1/realtime/calls": {"post": create}, **controls}
+    return {
+        "/v1/realtime/calls": _offered("createCall", form_or_sdp, answered),
+        "/v1/realtime/translations/calls": _offered("createTranslationCall", form_or_sdp, answered),
+        "/v1/realtime": _offered("createBetaCall", sdp, answered),
+        **controls,
+    }
+
+
+def _offered(operation: str, content: Json, answered: Json) -> Json:
+    return {
+        "post": {
+            "operationId": operation,
+            "parameters": [{"name": "model", "in": "query", "schema": {"type": "string"}}],
+            "requestBody": {"content": content},
+            "responses": {
+                "201": answered,
+                **_faults("400", "401", "403", "408", "413", "415", "429", "503"),
+            },
+        }
+    }
 
 
 def _control(control: str, description: str, body: str | None) -> Json:

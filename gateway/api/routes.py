@@ -44,6 +44,8 @@ def _calls(services: Services) -> list[BaseRoute]:
     path = "/v1/realtime/calls"
     return [
         Route(path, calls.create, methods=["POST"]),
+        Route("/v1/realtime/translations/calls", calls.create_translation, methods=["POST"]),
+        Route("/v1/realtime", calls.create_beta, methods=["POST"]),
         Route(path + "/{call_id}/hangup", calls.hangup, methods=["POST"]),
         Route(path + "/{call_id}/accept", calls.accept, methods=["POST"]),
         Route(path + "/{call_id}/reject", calls.reject, methods=["POST"]),

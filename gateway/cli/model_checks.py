@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.cli.findings import Finding
-from gateway.engines.chat.brain import ChatBrain
+from gateway.engines.chat.brain import ChatBrain, ChatEndpoint
 from gateway.engines.chat.configured import chat_endpoint, declared_endpoint
 from gateway.engines.chat.faults import fault_of
 from gateway.engines.installed import missing_skills
@@ -28,7 +28,21 @@ FIX = "correct the model's declaration, or start what it asks"
 def check_models(settings: Settings) -> list[Finding]:
     """Return a finding for each model that the file or the database declares."""
     found = [_finding(name, model, settings) for name, model in settings.declared.items()]
-    return [*_asked_skills(settings), *found, *_stored(settings)]
+    return [*_usual_chat(settings), *_asked_skills(settings), *found, *_stored(settings)]
+
+
+def _usual_chat(settings: Settings) -> Iterator[Finding]:
+    """Try the chat model that answers where no declaration says otherwise."""
+    endpoint = chat_endpoint(settings)
+    if endpoint is None:
+        return
+    try:
+        observed = asyncio.run(_probed(endpoint))
+    except Exception as error:  # noqa: BLE001 -- whatever keeps it away is what was observed
+        fix = "correct VOICEENGINE_CHAT_URL and VOICEENGINE_CHAT_API_KEY, or start that service"
+        yield Finding("chat", "bad", fault_of(error).message, fix)
+    else:
+        yield Finding("chat", "good", observed)
 
 
 def _asked_skills(settings: Settings) -> Iterator[Finding]:
@@ -100,9 +114,14 @@ async def _asked(model: DeclaredModel, settings: Settings) -> str:
     found = declared_endpoint(model.chat, settings) if model.chat else chat_endpoint(settings)
     if found is None:
         raise ValueError("it asks a chat model and declares none, nor is VOICEENGINE_CHAT_URL set")
-    chat = ChatBrain(found, ids=SequentialIds())
+    return f"{model.kind}: {await _probed(found)}"
+
+
+async def _probed(endpoint: ChatEndpoint) -> str:
+    """Ask a chat endpoint; raise what that raises."""
+    chat = ChatBrain(endpoint, ids=SequentialIds())
     try:
         await chat.probe()
     finally:
         await chat.close()
-    return f"{model.kind}: {urlsplit(found.base_url).hostname} answers; model {found.model!r}"
+    return f"{urlsplit(endpoint.base_url).hostname} answers; model {endpoint.model!r}"

@@ -22,7 +22,6 @@ HEADERS: Final = {
     "Permissions-Policy": "microphone=(self), camera=()",
     # Without a referrer the browser would name no origin when a form is sent.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",

@@ -24,8 +24,8 @@ from realtime.session.features import FEATURES
 UNHEALTHY = frozenset(
     {
         "model_unavailable", "model_timeout", "model_connection_lost", "model_answer_invalid",
-        "model_refused_key", "model_unknown", "rate_limit_exceeded",
-        "skills_unavailable", "skills_timeout",
+        "model_refused_key", "model_unknown", "model_quota_exceeded",
+        "rate_limit_exceeded", "skills_unavailable", "skills_timeout",
     }
 )  # fmt: skip
 """Faults that tell of the brain and not of what it was asked."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.engines.engine import Engine
+from gateway.engines.relay.endpoint import RelayEndpoint
 from realtime.session.config import is_reasoning_model
 from realtime.turns.models import MODELS
 
@@ -72,6 +73,11 @@ class Registry:
     def declare_projects(self, projects: Mapping[str, Mapping[str, Engine]]) -> None:
         """Set the models of each project, in place of those before; live sessions keep theirs."""
         self._projects = dict(projects)
+
+    def endpoints(self) -> set[RelayEndpoint]:
+        """Return where relayed models run, those of every project among them."""
+        known = (self._engines, *self._projects.values())
+        return {engine.relay for engines in known for engine in engines.values() if engine.relay}
 
     def resolve(self, model: str, caller: Caller) -> Engine | None:
         """Return the engine of a realtime model, None for a name unknown or not allowed."""

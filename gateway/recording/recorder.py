@@ -15,11 +15,12 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -304,8 +305,8 @@ class Recorder:
     async def _write(self, connection: Any, rows: list[_Row]) -> None:
         first = rows[0]
         if first.change:
-            for row in rows:
-                await _change(connection, row)
+            for same in _alike(rows):
+                await _change(connection, same)
         elif first.table in UPSERTED:
             key = UPSERTED[first.table]
             for row in rows:
@@ -316,9 +317,16 @@ class Recorder:
 
 
 def _runs(rows: list[_Row]) -> list[list[_Row]]:
-    """Group neighbours that one statement can write; order is kept."""
+    """Group rows that one statement can write.
+
+    Order is kept, but that sessions are put before all that names them, and changed after it:
+    else many short ones, whose rows stand in turns, cost a statement for each row.
+    """
+    begun = [row for row in rows if row.table is RealtimeSession and not row.change]
+    changed = [row for row in rows if row.table is RealtimeSession and row.change]
+    between = [row for row in rows if row.table is not RealtimeSession]
     runs: list[list[_Row]] = []
-    for row in rows:
+    for row in (*begun, *between, *changed):
         last = runs[-1][0] if runs else None
         if last is not None and last.table is row.table and last.change == row.change:
             runs[-1].append(row)
@@ -349,9 +357,18 @@ def _values(row: _Row) -> dict[str, Any]:
     return {**row.values, "body": recordable(value)}
 
 
-async def _change(connection: Any, row: _Row) -> None:
-    columns = row.table.__table__.primary_key
+def _alike(rows: list[_Row]) -> list[list[_Row]]:
+    """Group neighbours that change the same columns."""
+    return [list(same) for _, same in groupby(rows, key=lambda row: row.values.keys())]
+
+
+async def _change(connection: Any, rows: list[_Row]) -> None:
+    table = rows[0].table
+    columns = table.__table__.primary_key
     key = {column.name for column in columns} | {"organisation_id", "project_id"}
-    where = [getattr(row.table, name) == row.values[name] for name in key]
-    values = {name: value for name, value in row.values.items() if name not in key}
-    await connection.execute(update(row.table).where(*where).values(**values))
+    where = [getattr(table, name) == bindparam(f"where_{name}") for name in sorted(key)]
+    given = [
+        {f"where_{name}" if name in key else name: value for name, value in row.values.items()}
+        for row in rows
+    ]
+    await connection.execute(update(table).where(*where), given)

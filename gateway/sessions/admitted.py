@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 import structlog
 
 from gateway.identity.principal import Principal
@@ -69,7 +72,10 @@ class AdmittedSession:
         self._begun, self._transport = True, transport
         metrics.SESSIONS.labels(transport).inc()
         metrics.SESSIONS_STARTED.labels(dialect).inc()
-        self.log.info("session_started", dialect=dialect)
+        # The client gets its first event before the log its line.
+        asyncio.get_running_loop().call_soon(
+            partial(self.log.info, "session_started", dialect=dialect)
+        )
 
     def _view(self, dialect: DialectName, conversation_id: str | None) -> Projection:
         if dialect == "ga":

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from gateway.identity.principal import Principal
 from gateway.sessions.call_book import CallBook
 from gateway.sessions.controllers import Controller
 from gateway.sessions.opening import AnyConversation
+from gateway.sessions.translation_opening import OpenedTranslation
 from realtime.errors import WireFault
 from realtime.session.inputs import ControllerId, EndReason, Joined
+
+AnyCalled: TypeAlias = AnyConversation | OpenedTranslation
 
 
 class UnknownCall(WireFault):
@@ -62,7 +65,7 @@ class Call:
     """A live call; media, a session, and whoever controls it."""
 
     principal: Principal
-    opened: AnyConversation
+    opened: AnyCalled
     book: CallBook
     begun: bool = False
 

@@ -258,10 +258,13 @@ async def _opened(
     safety_identifier: str,
 ) -> AnyConversation:
     while engine.relay is not None:
-        endpoint = replace(engine.relay, safety_identifier=safety_identifier)
         try:
             return await open_relay(
-                services, principal, model=model, endpoint=endpoint, terms=engine.terms
+                services,
+                principal,
+                model=model,
+                engine=engine,
+                safety_identifier=safety_identifier,
             )
         except ServerFault:
             if engine.fallback is None:

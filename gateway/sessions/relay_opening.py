@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
-from gateway.engines.engine import Terms
+from gateway.engines.engine import Engine
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
 from gateway.identity.principal import Principal
@@ -17,11 +18,14 @@ from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.leg import MediaLeg
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
+from realtime.events.client import session_in
 from realtime.relay.limits import RelayLimits
 from realtime.relay.machine import RelaySession
 from realtime.relay.offers import RelayTools, without_mcp
+from realtime.relay.prompts import with_prompt
 
 
 class OpenedRelay(AdmittedSession):
@@ -38,6 +42,8 @@ class OpenedRelay(AdmittedSession):
         *,
         model: str,
         endpoint: RelayEndpoint,
+        fallbacks: tuple[RelayEndpoint, ...],
+        asked: Mapping[str, Any] | None,
         minutes: int,
         expires_at: int,
         has_tools: bool,
@@ -47,6 +53,8 @@ class OpenedRelay(AdmittedSession):
         )
         self._upstream = upstream
         self._endpoint = endpoint
+        self._fallbacks = fallbacks
+        self._asked = asked
         self._minutes = minutes
         self._has_tools = has_tools
         self._expires_at = expires_at
@@ -70,13 +78,16 @@ class OpenedRelay(AdmittedSession):
                 max_duration_ms=self._minutes * 60_000,
                 silence_ms=int(endpoint.silence_s * 1000),
                 reconnect_ms=int(endpoint.reconnect_s * 1000),
+                fallbacks=len(self._fallbacks),
                 runs_mcp=not endpoint.runs_mcp,
+                resolves_prompts=not endpoint.has_prompts,
                 import_ms=int(services.settings.mcp_import_timeout_s * 1000),
                 tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
                 tool_call_most_ms=int(services.settings.mcp_call_most_s * 1000),
                 tool_rounds=services.settings.tool_rounds,
             ),
-            asked=self._principal.session,
+            asked=self._asked,
+            prompt=(self._principal.session or {}).get("prompt"),
             tools=self._tools(),
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
@@ -94,6 +105,8 @@ class OpenedRelay(AdmittedSession):
                 principal_facts=self._principal.facts(),
                 observer=self.observer,
                 tools=services.tools,
+                prompts=ProjectPrompts(services.prompts, self._principal.project_id),
+                fallbacks=self._fallbacks,
             ),
             spawn=spawn,
             leg=leg,
@@ -114,16 +127,37 @@ class OpenedRelay(AdmittedSession):
         )
 
 
+def endpoints_of(engine: Engine, safety_identifier: str) -> list[RelayEndpoint]:
+    """Return where a relay's session begins, and who may take it over: relays of its kind."""
+    found: list[RelayEndpoint] = []
+    while engine.relay is not None:
+        found.append(replace(engine.relay, safety_identifier=safety_identifier))
+        if engine.fallback is None:
+            break
+        engine = engine.fallback
+    first = found[0]
+    return [
+        endpoint
+        for endpoint in found
+        if (endpoint.runs_mcp, endpoint.has_prompts) == (first.runs_mcp, first.has_prompts)
+    ]
+
+
 async def open_relay(
-    services: Services, principal: Principal, *, model: str, endpoint: RelayEndpoint, terms: Terms
+    services: Services, principal: Principal, *, model: str, engine: Engine, safety_identifier: str
 ) -> OpenedRelay:
     """Connect to the upstream and prepare the session; a caller's identifier is never pooled.
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
+        WireFault: the prompt of a client secret cannot be.
     """
-    bound = principal.session
-    session = None
+    endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
+    terms, bound, session = engine.terms, principal.session, None
+    if bound and not endpoint.has_prompts:
+        prompts = ProjectPrompts(services.prompts, principal.project_id)
+        supplied = await prompts.supplied(session_in({"type": "realtime", **bound}))
+        bound = bound if supplied is None else with_prompt(bound, supplied)
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}
         session.setdefault("type", "realtime")
@@ -155,6 +189,8 @@ async def open_relay(
         recorder,
         model=model,
         endpoint=endpoint,
+        fallbacks=tuple(fallbacks),
+        asked=bound,
         minutes=minutes,
         expires_at=now_s + minutes * 60,
         has_tools="tools" in terms.features,

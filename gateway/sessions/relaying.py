@@ -34,11 +34,19 @@ from gateway.sessions.frames import (
 from gateway.sessions.interface import Interface
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relay_interface import RelayedInterface
 from gateway.sessions.relay_media import UpstreamAudio
 from gateway.telemetry import metrics
 from gateway.tools.session import SessionTools, Tools
-from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
+from realtime.relay.effects import (
+    DropUpstream,
+    FallBack,
+    RecordRelayed,
+    Redial,
+    SendRelayed,
+    SendUpstream,
+)
 from realtime.relay.inputs import (
     FromUpstream,
     Loss,
@@ -75,6 +83,9 @@ class RelayCompany:
     principal_facts: dict[str, Any]
     observer: SessionObserver
     tools: Tools
+    prompts: ProjectPrompts
+    fallbacks: tuple[RelayEndpoint, ...] = ()
+    """Who takes the session over, one after the other."""
 
 
 class RelayRunner(SessionDriver):
@@ -103,6 +114,8 @@ class RelayRunner(SessionDriver):
         )
         self._machine = machine
         self._endpoint = endpoint
+        self._fallbacks = [*company.fallbacks]
+        self._prompts = company.prompts
         self._start_task = spawn
         self._link: Link | None = upstream.link
         self._tools = SessionTools(
@@ -291,6 +304,11 @@ class RelayRunner(SessionDriver):
         if link is not None:
             self._start_task(link.close())
 
+    def _fall_back(self, _effect: FallBack) -> None:
+        self._endpoint = self._fallbacks.pop(0)
+        metrics.FALLBACKS.inc()
+        _log.warning("fell_back", session_id=self._session_id, host=self._endpoint.host)
+
     def _redial(self, effect: Redial) -> None:
         self._dialling = self._start_task(self._dial(effect))
 
@@ -353,10 +371,12 @@ RelayRunner._effects = {
     SendRelayed: RelayRunner._send_relayed,
     SendUpstream: RelayRunner._send_upstream,
     DropUpstream: RelayRunner._drop,
+    FallBack: RelayRunner._fall_back,
     Redial: RelayRunner._redial,
     RecordRelayed: RelayRunner._record,
     fx.ReportPlayback: lambda _, __: None,  # the upstream is not told: it has no word for it
     fx.Ask: RelayRunner._ask,
+    fx.FindPrompt: lambda r, e: r._spawn(r._prompts.answer(e, r.post)),
     fx.CallTool: RelayRunner._call_tool,
     fx.CheckCall: lambda r, e: r._tools.check(e.call),
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from pybase64 import b64encode_as_string
 
 from gateway.engines.engine import Engine
@@ -14,6 +15,7 @@ from gateway.sessions.allowance import Allowance
 from gateway.sessions.audio import InputDecoder, InputRing, OutputAudio
 from gateway.sessions.driver import SHARED_EFFECTS, SessionDriver
 from gateway.sessions.hearing import Hearing
+from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
 from gateway.sessions.speaking import Speaking
 from realtime.engine import BYTES_PER_SAMPLE, SAMPLE_RATE, SessionFacts
@@ -24,9 +26,13 @@ from realtime.translation.effects import RecordTranslation, SendTranslatedFrame
 from realtime.translation.limits import FRAME_SAMPLES
 from realtime.translation.machine import TranslationSession
 
+PACKET_BYTES: Final = SAMPLE_RATE // 50 * BYTES_PER_SAMPLE
+"""20 ms, as media legs play."""
 FRAME_BYTES: Final = FRAME_SAMPLES * BYTES_PER_SAMPLE
 _SILENCE: Final = b64encode_as_string(bytes(FRAME_BYTES))
 _FORMAT: Final = '","sample_rate":24000,"channels":1,"format":"pcm16","elapsed_ms":'
+
+_log = structlog.get_logger("session")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,7 @@ class TranslationRunner(SessionDriver):
         company: TranslationCompany,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         input_ring_bytes: int,
+        leg: MediaLeg | None = None,
     ) -> None:
         super().__init__(
             machine,
@@ -61,6 +68,7 @@ class TranslationRunner(SessionDriver):
             observer=company.observer,
             spawn=spawn,
         )
+        self._machine = machine
         self._decoder = InputDecoder(PcmAudio())
         self._ring = InputRing(most_bytes=input_ring_bytes)
         self._speech = OutputAudio()
@@ -69,6 +77,14 @@ class TranslationRunner(SessionDriver):
         language = facts.language if facts.language != engine.language else None
         self._hearing = Hearing(engine, self._ring, self.post, language=language)
         self._speaking = Speaking(engine, facts, self._speech, self.post)
+        self._leg = leg
+        if leg is not None:
+            leg.attach(self)
+
+    @property
+    def flooded(self) -> bool:
+        """Say whether more client events wait than may, though nobody could be stopped."""
+        return self._machine.flooded
 
     def overloaded(self, *, lag_ms: int) -> bool:
         """Say whether the source should not be read for now (DECISIONS 1.11)."""
@@ -76,8 +92,20 @@ class TranslationRunner(SessionDriver):
 
     def append(self, source: bytes) -> None:
         """Take source audio (PCM16, 24 kHz): into the ring, counted by the machine, to the ears."""
-        samples = self._ring.append(self._decoder.decode(source))
-        self.post(AudioAppended(samples))
+        self._take(self._decoder.decode(source))
+
+    def hear(self, audio: bytes) -> None:
+        """Take canonical audio of a media leg; a fault of ours ends this session alone."""
+        if self.closed:
+            return
+        try:
+            self._take(audio)
+        except Exception:
+            _log.exception("session_failed", session_id=self._session_id)
+            self._break_off()
+
+    def _take(self, audio: bytes) -> None:
+        self.post(AudioAppended(self._ring.append(audio)))
         self._hearing.audio_came()
 
     # --- effects ---
@@ -91,6 +119,9 @@ class TranslationRunner(SessionDriver):
         self._record_usage(effect)
 
     def _send_frame(self, effect: SendTranslatedFrame) -> None:
+        if self._leg is not None:
+            self._play(self._leg, effect)
+            return
         delta = _SILENCE
         if effect.samples:
             speech = self._speech.take(self._speech_id, effect.samples)
@@ -105,6 +136,16 @@ class TranslationRunner(SessionDriver):
             + str(effect.elapsed_ms)
             + "}"
         )
+
+    def _play(self, leg: MediaLeg, effect: SendTranslatedFrame) -> None:
+        """Say what there is to say; where there is nothing, nothing need be sent."""
+        if not effect.samples:
+            return
+        speech = self._speech.take(self._speech_id, effect.samples)
+        # A leg holds back what is less than a packet: the rest of one is silence.
+        whole = -(-len(speech) // PACKET_BYTES) * PACKET_BYTES
+        leg.play(self._session_id, self._session_id, speech.ljust(whole, b"\0"))
+        self._observer.audio_sent(self._loop.time(), effect.samples)
 
     def _record(self, effect: RecordTranslation) -> None:
         self._observer.configured(effect.config)

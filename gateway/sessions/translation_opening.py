@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from gateway.services import Services
 from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
+from gateway.sessions.leg import MediaLeg
 from gateway.sessions.locale import ANY_LOCALE, Locale
 from gateway.sessions.opening import admit_session
 from gateway.sessions.translating import TranslationCompany, TranslationRunner
@@ -26,7 +27,7 @@ from realtime.translation.limits import TranslationLimits
 from realtime.translation.machine import TranslationSession
 from realtime.translation.requests import TranslationSessionIn, translation_updated
 
-KIND = "translation"
+KIND: Final = "translation"
 """The `type` of such a session, in its configuration and in client secrets."""
 
 
@@ -78,7 +79,12 @@ class OpenedTranslation(AdmittedSession):
         self._locale = locale
 
     def start(
-        self, spawn: Callable[[Coroutine[Any, Any, None]], object], *, dialect: DialectName
+        self,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        *,
+        dialect: DialectName,
+        leg: MediaLeg | None = None,
+        transport: str = "websocket",
     ) -> TranslationRunner:
         """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
         services, settings = self._services, self._services.settings
@@ -89,7 +95,8 @@ class OpenedTranslation(AdmittedSession):
                 max_duration_ms=_minutes(services, self._engine) * 60_000,
                 speech_start_ms=settings.speech_start_ms,
                 longest_stretch_ms=int(settings.translation_stretch_s * 1000),
-                pace=settings.output_pace,
+                # A leg plays in real time: what went ahead would be cut off by `session.close`.
+                pace=settings.output_pace if leg is None else 1.0,
             ),
             traits=self._engine.traits(self._locale.language),
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
@@ -112,8 +119,9 @@ class OpenedTranslation(AdmittedSession):
             ),
             spawn=spawn,
             input_ring_bytes=settings.input_ring_bytes,
+            leg=leg,
         )
-        self._begin(dialect, None)
+        self._begin(dialect, None, transport)
         return self.runner
 
 

@@ -197,6 +197,8 @@ class DeclaredModel(_Declared):
         }  # fmt: skip
         if self.kind == "relay" and (odd := sorted(ours & self.model_fields_set)):
             raise ValueError(f"a relay's sessions are the endpoint's own: no {', '.join(odd)}")
+        if self.kind == "relay" and self.limits.context_tokens is not None:
+            raise ValueError("a relay's conversation is the endpoint's own: no context_tokens")
         no_talk = {"instructions", "routes", "features", "skills_tool"}
         if self.kind == "translation" and (odd := sorted(no_talk & self.model_fields_set)):
             raise ValueError(f"a translation is no conversation: no {', '.join(odd)}")

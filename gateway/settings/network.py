@@ -120,7 +120,7 @@ class NetworkSettings(BaseSettings):
     ice_consent_timeout_s: float = Field(
         20.0,
         gt=0,
-        le=30,
+        le=28,
         description="A caller who does not answer these for so long is gone (RFC 7675: 30 s).",
     )
 

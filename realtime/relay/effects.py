@@ -42,10 +42,17 @@ class Redial:
 
 
 @dataclass(frozen=True, slots=True)
+class FallBack:
+    """The endpoint is given up: later connections go to the next one that was named."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRelayed:
     """The effective configuration, as the upstream says it."""
 
     session: Json
 
 
-RelayEffect: TypeAlias = SendRelayed | SendUpstream | DropUpstream | Redial | RecordRelayed
+RelayEffect: TypeAlias = (
+    SendRelayed | SendUpstream | DropUpstream | Redial | FallBack | RecordRelayed
+)

@@ -14,8 +14,14 @@ class RelayLimits:
     """Longest time without an event of the upstream while a response runs."""
     reconnect_ms: int = 30_000
     """Longest trouble with the upstream before the session ends."""
+    fallbacks: int = 0
+    """Other endpoints that may take the session over, one after the other."""
+    fall_back_ms: int = 5_000
+    """Longest trouble before one does."""
     max_waiting_events: int = 256
     max_waiting_bytes: int = 1_048_576
+    resolves_prompts: bool = True
+    """Prompts are the project's, not the upstream's."""
     runs_mcp: bool = True
     """MCP servers are asked by the gateway; otherwise the upstream does it."""
     import_ms: int = 10_000

@@ -17,7 +17,14 @@ from realtime.errors import ServerFault, SessionExpired, WireFault
 from realtime.ports import IdSource
 from realtime.relay.calls import Calls
 from realtime.relay.downstream import OURS, Downstream
-from realtime.relay.effects import DropUpstream, RecordRelayed, Redial, SendRelayed, SendUpstream
+from realtime.relay.effects import (
+    DropUpstream,
+    FallBack,
+    RecordRelayed,
+    Redial,
+    SendRelayed,
+    SendUpstream,
+)
 from realtime.relay.faults import UpstreamLostFault, UpstreamSilentFault, error_of
 from realtime.relay.inputs import (
     FromUpstream,
@@ -31,6 +38,8 @@ from realtime.relay.inputs import (
 from realtime.relay.limits import RelayLimits
 from realtime.relay.memory import RelayMemory
 from realtime.relay.offers import Offers, RelayTools
+from realtime.relay.prompts import RelayPrompts
+from realtime.relay.trouble import Trouble
 from realtime.relay.unanswered import Unanswered
 from realtime.relay.upward import Upward
 from realtime.session.effects import Close, Effect
@@ -44,6 +53,8 @@ from realtime.session.inputs import (
     Narrowed,
     Opened,
     PlaybackCleared,
+    PromptFound,
+    PromptUnavailable,
     Refused,
     Revoked,
     Shutdown,
@@ -55,13 +66,8 @@ from realtime.session.inputs import (
 )
 from realtime.session.outbox import Outbox
 
-FIRST_DELAY_MS: Final = 100
-MOST_DELAY_MS: Final = 5_000
 RENEW_BEFORE_MS: Final = 180_000
 """So long before an upstream's session ends a quiet moment is waited for to begin another."""
-
-SETTLED_MS: Final = 10_000
-"""A connection that lasts this long is no part of the trouble before it."""
 
 
 class RelaySession:
@@ -77,13 +83,14 @@ class RelaySession:
         limits: RelayLimits | None = None,
         asked: Json | None = None,
         tools: RelayTools | None = None,
+        prompt: Json | None = None,
         has_leg: bool = False,
         opened_ms: int = 0,
         lasts_ms: int | None = None,
     ) -> None:
         """Begin with the upstream's `session.created`, whose session may last `lasts_ms`.
 
-        `asked` is what a client secret sets.
+        `asked` is what a client secret sets, with what its `prompt` supplies.
         """
         self._limits = limits or RelayLimits()
         self._created = created
@@ -108,14 +115,14 @@ class RelaySession:
             model=model,
             expires_at=expires_at,
             tools=(self._offers, self._calls),
+            prompts=RelayPrompts(created["session"], resolves=self._limits.resolves_prompts),
             has_leg=has_leg,
         )
+        self._down.prompts.adopt(prompt, self._bound)
         self._expires_ms = opened_ms + self._limits.max_duration_ms
         self._down.heard_ms = opened_ms
         self._upward = Upward(self._outbox, self._down, self._unanswered, limits=self._limits)
-        self._ready_ms = opened_ms
-        self._trouble_since_ms: int | None = None
-        self._delay_ms = 0
+        self._trouble = Trouble(self._limits, now_ms=opened_ms)
         self._renew_ms = _renewal(lasts_ms, opened_ms)
         self._closed = False
 
@@ -265,6 +272,12 @@ class RelaySession:
         self._down.refuse(self._down.automatic.pop(given.question, None), given.fault)
         self._upward.answered(given.question, given.fault, now_ms)
 
+    def _prompt_found(self, given: PromptFound, now_ms: int) -> None:
+        self._upward.found(given.question, given.template, now_ms)
+
+    def _prompt_unavailable(self, given: PromptUnavailable, now_ms: int) -> None:
+        self._upward.answered(given.question, given.fault, now_ms)
+
     def _tokens_refused(self, given: TokensRefused, _now_ms: int) -> None:
         self._down.refuse(given.response_id, given.fault)
 
@@ -311,8 +324,7 @@ class RelaySession:
         if self._upward.waiting:
             self._upward.resume(now_ms)
         if given.event["type"] == "response.done":
-            self._trouble_since_ms = None
-            self._delay_ms = 0
+            self._trouble.over()
 
     def _lose(self, given: UpstreamLost, now_ms: int) -> None:
         if not self._up:
@@ -326,14 +338,16 @@ class RelaySession:
         self._down.fail_all(UpstreamSilentFault() if silent else UpstreamLostFault())
         self._down.break_off(now_ms)
         fatal = self._down.fatal(given)
-        if fatal is not None:
+        refused = fatal is not None and self._down.is_account_trouble
+        if fatal is not None and not (refused and self._trouble.can_fall_back):
             self._close(*fatal, EndReason.ENGINE_FAILED)
             return
         if silent:
             self._give_up_asking()
-        if now_ms - self._ready_ms > SETTLED_MS:
-            self._trouble_since_ms, self._delay_ms = None, 0
+        self._trouble.lost(now_ms)
         self._down.expired = False
+        if refused and self._trouble.fall_back(now_ms) == "elsewhere":
+            self._outbox.do(FallBack())
         self._redial(now_ms)
 
     def _give_up_asking(self) -> None:
@@ -350,20 +364,22 @@ class RelaySession:
             self._outbox.do(SendRelayed({"type": "error", "event_id": event_id, "error": body}))
 
     def _redial(self, now_ms: int) -> None:
-        if self._trouble_since_ms is None:
-            self._trouble_since_ms = now_ms
-        if now_ms + self._delay_ms - self._trouble_since_ms > self._limits.reconnect_ms:
+        chosen = self._trouble.next(now_ms)
+        if chosen == "nothing":
             self._end(ServerFault(), EndReason.ENGINE_FAILED)
             return
-        self._outbox.do(Redial(self._delay_ms, self._memory.configuration()))
-        self._delay_ms = min(max(2 * self._delay_ms, FIRST_DELAY_MS), MOST_DELAY_MS)
+        if chosen == "elsewhere":
+            self._outbox.do(FallBack())
+        self._outbox.do(Redial(self._trouble.delay_ms, self._memory.configuration()))
+        self._trouble.waited()
 
     def _unreachable(self, _given: UpstreamUnreachable, now_ms: int) -> None:
         self._redial(now_ms)
 
     def _ready(self, given: UpstreamReady, now_ms: int) -> None:
         self._down.up = True
-        self._ready_ms = self._down.heard_ms = now_ms
+        self._down.heard_ms = now_ms
+        self._trouble.connected(now_ms)
         self._renew_ms = _renewal(given.lasts_ms, now_ms)
         self._memory.session = given.session
         for item in self._memory.conversation():
@@ -398,6 +414,8 @@ _HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
     Revoked: RelaySession._revoked,
     Shutdown: RelaySession._shutdown,
     Narrowed: RelaySession._narrowed,
+    PromptFound: RelaySession._prompt_found,
+    PromptUnavailable: RelaySession._prompt_unavailable,
     FromUpstream: RelaySession._from_upstream,
     ToolProgressed: RelaySession._progressed,
     ToolReturned: RelaySession._returned,

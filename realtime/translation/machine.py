@@ -47,6 +47,7 @@ from realtime.session.inputs import (
     EngineTraits,
     Input,
     InvalidFromClient,
+    Joined,
     Opened,
     Refused,
     Revoked,
@@ -147,6 +148,11 @@ class TranslationSession:
             or self._translating.congested
         )
 
+    @property
+    def flooded(self) -> bool:
+        """True while as many client events wait as may."""
+        return len(self._waiting) >= self._limits.max_pending_events
+
     def effects(self) -> list[Effect]:
         """Return what must be done, in order, and forget it."""
         return self._outbox.drain()
@@ -192,10 +198,13 @@ class TranslationSession:
 
     def _opened(self, given: Opened, _now_ms: int) -> None:
         self._outbox.do(RecordTranslation(self._config))
+        self._show(given)
+        self._source.begin()
+
+    def _show(self, given: Opened | Joined) -> None:
         event_id = self._outbox.event_id()
         created = TranslationSessionCreated(event_id=event_id, session=self._config)
         self._outbox.send(created, to=given.controller)
-        self._source.begin()
 
     def _end(self, fault: WireFault, reason: EndReason) -> None:
         self._outbox.send_fault(fault, event_id=None)
@@ -373,6 +382,7 @@ class TranslationSession:
 _FROM_CLIENTS: Final = (TranslationFromClient, InvalidFromClient, AudioAppended)
 _HANDLERS: dict[type, Callable[[TranslationSession, Any, int], None]] = {
     Opened: TranslationSession._opened,
+    Joined: lambda s, it, _: s._show(it),
     TranslationFromClient: TranslationSession._from_client,
     InvalidFromClient: TranslationSession._from_client,
     Allowed: TranslationSession._allowed,

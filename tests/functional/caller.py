@@ -29,6 +29,7 @@ LOUD = 100.0
 SYLLABLE = 655
 """2 %: what is louder belongs to a syllable."""
 WAIT_S = 30.0
+CALLS = "/realtime/calls"
 
 
 class Microphone(MediaStreamTrack):
@@ -58,6 +59,11 @@ class Microphone(MediaStreamTrack):
     def silent(self) -> bool:
         """Everything was said."""
         return not len(self._waiting)
+
+    @property
+    def speaks(self) -> bool:
+        """Something is still to be said."""
+        return bool(len(self._waiting))
 
     async def recv(self) -> AudioFrame:
         """Return the next 20 ms when they are due."""
@@ -133,13 +139,15 @@ class Caller:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return str(self.connection.localDescription.sdp)
 
-    async def dial(self, session: dict[str, Any] | None = None, **query: str) -> httpx.Response:
+    async def dial(
+        self, session: dict[str, Any] | None = None, *, to: str = CALLS, **query: str
+    ) -> httpx.Response:
         """Make the call; a session goes as multipart, none as raw SDP."""
         offer = await self.offer()
         async with self.http() as http:
             if session is None:
                 answer = await http.post(
-                    "/realtime/calls",
+                    to,
                     content=offer,
                     params=query,
                     headers={"Content-Type": "application/sdp"},
@@ -149,7 +157,7 @@ class Caller:
                     "sdp": (None, offer, "application/sdp"),
                     "session": (None, json.dumps(session), "application/json"),
                 }
-                answer = await http.post("/realtime/calls", files=parts, params=query)
+                answer = await http.post(to, files=parts, params=query)
         if answer.status_code == 201:
             self.call_id = answer.headers["location"].rsplit("/", 1)[1]
             self.answer = answer.text
@@ -195,6 +203,10 @@ class Caller:
             if not (found and found[-1] == event["type"] and event["type"].endswith(".delta")):
                 found.append(event["type"])
         return found
+
+    async def pause(self, seconds: float) -> None:
+        """Let media flow."""
+        await asyncio.sleep(seconds)
 
     def loud_s(self) -> list[float]:
         """Return when something was heard."""

@@ -36,7 +36,7 @@ def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "VOICEENGINE_RTP_PORTS": free_ports(2),
         "VOICEENGINE_RTP_TCP_PORT": "0",
         "VOICEENGINE_ICE_CONSENT_INTERVAL_S": "0.3",
-        "VOICEENGINE_ICE_CONSENT_TIMEOUT_S": "2",
+        "VOICEENGINE_ICE_CONSENT_TIMEOUT_S": "4",
     }
     server = servers.start(tmp_path_factory.mktemp("narrow"), env=env)
     server.wait_ready()

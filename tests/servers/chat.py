@@ -38,6 +38,13 @@ HUGE_BYTES = 15 * 1024 * 1024
 UNCOUNTED = {"ollama-parallel", "ollama-old", "no-done"}
 """Scenarios whose server counts nothing in a stream."""
 
+REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
+    "too-long": (400, {"type": "invalid_request_error", "code": "context_length_exceeded"}),
+    "too-long-llama": (400, {"type": "exceed_context_size_error", "code": 400}),
+    "no-credit": (429, {"type": "insufficient_quota", "code": "insufficient_quota"}),
+}
+"""OpenAI's words, and llama.cpp's (tools/server/server-common.cpp)."""
+
 USAGE = {
     "prompt_tokens": 42, "completion_tokens": 13, "total_tokens": 55,
     "prompt_tokens_details": {"cached_tokens": 32},
@@ -73,6 +80,9 @@ class Chat:
         if scenario.isdigit():
             status = int(scenario)
             return JSONResponse({"error": {"message": "secret"}}, status_code=status)
+        if scenario in REFUSALS:
+            status, fault = REFUSALS[scenario]
+            return JSONResponse({"error": {"message": "secret", **fault}}, status_code=status)
         if scenario == "hangs-up":
             raise ConnectionResetError
         if scenario == "no-headers":

@@ -5,7 +5,7 @@ order, and it says things that nobody knows (`vendor.hint`). With `?model=` and
 the name of a recording it plays that recording; otherwise it answers in words.
 
 A client steers it by `{"type": "vendor.do", "what": …}`: `die`, `garbage`,
-`binary`, `big`, `expire`, `fatal`, `account`, `close`, `flood`. A written item
+`binary`, `big`, `expire`, `fatal`, `account`, `refuse`, `close`, `flood`. A written item
 whose text begins with `do:` makes the next response do so after its first word;
 `do:hang` says nothing more, `do:mute` does not even begin; `call` makes it call a function,
 `half-call` die in the middle of that; `speak:MS` makes it speak, `speak-on:MS` speak without an end.
@@ -342,6 +342,8 @@ class Session:
                     "message": f"Organisation org-77 with key {KEY} has no credit.",
                 }
                 await self.send(type="error", error=error)
+            case "refuse":
+                await self.refuse()
             case "close":
                 await self._socket.close(1011, "went wrong")
             case _:

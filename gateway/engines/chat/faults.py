@@ -22,14 +22,29 @@ class AnswerTooLongError(Exception):
     """More came than any answer needs."""
 
 
+REFUSED: Final = EngineFault("model_refused_request", "The model does not take this request.")
+TOO_MUCH_TO_READ: Final = EngineFault(
+    "context_length_exceeded", "The conversation is too long for the model."
+)
+NO_CREDIT: Final = EngineFault(
+    "model_quota_exceeded", "The gateway's account with the model has nothing left."
+)
+
 _BY_STATUS: Final = {
-    400: EngineFault("model_refused_request", "The model does not take this request."),
     401: EngineFault("model_refused_key", "The model refused the gateway's key."),
+    402: NO_CREDIT,
     403: EngineFault("model_refused_key", "The model refused the gateway's key."),
     404: EngineFault("model_unknown", "The model is not known at its endpoint."),
-    413: EngineFault("context_length_exceeded", "The conversation is too long for the model."),
+    408: TIMED_OUT,
+    413: TOO_MUCH_TO_READ,
     429: EngineFault("rate_limit_exceeded", "The model's rate limit is reached. Try again later."),
 }
+_BY_CODE: Final = {
+    "context_length_exceeded": TOO_MUCH_TO_READ,
+    "exceed_context_size_error": TOO_MUCH_TO_READ,
+    "insufficient_quota": NO_CREDIT,
+}
+"""What an endpoint says more exactly than by its status: OpenAI in `code`, llama.cpp in `type`."""
 
 
 def fault_of(error: Exception) -> EngineFault:
@@ -37,14 +52,24 @@ def fault_of(error: Exception) -> EngineFault:
     if isinstance(error, AnswerTooLongError) or isinstance(error.__cause__, AnswerTooLongError):
         return TOO_LONG
     if isinstance(error, openai.APIStatusError):
-        return _BY_STATUS.get(error.status_code, UNREACHABLE)
+        return _told(error.body) or _of_status(error.status_code)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return TIMED_OUT
     if isinstance(error, openai.APIConnectionError):
         return UNREACHABLE
     if isinstance(error, openai.APIError):  # told within the stream, after a status of 200
-        return _BY_STATUS.get(_status(error.body), UNREACHABLE)
+        return _told(error.body) or _of_status(_status(error.body))
     return UNREADABLE
+
+
+def _told(body: object) -> EngineFault | None:
+    if not isinstance(body, dict):
+        return None
+    return _BY_CODE.get(str(body.get("code"))) or _BY_CODE.get(str(body.get("type")))
+
+
+def _of_status(status: int) -> EngineFault:
+    return _BY_STATUS.get(status) or (REFUSED if 400 <= status < 500 else UNREACHABLE)
 
 
 def _status(body: object) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from gateway.settings import RelaySetting, Settings
@@ -29,17 +30,15 @@ class RelayEndpoint:
     """The endpoint knows only the old dialect (CONTRACT 18)."""
     runs_mcp: bool = False
     """MCP tools are the endpoint's affair, not the gateway's."""
+    has_prompts: bool = False
+    """Prompts are the endpoint's, not the project's."""
     safety_identifier: str = ""
     """Whom the caller speaks for, as it says; goes with the handshake."""
 
     @property
     def address(self) -> str:
         """The URL with the upstream's own name of the model."""
-        parts = urlsplit(self.url)
-        query = [(k, v) for k, v in parse_qsl(parts.query) if self.model is None or k != "model"]
-        if self.model is not None:
-            query.append(("model", self.model))
-        return urlunsplit(parts._replace(query=urlencode(query)))
+        return _address(self.url, self.model)
 
     @property
     def host(self) -> str:
@@ -56,6 +55,15 @@ class RelayEndpoint:
         elif self.key:
             found["Authorization"] = f"Bearer {self.key}"
         return found
+
+
+@lru_cache(maxsize=256)
+def _address(url: str, model: str | None) -> str:
+    parts = urlsplit(url)
+    query = [(k, v) for k, v in parse_qsl(parts.query) if model is None or k != "model"]
+    if model is not None:
+        query.append(("model", model))
+    return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def relay_endpoints(settings: Settings) -> dict[str, RelayEndpoint]:
@@ -77,4 +85,5 @@ def relay_endpoint(relay: RelaySetting, settings: Settings) -> RelayEndpoint:
         warm_connections=relay.warm_connections,
         speaks_beta=relay.dialect == "beta",
         runs_mcp=relay.mcp == "endpoint",
+        has_prompts=relay.prompts == "endpoint",
     )

@@ -16,12 +16,13 @@ import secrets
 import ssl
 import struct
 import sys
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any, Final, cast
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.http11 import USER_AGENT
 from websockets.protocol import State
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
@@ -82,10 +83,11 @@ def _text_frame(payload: bytes) -> bytes:
 
 
 class _Connection(ClientConnection):
-    """Hands messages over instead of queueing them."""
+    """Hands messages over instead of queueing them; asks for the upgrade as soon as it can."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, headers: Mapping[str, str], **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._headers = headers
         self.early: list[str | None] = []
         self.take: Callable[[str | None], None] = self.early.append
         self.gone: Callable[[], None] | None = None
@@ -96,6 +98,24 @@ class _Connection(ClientConnection):
         self._quick = False
         self._rest: bytearray | None = None
         """The beginning of a frame whose end has not come."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the upgrade."""
+        super().connection_made(transport)
+        self.request = self.protocol.connect()
+        self.request.headers.update({"User-Agent": USER_AGENT, **self._headers})
+        self.protocol.send_request(self.request)
+        self.send_data()
+
+    async def answered(self) -> None:
+        """Wait for the answer to that.
+
+        Raises:
+            WebSocketException: it is a refusal, or none came.
+        """
+        await self.response_rcvd
+        if self.protocol.handshake_exc is not None:
+            raise self.protocol.handshake_exc
 
     def data_received(self, data: bytes) -> None:
         """Take what the network brought."""
@@ -142,10 +162,17 @@ class _Connection(ClientConnection):
 
     def process_event(self, event: Any) -> None:
         """Take a frame; the handshake's answer and pongs are the library's."""
-        if self.response is None or event.opcode not in DATA_OPCODES:
+        if self.response is None:
+            self.response = event
+            self._answer()
+        elif event.opcode in DATA_OPCODES:
+            self._frame(event)
+        else:
             super().process_event(event)
-            return
-        self._frame(event)
+
+    def _answer(self) -> None:
+        if not self.response_rcvd.done():  # nobody waits any more, or both came
+            self.response_rcvd.set_result(None)
 
     def _frame(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
@@ -162,6 +189,7 @@ class _Connection(ClientConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of the end."""
         super().connection_lost(exc)
+        self._answer()
         if self.gone is not None:
             self.gone()
 
@@ -171,14 +199,6 @@ def _text_of(data: bytes | bytearray) -> str | None:
         return str(data, "utf-8")
     except UnicodeDecodeError:
         return None
-
-
-class _Connect(connect):
-    """Follows no redirect: the key is for the address that the operator wrote down."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        """Return the fault as it is."""
-        return exc
 
 
 @lru_cache(maxsize=64)
@@ -200,25 +220,33 @@ class Link:
 
     @classmethod
     async def open(cls, endpoint: RelayEndpoint) -> Link:
-        """Connect.
+        """Connect; the caller bounds the time.
+
+        No redirect is followed: the key is for the address that the operator wrote down.
 
         Raises:
             OSError: it cannot be reached; a `TimeoutError` is one.
             WebSocketException: it refuses, or is no WebSocket.
         """
-        connection = await _Connect(
+        connecting = connect(
             endpoint.address,
-            additional_headers=endpoint.headers(),
             compression=None,
-            open_timeout=endpoint.connect_timeout_s,
             ping_interval=PING_INTERVAL_S,
             ping_timeout=PING_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
             max_size=endpoint.most_message_bytes,
-            create_connection=_Connection,
+            create_connection=cast("Any", partial(_Connection, headers=endpoint.headers())),
             **_way(endpoint.address),
         )
-        return cls(cast("_Connection", connection))
+        # Awaited, it would bound the time once more, know redirects and take turns of its own.
+        connection = cast("_Connection", await connecting.open_tcp_connection())
+        try:
+            await connection.answered()
+        except BaseException:
+            connection.transport.abort()
+            raise
+        connection.start_keepalive()
+        return cls(connection)
 
     @property
     def waiting_bytes(self) -> int:

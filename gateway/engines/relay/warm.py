@@ -8,30 +8,46 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
 from gateway.telemetry import metrics
 
 MOST_AGE_S = 60.0
+LOOK_S = 1.0
+"""How often what is declared is compared with what is kept."""
+
 RETRY_S = 5.0
 """After an endpoint could not be reached."""
 
 
 class WarmPool:
-    """Keeps as many connections as each endpoint asks for, while `run` runs."""
+    """Keeps as many connections as each endpoint asks for, while `run` runs.
 
-    def __init__(self, endpoints: Iterable[RelayEndpoint]) -> None:
-        self._kept = {
-            endpoint: _Kept(endpoint) for endpoint in endpoints if endpoint.warm_connections
-        }
+    `declared` returns the endpoints there are now: models come and go.
+    """
+
+    def __init__(self, declared: Callable[[], Collection[RelayEndpoint]]) -> None:
+        self._declared = declared
+        self._kept: dict[RelayEndpoint, _Kept] = {}
+        self._tasks: dict[RelayEndpoint, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Open and renew connections until cancelled; then close them."""
         async with asyncio.TaskGroup() as tasks:
-            for kept in self._kept.values():
-                tasks.create_task(kept.run())
+            while True:
+                self._look(tasks)
+                await asyncio.sleep(LOOK_S)
+
+    def _look(self, tasks: asyncio.TaskGroup) -> None:
+        wanted = {endpoint for endpoint in self._declared() if endpoint.warm_connections}
+        for endpoint in self._kept.keys() - wanted:
+            del self._kept[endpoint]
+            self._tasks.pop(endpoint).cancel()
+        for endpoint in wanted - self._kept.keys():
+            kept = self._kept[endpoint] = _Kept(endpoint)
+            self._tasks[endpoint] = tasks.create_task(kept.run())
 
     def take(self, endpoint: RelayEndpoint) -> Upstream | None:
         """Return a connection that is the caller's from now on, None if none is there."""

@@ -208,6 +208,11 @@ class WebRtcLeg:
         self._playout.add(response_id, item_id, audio)
         self.track.wake()
 
+    @property
+    def waits(self) -> bool:
+        """Something is still to be played."""
+        return bool(self._playout.waiting_ms)
+
     def finish(self, response_id: str) -> None:
         """No more audio of the response comes."""
         if not self.plays and self._session is not None:

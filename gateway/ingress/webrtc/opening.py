@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 import structlog
 from aiortc import RTCDataChannel
@@ -13,19 +13,20 @@ from aiortc import RTCDataChannel
 from gateway.identity.principal import Principal
 from gateway.ingress.taking import Taker, taker_of
 from gateway.ingress.wanted import wanted_session
-from gateway.ingress.webrtc.channel import MOST_MESSAGE_BYTES, Channel, without_audio
+from gateway.ingress.webrtc.channel import Channel
 from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.ingress.webrtc.network import Network
-from gateway.ingress.webrtc.offer import checked_offer
+from gateway.ingress.webrtc.offer import MOST_MESSAGE_BYTES, checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
 from gateway.sessions.admission import Allowed
 from gateway.sessions.call_admission import admit_call
 from gateway.sessions.call_book import CallBook
-from gateway.sessions.calls import Call
+from gateway.sessions.calls import AnyCalled, Call
+from gateway.sessions.dialects import DialectName
 from gateway.sessions.encoding import frame
 from gateway.sessions.locale import locale_in
-from gateway.sessions.opening import AnyConversation, open_session
+from gateway.sessions.opening import SessionKind, open_session
 from gateway.telemetry import metrics
 from realtime.errors import ServerFault
 from realtime.events.server import ErrorBody, ErrorEvent
@@ -50,7 +51,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class AskedCall:
     """A call that policy lets be made."""
 
     principal: Principal
@@ -64,9 +65,15 @@ class _Asked:
 class CallOpening:
     """Answers offers; each call is a task of the process's."""
 
-    def __init__(self, services: Services) -> None:
+    kind: SessionKind | Literal["translation"] | None = None
+    """The one kind of session that is opened; None for whatever is asked for."""
+
+    def __init__(
+        self, services: Services, network: Network, *, dialect: DialectName = "ga"
+    ) -> None:
         self._services = services
-        self._network = Network(services.settings)
+        self._dialect: DialectName = dialect
+        self._network = network
 
     async def answer(
         self,
@@ -94,7 +101,7 @@ class CallOpening:
                 kind=book.kind,
                 model=book.model,
             )
-            asked = _Asked(principal, query, leave, caller, safety_identifier)
+            asked = AskedCall(principal, query, leave, caller, safety_identifier)
             sdp = await self._begin(book, asked, checked_offer(offer))
         book.answered()
         return Answered(call_id=book.call_id, sdp=sdp)
@@ -105,11 +112,11 @@ class CallOpening:
             self._services,
             principal,
             ingress=INGRESS,
-            kind=_kind(str(bound.get("type") or query.get("intent"))),
+            kind=self.kind or _kind(str(bound.get("type") or query.get("intent"))),
             model=str(bound.get("model") or query.get("model") or ""),
         )
 
-    async def _begin(self, book: CallBook, asked: _Asked, offer: str) -> str:
+    async def _begin(self, book: CallBook, asked: AskedCall, offer: str) -> str:
         services = self._services
         with services.calls.room():
             opened = await self._session(asked)
@@ -118,7 +125,7 @@ class CallOpening:
             try:
                 leg = WebRtcLeg()
                 peer = Peer(leg, self._network, caller=asked.caller)
-                serving = _Serving(services, call, peer, leg)
+                serving = _Serving(services, call, peer, leg, self._dialect)
                 services.calls.add(call, serving.run())
             except BaseException:
                 await opened.finish()
@@ -134,7 +141,7 @@ class CallOpening:
             call.end(EndReason.REFUSED)
             raise
 
-    async def _session(self, asked: _Asked) -> AnyConversation:
+    async def _session(self, asked: AskedCall) -> AnyCalled:
         services, query = self._services, asked.query
         wanted = wanted_session(query, asked.principal, services.registry)
         return await open_session(
@@ -157,7 +164,9 @@ def _kind(asked: str) -> str:
 class _Serving:
     """One call from its admission to its end."""
 
-    def __init__(self, services: Services, call: Call, peer: Peer, leg: WebRtcLeg) -> None:
+    def __init__(
+        self, services: Services, call: Call, peer: Peer, leg: WebRtcLeg, dialect: DialectName
+    ) -> None:
         self.peer = peer
         self.started = asyncio.Event()
         self.serves = False
@@ -165,6 +174,7 @@ class _Serving:
         self._services = services
         self._call = call
         self._leg = leg
+        self._dialect = dialect
         self._loop = asyncio.get_running_loop()
         self._channel: RTCDataChannel | None = None
         self._was_connected = False
@@ -183,7 +193,7 @@ class _Serving:
         try:
             async with asyncio.TaskGroup() as tasks:
                 runner = opened.start(
-                    tasks.create_task, dialect="ga", leg=self._leg, transport="webrtc"
+                    tasks.create_task, dialect=self._dialect, leg=self._leg, transport=INGRESS
                 )
                 self.serves = True
                 self.started.set()
@@ -207,13 +217,15 @@ class _Serving:
     async def _flush(self) -> None:
         """Let the last events leave: an expiry is told before the end (CONTRACT 14)."""
         until = self._loop.time() + FLUSH_S
-        while (
-            self._channel is not None
-            and self._channel.readyState == "open"
-            and self._channel.bufferedAmount
-            and self._loop.time() < until
-        ):
+        while self._leaving() and self._loop.time() < until:
             await asyncio.sleep(0.02)
+
+    def _leaving(self) -> bool:
+        """Say whether events are on their way, or the last words of who ends in good order."""
+        if self._channel is None or self._channel.readyState != "open":
+            return False
+        ended = self._call.book.end_reason is EndReason.CLIENT_CLOSED
+        return bool(self._channel.bufferedAmount) or (ended and self._leg.waits)
 
     def _connected(self) -> None:
         if not self._was_connected:
@@ -239,13 +251,18 @@ class _Serving:
         self._half_open.cancel()
         self._channel = channel
         runner = self._call.opened.runner
+        # Audio goes by RTP.
+        projection = replace(self._call.opened.projection, audio=False)
         controller = Channel(
             channel,
+            projection,
             most_bytes=self._services.settings.send_queue_bytes,
+            longest_bytes=self.peer.most_message_bytes,
             too_slow=self._too_slow,
-            too_large=self._too_large,
+            left_out=self._left_out,
         )
-        taker = taker_of(self._call.opened, self._call.join(controller))
+        number = self._call.join(controller)
+        taker = taker_of(self._call.opened, number, dialect=projection.dialect)
         channel.on("message", lambda message: self._take(taker, message))
         channel.on("close", lambda: None if runner.closed else self.peer.left())
 
@@ -263,15 +280,12 @@ class _Serving:
     def _end_soon(self, reason: EndReason) -> None:
         self._loop.call_soon(lambda: self._call.end(reason, code=1008))
 
-    def _too_large(self, text: str) -> str:
-        """Return what is sent instead: an item without its audio, or an error (DECISIONS 2.6)."""
-        shorter = without_audio(text)
-        if shorter is not None:
-            return shorter
+    def _left_out(self) -> str:
+        """Return what is sent instead of an event that cannot be (DECISIONS 2.6)."""
         body = ErrorBody(
             type="server_error",
             code="event_too_large",
-            message="An event was larger than a data channel bears, and was left out.",
+            message="An event was larger than this data channel takes, and was left out.",
             param=None,
             event_id=None,
         )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from gateway.ingress.webrtc.ice import IceConnection
 
+LEAST_FRAME_BYTES: Final = 8
+"""An RTCP header; RTP, DTLS and STUN have longer ones."""
 MOST_FRAME_BYTES: Final = 4_096
 MOST_WAITING_BYTES: Final = 64 * 1_024
 """Three seconds of audio that the caller has not taken."""
@@ -142,20 +144,28 @@ class _Way(asyncio.Protocol):
         self._unclaimed = asyncio.get_running_loop().call_later(wait_s, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while len(self._buffer) >= LENGTH.size:
-            end = LENGTH.size + LENGTH.unpack_from(self._buffer)[0]
-            if end > LENGTH.size + MOST_FRAME_BYTES:
+        buffer = self._buffer + data if self._buffer else data
+        begin = 0
+        while len(buffer) - begin >= LENGTH.size:
+            length = LENGTH.unpack_from(buffer, begin)[0]
+            end = begin + LENGTH.size + length
+            if not LEAST_FRAME_BYTES <= length <= MOST_FRAME_BYTES:
                 self._transport.abort()
                 return
-            if len(self._buffer) < end:
-                return
-            frame, self._buffer = self._buffer[LENGTH.size : end], self._buffer[end:]
-            if self._media is None and not self._claim(frame):
+            if len(buffer) < end:
+                break
+            if not self._take(buffer[begin + LENGTH.size : end]):
                 self._transport.abort()
                 return
-            if self._media is not None:
-                self._media.datagram_received(frame, self._peer)
+            begin = end
+        self._buffer = buffer[begin:]
+
+    def _take(self, frame: bytes) -> bool:
+        if self._media is None and not self._claim(frame):
+            return False
+        if self._media is not None:
+            self._media.datagram_received(frame, self._peer)
+        return True
 
     def _claim(self, check: bytes) -> bool:
         call = self._port.claimed_by(check)

@@ -15,11 +15,10 @@ from gateway.identity.principal import Principal
 from gateway.ingress.wanted import wanted_session
 from gateway.ingress.websocket.credentials import Handshake, read_handshake
 from gateway.ingress.websocket.protocol import FRAMES, FramedWebSocket
-from gateway.ingress.websocket.readings import ConversationReading, reading_of
+from gateway.ingress.websocket.readings import reading_of
 from gateway.ingress.websocket.relay_reading import RelayReading
 from gateway.ingress.websocket.sideband import deny_unknown_call, serve_sideband
 from gateway.ingress.websocket.socket import Socket
-from gateway.ingress.websocket.translation_reading import TranslationReading
 from gateway.services import Services
 from gateway.sessions.call_admission import ATTACH, controlled_call
 from gateway.sessions.calls import UnknownCall
@@ -36,7 +35,7 @@ from realtime.errors import (
     WireFault,
 )
 from realtime.events.server import ErrorBody, ErrorEvent
-from realtime.session.inputs import ControllerId, EndReason
+from realtime.session.inputs import EndReason
 
 AnyOpened: TypeAlias = AnyConversation | OpenedTranslation
 
@@ -165,21 +164,18 @@ class RealtimeSocket:
         )
         controller = runner.controllers.add(socket)
         runner.begin(controller)
-        reading = self._reading(opened, controller, connection)
+        reading = reading_of(
+            opened,
+            controller,
+            connection,
+            lag_ms=settings.detection_lag_ms,
+            dialect=opened.projection.dialect,
+        )
         offer = reading.offer if isinstance(reading, RelayReading) else None
         connection.listen(reading.take, lambda: _left(opened, connection), offer)
         await socket.write()
         await runner.ended.wait()
         reading.close()
-
-    def _reading(
-        self, opened: AnyOpened, controller: ControllerId, connection: FramedWebSocket
-    ) -> ConversationReading | TranslationReading:
-        lag_ms = self._services.settings.detection_lag_ms
-        if isinstance(opened, OpenedTranslation):
-            return TranslationReading(opened, controller, connection, lag_ms=lag_ms)
-        dialect = opened.projection.dialect
-        return reading_of(opened, controller, connection, lag_ms=lag_ms, dialect=dialect)
 
 
 def _left(opened: AnyOpened, connection: FramedWebSocket) -> None:

@@ -252,8 +252,8 @@ def test_settings_that_cannot_have_their_skills_say_so(build: Build) -> None:
     ]
     told = "The skills are switched off. VOICEENGINE_CHAT_SKILLS_TOOL cannot be met."
     assert skills_part(services) == ("absent", told)
-    (finding,) = model_checks.check_models(services.settings)
-    assert finding.status == "bad"
+    chat, finding = model_checks.check_models(services.settings)
+    assert (chat.name, chat.status, finding.status) == ("chat", "bad", "bad")
     with structlog.testing.capture_logs() as logs:
         lonely = build({}, chat_skills_tool=True).settings
     assert "setting_without_chat_model" in [log["event"] for log in logs]

@@ -208,6 +208,23 @@ class TestEvents:
         assert [row["type"] for row in await repository.events(SESSION)] == ["one", "two"]
         assert dropped() == before + 1
 
+    async def test_short_sessions_in_turns_are_each_written_to_their_end(
+        self, recorder: Recorder, repository: ProjectRepository
+    ) -> None:
+        """Their rows stand in turns, and are written by what they have in common."""
+        ends = {"sess_a": EndReason.CLIENT_CLOSED, "sess_b": EndReason.EXPIRED}
+        for name, reason in ends.items():
+            session = begin(recorder, name)
+            session.event("server", 0, "session.created", {"of": name})
+            session.config(fresh_config(session_id=name, model="changed"))
+            session.close(reason)
+        await written(recorder)
+        for name, reason in ends.items():
+            row = await repository.session(name)
+            assert row is not None
+            assert (row["end_reason"], row["config"]["model"]) == (reason.value, "changed")
+            assert [event["body"] for event in await repository.events(name)] == [{"of": name}]
+
     async def test_more_than_a_batch_is_written_whole(
         self, database: Database, identity: Identity, repository: ProjectRepository
     ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from realtime.errors import KeyRevoked, PolicyDenied, WireFault
 from realtime.ids import SequentialIds
-from realtime.relay.effects import DropUpstream, Redial, SendRelayed, SendUpstream
+from realtime.relay.effects import DropUpstream, FallBack, Redial, SendRelayed, SendUpstream
 from realtime.relay.inputs import (
     FromUpstream,
     Loss,
@@ -49,13 +49,14 @@ class Relay:
         has_leg: bool = False,
         tools: RelayTools | None = None,
         session: dict[str, Any] | None = None,
+        limits: RelayLimits = LIMITS,
     ) -> None:
         self.machine = RelaySession(
             {**CREATED, "session": session or SESSION},
             model="ours",
             expires_at=99,
             ids=SequentialIds(),
-            limits=LIMITS,
+            limits=limits,
             lasts_ms=lasts_ms,
             has_leg=has_leg,
             tools=tools,
@@ -393,3 +394,38 @@ class TestSpeech:
         assert stopped["type"] == "input_audio_buffer.speech_stopped"
         assert (stopped["item_id"], stopped["audio_end_ms"]) == ("i", 800)
         assert cleared["type"] == "input_audio_buffer.cleared"
+
+
+class TestFallback:
+    def test_other_endpoint_is_tried_before_the_session_ends(self) -> None:
+        """After a while, not at once, and each only once."""
+        limits = RelayLimits(reconnect_ms=2_000, fall_back_ms=500, fallbacks=1)
+        relay = Relay(limits=limits)
+        relay.give(Opened(1))
+        effects = relay.give(UpstreamLost(Loss.CLOSED))
+        assert FallBack() not in effects
+        fell_back_ms = []
+        while not relay.machine.closed:
+            (dial,) = [effect for effect in effects if isinstance(effect, Redial)]
+            relay.now_ms += dial.delay_ms
+            effects = relay.give(UpstreamUnreachable())
+            if FallBack() in effects:
+                fell_back_ms.append(relay.now_ms)
+        assert len(fell_back_ms) == 1
+        assert 200 <= fell_back_ms[0] <= 500
+        assert relay.now_ms <= fell_back_ms[0] + 2_000
+
+    def test_endpoint_that_refuses_the_account_is_left_at_once(self) -> None:
+        """It will not think otherwise."""
+        relay = Relay(limits=RelayLimits(fallbacks=1))
+        relay.give(Opened(1))
+        relay.upstream(type="error", error={"type": "x", "code": "insufficient_quota"})
+        effects = relay.give(UpstreamLost(Loss.CLOSED, 3000))
+        assert [type(effect) for effect in effects] == [DropUpstream, FallBack, Redial]
+
+    def test_content_that_is_refused_is_refused_for_good(self) -> None:
+        """Another endpoint is not asked to overlook it."""
+        relay = Relay(limits=RelayLimits(fallbacks=1))
+        relay.give(Opened(1))
+        relay.upstream(type="error", error={"type": "x", "code": "content_refused"})
+        assert isinstance(relay.give(UpstreamLost(Loss.CLOSED, 4000))[-1], Close)

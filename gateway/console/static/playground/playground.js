@@ -63,6 +63,7 @@ async function start({ silent = false, carried = [] } = {}) {
   mine.onweak = (weak) => show('live', weak ? 'Connected, but nothing comes through…' : 'Connected');
   if (!carried.length) transcript.clear();
   turns.begin();
+  mute(false);
   show('connecting', 'Connecting…');
   try {
     settings.session();

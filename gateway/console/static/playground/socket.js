@@ -19,7 +19,8 @@ export class SocketTransport {
     this.context = context;
     this.remote = context.createAnalyser();
     this.remote.connect(context.destination);
-    await context.audioWorklet.addModule('/playground/static/microphone.js');
+    // Without TLS browsers have no worklets, as they have no microphones.
+    await context.audioWorklet?.addModule('/playground/static/microphone.js');
     if (this.closed) throw new Problem('closed');
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     this.socket = new WebSocket(`${scheme}://${location.host}/v1/realtime`, [
@@ -27,6 +28,7 @@ export class SocketTransport {
     ]);
     await this.begun();
     this.socket.onclose = ({ code }) => this.onlost(new Problem(code === ENDED ? 'ended' : 'broken'));
+    if (!context.audioWorklet) return;
     this.worklet = new AudioWorkletNode(context, 'microphone');
     this.worklet.port.onmessage = ({ data }) => this.append(data);
     this.source = context.createMediaStreamSource(stream);

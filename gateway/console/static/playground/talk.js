@@ -27,7 +27,7 @@ export class Talk {
     this.check();
     this.local = this.context.createAnalyser();
     this.context.createMediaStreamSource(stream).connect(this.local);
-    await this.context.resume();
+    this.context.resume().catch(() => {}); // never settles where there is no sound card
   }
 
   async microphone() {

@@ -27,6 +27,7 @@ ASKED = CallAsked(
     model="echo",
     node="here",
 )
+ONE = {"webrtc": 1}
 FAR_FUTURE_S = 4_000_000_000
 
 
@@ -91,10 +92,10 @@ async def test_start_closes_what_cannot_be_live(
     async def reasons() -> dict[str, str | None]:
         return {row["id"]: row["end_reason"] for row in await repository.calls()}
 
-    assert await close_lost_calls(database, node="here", created_before=0, now_s=9) == 1
+    assert await close_lost_calls(database, node="here", created_before=0, now_s=9) == ONE
     assert await reasons() == {"rtc_1": "lost", "rtc_2": "expired", "rtc_3": None}
     lost = await repository.session("sess_1")
     assert lost is not None
     assert (lost["end_reason"], lost["ended_at"]) == ("lost", 9)
     closed = await close_lost_calls(database, node="here", created_before=FAR_FUTURE_S, now_s=9)
-    assert (closed, (await reasons())["rtc_3"]) == (1, "lost")
+    assert (closed, (await reasons())["rtc_3"]) == (ONE, "lost")

@@ -106,7 +106,7 @@ async def _effective(
     if engine is None:
         raise InvalidModel(model)
     supplied = None
-    if engine.relay is None:  # whose prompts are the endpoint's
+    if engine.relay is None or not engine.relay.has_prompts:
         supplied = await ProjectPrompts(services.prompts, principal.project_id).supplied(session)
     config = engine.fresh_config(session_id=session_id, model=model)
     return updated(config, session, has_spoken=False, traits=engine.traits(), prompted=supplied)

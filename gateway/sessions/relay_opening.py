@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,14 @@ from gateway.sessions.admitted import AdmittedSession, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.leg import MediaLeg
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
+from realtime.events.client import session_in
 from realtime.relay.limits import RelayLimits
 from realtime.relay.machine import RelaySession
 from realtime.relay.offers import RelayTools, without_mcp
+from realtime.relay.prompts import with_prompt
 
 
 class OpenedRelay(AdmittedSession):
@@ -40,6 +43,7 @@ class OpenedRelay(AdmittedSession):
         model: str,
         endpoint: RelayEndpoint,
         fallbacks: tuple[RelayEndpoint, ...],
+        asked: Mapping[str, Any] | None,
         minutes: int,
         expires_at: int,
         has_tools: bool,
@@ -50,6 +54,7 @@ class OpenedRelay(AdmittedSession):
         self._upstream = upstream
         self._endpoint = endpoint
         self._fallbacks = fallbacks
+        self._asked = asked
         self._minutes = minutes
         self._has_tools = has_tools
         self._expires_at = expires_at
@@ -75,12 +80,14 @@ class OpenedRelay(AdmittedSession):
                 reconnect_ms=int(endpoint.reconnect_s * 1000),
                 fallbacks=len(self._fallbacks),
                 runs_mcp=not endpoint.runs_mcp,
+                resolves_prompts=not endpoint.has_prompts,
                 import_ms=int(services.settings.mcp_import_timeout_s * 1000),
                 tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
                 tool_call_most_ms=int(services.settings.mcp_call_most_s * 1000),
                 tool_rounds=services.settings.tool_rounds,
             ),
-            asked=self._principal.session,
+            asked=self._asked,
+            prompt=(self._principal.session or {}).get("prompt"),
             tools=self._tools(),
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
@@ -98,6 +105,7 @@ class OpenedRelay(AdmittedSession):
                 principal_facts=self._principal.facts(),
                 observer=self.observer,
                 tools=services.tools,
+                prompts=ProjectPrompts(services.prompts, self._principal.project_id),
                 fallbacks=self._fallbacks,
             ),
             spawn=spawn,
@@ -127,7 +135,12 @@ def endpoints_of(engine: Engine, safety_identifier: str) -> list[RelayEndpoint]:
         if engine.fallback is None:
             break
         engine = engine.fallback
-    return [endpoint for endpoint in found if endpoint.runs_mcp == found[0].runs_mcp]
+    first = found[0]
+    return [
+        endpoint
+        for endpoint in found
+        if (endpoint.runs_mcp, endpoint.has_prompts) == (first.runs_mcp, first.has_prompts)
+    ]
 
 
 async def open_relay(
@@ -137,10 +150,14 @@ async def open_relay(
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
+        WireFault: the prompt of a client secret cannot be.
     """
     endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
-    terms, bound = engine.terms, principal.session
-    session = None
+    terms, bound, session = engine.terms, principal.session, None
+    if bound and not endpoint.has_prompts:
+        prompts = ProjectPrompts(services.prompts, principal.project_id)
+        supplied = await prompts.supplied(session_in({"type": "realtime", **bound}))
+        bound = bound if supplied is None else with_prompt(bound, supplied)
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}
         session.setdefault("type", "realtime")
@@ -173,6 +190,7 @@ async def open_relay(
         model=model,
         endpoint=endpoint,
         fallbacks=tuple(fallbacks),
+        asked=bound,
         minutes=minutes,
         expires_at=now_s + minutes * 60,
         has_tools="tools" in terms.features,

@@ -34,6 +34,7 @@ from gateway.sessions.frames import (
 from gateway.sessions.interface import Interface
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.observer import SessionObserver
+from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relay_interface import RelayedInterface
 from gateway.sessions.relay_media import UpstreamAudio
 from gateway.telemetry import metrics
@@ -82,6 +83,7 @@ class RelayCompany:
     principal_facts: dict[str, Any]
     observer: SessionObserver
     tools: Tools
+    prompts: ProjectPrompts
     fallbacks: tuple[RelayEndpoint, ...] = ()
     """Who takes the session over, one after the other."""
 
@@ -113,6 +115,7 @@ class RelayRunner(SessionDriver):
         self._machine = machine
         self._endpoint = endpoint
         self._fallbacks = [*company.fallbacks]
+        self._prompts = company.prompts
         self._start_task = spawn
         self._link: Link | None = upstream.link
         self._tools = SessionTools(
@@ -373,6 +376,7 @@ RelayRunner._effects = {
     RecordRelayed: RelayRunner._record,
     fx.ReportPlayback: lambda _, __: None,  # the upstream is not told: it has no word for it
     fx.Ask: RelayRunner._ask,
+    fx.FindPrompt: lambda r, e: r._spawn(r._prompts.answer(e, r.post)),
     fx.CallTool: RelayRunner._call_tool,
     fx.CheckCall: lambda r, e: r._tools.check(e.call),
     fx.CancelTool: lambda r, e: r._tools.cancel(e.response_id, e.call_id, late=e.late),

@@ -81,3 +81,4 @@ class RelaySetting(BaseModel):
     warm_connections: int = Field(0, ge=0, le=64)
     mcp: Literal["gateway", "endpoint"] = "gateway"
     dialect: Literal["ga", "beta"] = "ga"
+    prompts: Literal["gateway", "endpoint"] = "gateway"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from realtime.errors import ServerFault, WireFault
+from realtime.prompts import PromptTemplate
 from realtime.relay.askers import Askers
 from realtime.relay.calls import Answer, Calls
 from realtime.relay.effects import RecordRelayed, SendRelayed, SendUpstream
@@ -15,6 +16,7 @@ from realtime.relay.listening import Listening
 from realtime.relay.memory import RelayMemory
 from realtime.relay.offers import Offers
 from realtime.relay.playing import Playing
+from realtime.relay.prompts import RelayPrompts
 from realtime.relay.responses import RunningResponse, usage_of
 from realtime.relay.unanswered import Unanswered
 from realtime.session.effects import RecordUsage, ReserveTokens, SendRateLimits
@@ -43,10 +45,12 @@ class Downstream:
         model: str,
         expires_at: int,
         tools: tuple[Offers, Calls],
+        prompts: RelayPrompts,
         has_leg: bool = False,
     ) -> None:
         self.model = model
         self.offers, self.calls = tools
+        self.prompts = prompts
         self.running: dict[str, RunningResponse] = {}
         self.automatic: dict[int, str] = {}
         """Responses that began unasked, by the question whether they may."""
@@ -82,6 +86,15 @@ class Downstream:
         return bool(self._refused)
 
     # --- up ---
+
+    def prompted(self, event: Json, template: PromptTemplate | None) -> Json:
+        """Return an event that names a prompt with what the prompt supplies.
+
+        Raises:
+            WireFault: there is no such prompt, or its variables do not fit.
+        """
+        memory = self._memory
+        return self.prompts.resolved(event, template, memory.session, has_spoken=memory.has_spoken)
 
     def going_up(self, event: Json) -> Json:
         """Return a client event as the upstream must read it: our names are not its names.
@@ -146,7 +159,7 @@ class Downstream:
         for key, value in (("model", self.model), ("expires_at", self._expires_at)):
             if key in session:
                 session[key] = value
-        return {**event, "session": self.offers.shown(session)}
+        return {**event, "session": self.prompts.shown(self.offers.shown(session))}
 
     def _again_created(self, _event: Json, _text: str) -> None:
         """A session is created once; another would confuse clients."""
@@ -370,6 +383,7 @@ class Downstream:
             return
         event_id = error.get("event_id")
         self.offers.refused(event_id)
+        self.prompts.refused(event_id)
         if isinstance(event_id, str) and event_id.startswith(OURS):
             self._unanswered.refused(event_id)
             return

@@ -20,6 +20,8 @@ class RelayLimits:
     """Longest trouble before one does."""
     max_waiting_events: int = 256
     max_waiting_bytes: int = 1_048_576
+    resolves_prompts: bool = True
+    """Prompts are the project's, not the upstream's."""
     runs_mcp: bool = True
     """MCP servers are asked by the gateway; otherwise the upstream does it."""
     import_ms: int = 10_000

@@ -38,6 +38,7 @@ from realtime.relay.inputs import (
 from realtime.relay.limits import RelayLimits
 from realtime.relay.memory import RelayMemory
 from realtime.relay.offers import Offers, RelayTools
+from realtime.relay.prompts import RelayPrompts
 from realtime.relay.trouble import Trouble
 from realtime.relay.unanswered import Unanswered
 from realtime.relay.upward import Upward
@@ -52,6 +53,8 @@ from realtime.session.inputs import (
     Narrowed,
     Opened,
     PlaybackCleared,
+    PromptFound,
+    PromptUnavailable,
     Refused,
     Revoked,
     Shutdown,
@@ -80,13 +83,14 @@ class RelaySession:
         limits: RelayLimits | None = None,
         asked: Json | None = None,
         tools: RelayTools | None = None,
+        prompt: Json | None = None,
         has_leg: bool = False,
         opened_ms: int = 0,
         lasts_ms: int | None = None,
     ) -> None:
         """Begin with the upstream's `session.created`, whose session may last `lasts_ms`.
 
-        `asked` is what a client secret sets.
+        `asked` is what a client secret sets, with what its `prompt` supplies.
         """
         self._limits = limits or RelayLimits()
         self._created = created
@@ -111,8 +115,10 @@ class RelaySession:
             model=model,
             expires_at=expires_at,
             tools=(self._offers, self._calls),
+            prompts=RelayPrompts(created["session"], resolves=self._limits.resolves_prompts),
             has_leg=has_leg,
         )
+        self._down.prompts.adopt(prompt, self._bound)
         self._expires_ms = opened_ms + self._limits.max_duration_ms
         self._down.heard_ms = opened_ms
         self._upward = Upward(self._outbox, self._down, self._unanswered, limits=self._limits)
@@ -266,6 +272,12 @@ class RelaySession:
         self._down.refuse(self._down.automatic.pop(given.question, None), given.fault)
         self._upward.answered(given.question, given.fault, now_ms)
 
+    def _prompt_found(self, given: PromptFound, now_ms: int) -> None:
+        self._upward.found(given.question, given.template, now_ms)
+
+    def _prompt_unavailable(self, given: PromptUnavailable, now_ms: int) -> None:
+        self._upward.answered(given.question, given.fault, now_ms)
+
     def _tokens_refused(self, given: TokensRefused, _now_ms: int) -> None:
         self._down.refuse(given.response_id, given.fault)
 
@@ -402,6 +414,8 @@ _HANDLERS: dict[type, Callable[[RelaySession, Any, int], None]] = {
     Revoked: RelaySession._revoked,
     Shutdown: RelaySession._shutdown,
     Narrowed: RelaySession._narrowed,
+    PromptFound: RelaySession._prompt_found,
+    PromptUnavailable: RelaySession._prompt_unavailable,
     FromUpstream: RelaySession._from_upstream,
     ToolProgressed: RelaySession._progressed,
     ToolReturned: RelaySession._returned,

@@ -80,6 +80,16 @@ class RelayMemory:
         """The id of the item at the end."""
         return self._order[-1] if self._order else None
 
+    @property
+    def has_spoken(self) -> bool:
+        """The model's voice was heard; a session has one."""
+        return any(
+            isinstance(part, Mapping) and part.get("type") == "output_audio"
+            for item in self._items.values()
+            if item.get("role") == "assistant"
+            for part in item.get("content") or ()
+        )
+
     def ids(self) -> list[str]:
         """Return the ids of the items, oldest first."""
         return [*self._order]

@@ -7,16 +7,18 @@ if it asks for a response, while tools are imported that the response could use.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from realtime.errors import WireFault
+from realtime.prompts import PromptTemplate
 from realtime.relay.calls import Answer
 from realtime.relay.downstream import OURS, Downstream
 from realtime.relay.effects import SendRelayed, SendUpstream
 from realtime.relay.inputs import Json, RelayedFromClient
 from realtime.relay.limits import RelayLimits
 from realtime.relay.unanswered import Unanswered
-from realtime.session.effects import Ask
+from realtime.session.effects import Ask, FindPrompt
 from realtime.session.inputs import InvalidFromClient
 from realtime.session.outbox import Outbox
 
@@ -135,14 +137,46 @@ class Upward:
         asked, self._asked = self._asked[1], None
         if fault is not None:
             self._tell(fault, asked)
-        elif self._down.up:
-            try:
-                self._forward_of(asked, now_ms)
-            except WireFault as refusal:
-                self._tell(refusal, asked)
-        else:
-            self._unanswered.sent(asked.event)
+        elif not self._finds(question, asked):
+            self._go(asked, now_ms)
         self.resume(now_ms)
+
+    def _finds(self, question: int, asked: RelayedFromClient) -> bool:
+        """Have the prompt looked up that an event names; return False if it names none."""
+        prompts = self._down.prompts
+        if not prompts.names(asked.event):
+            return False
+        try:
+            wanted = prompts.wanted(asked.event)
+        except WireFault as fault:
+            self._tell(fault, asked)
+            return True
+        if wanted is not None:
+            self._asked = (question, asked)
+            self._outbox.do(FindPrompt(question, wanted.id, wanted.version))
+            return True
+        return False
+
+    def found(self, question: int, template: PromptTemplate | None, now_ms: int) -> None:
+        """The prompt of an event was looked up."""
+        if self._asked is None or self._asked[0] != question:
+            return
+        asked, self._asked = self._asked[1], None
+        self._go(asked, now_ms, template)
+        self.resume(now_ms)
+
+    def _go(
+        self, asked: RelayedFromClient, now_ms: int, template: PromptTemplate | None = None
+    ) -> None:
+        try:
+            if self._down.prompts.names(asked.event):
+                asked = replace(asked, event=self._down.prompted(asked.event, template))
+            if self._down.up:
+                self._forward_of(asked, now_ms)
+            else:
+                self._unanswered.sent(asked.event)
+        except WireFault as fault:
+            self._tell(fault, asked)
 
     def _tell(self, fault: WireFault, asked: RelayedFromClient) -> None:
         event_id = asked.event.get("event_id")

@@ -30,6 +30,8 @@ class RelayEndpoint:
     """The endpoint knows only the old dialect (CONTRACT 18)."""
     runs_mcp: bool = False
     """MCP tools are the endpoint's affair, not the gateway's."""
+    has_prompts: bool = False
+    """Prompts are the endpoint's, not the project's."""
     safety_identifier: str = ""
     """Whom the caller speaks for, as it says; goes with the handshake."""
 
@@ -83,4 +85,5 @@ def relay_endpoint(relay: RelaySetting, settings: Settings) -> RelayEndpoint:
         warm_connections=relay.warm_connections,
         speaks_beta=relay.dialect == "beta",
         runs_mcp=relay.mcp == "endpoint",
+        has_prompts=relay.prompts == "endpoint",
     )

@@ -2,8 +2,9 @@
 
 Rule for slow readers: a peer for which more than `most_bytes` already wait
 when another event comes has its call ended, as a WebSocket that reads too
-slowly. An event that passes MOST_MESSAGE_BYTES cannot be sent: it is left out,
-and an error says so.
+slowly. An event longer than the caller takes, or than channels bear, comes
+without the media of its item (DECISIONS 2.6); if that is not enough it is left
+out, and an error says so.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from aiortc.exceptions import InvalidStateError
 from gateway.sessions.projection import Projection
 
 LABEL: Final = "oai-events"
-MOST_MESSAGE_BYTES: Final = 256 * 1024
-"""What data channels bear (CONTRACT 14; DECISIONS 2.6)."""
+MEDIA: Final = ("audio", "format", "image_url")
+"""What an item's content can do without: its owner has it, or hears it by RTP."""
 
 
-def without_audio(text: str) -> str | None:
-    """Return a retrieved item without its audio, None for any other event."""
-    if not text.startswith('{"type":"conversation.item.retrieved"'):
-        return None
+def without_media(text: str, most_bytes: int) -> str | None:
+    """Return an event with its item, but not the item's media; None if that does not help."""
     event = orjson.loads(text)
-    for part in event["item"].get("content", ()):
-        for name in ("audio", "format"):
+    item = event.get("item")
+    content = item.get("content") if isinstance(item, dict) else None
+    for part in content if isinstance(content, list) else ():
+        for name in MEDIA:
             part.pop(name, None)
-    shorter = orjson.dumps(event).decode()
-    return shorter if len(shorter.encode()) <= MOST_MESSAGE_BYTES else None
+    shorter = orjson.dumps(event)
+    return shorter.decode() if len(shorter) <= most_bytes else None
 
 
 class Channel:
@@ -44,14 +45,16 @@ class Channel:
         projection: Projection,
         *,
         most_bytes: int,
+        longest_bytes: int,
         too_slow: Callable[[], None],
-        too_large: Callable[[str], str],
+        left_out: Callable[[], str],
     ) -> None:
         self.projection = projection
         self._channel = channel
         self._most = most_bytes
         self._too_slow = too_slow
-        self._too_large = too_large
+        self._longest = longest_bytes
+        self._left_out = left_out
         self._over = False
 
     @property
@@ -67,8 +70,10 @@ class Channel:
             self._over = True
             self._too_slow()
             return
-        if len(text) * 4 > MOST_MESSAGE_BYTES and len(text.encode()) > MOST_MESSAGE_BYTES:
-            text = self._too_large(text)
+        if len(text) * 4 > self._longest and len(text.encode()) > self._longest:
+            text = without_media(text, self._longest) or self._left_out()
+            if len(text) > self._longest:  # this caller takes next to nothing
+                return
         with suppress(InvalidStateError):  # it closed a moment ago; its end is on its way
             self._channel.send(text)
 

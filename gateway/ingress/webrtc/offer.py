@@ -14,6 +14,11 @@ from gateway.ingress.webrtc.codecs import OPUS, PCMA, PCMU
 from realtime.errors import WireFault
 
 MOST_SDP_BYTES: Final = 64 * 1024
+MOST_MESSAGE_BYTES: Final = 256 * 1024
+"""What data channels bear (CONTRACT 14; DECISIONS 2.6)."""
+UNSAID_MESSAGE_BYTES: Final = 64 * 1024
+"""What a caller takes that does not say (RFC 8841 6.1)."""
+_MESSAGE_SIZE: Final = "a=max-message-size:"
 MOST_SECTIONS: Final = 8
 """Media sections; each makes objects before anything is known of the caller."""
 SPOKEN: Final = {OPUS, PCMU.lower(), PCMA.lower()}
@@ -57,6 +62,14 @@ def offers_channel(offer: str) -> bool:
         line.startswith("m=application ") and line.split(" ")[1] != "0"
         for line in offer.splitlines()
     )
+
+
+def most_message_bytes(offer: str) -> int:
+    """Return the longest message that a checked offer's caller takes, as far as we send any."""
+    said = [line for line in offer.splitlines() if line.startswith(_MESSAGE_SIZE)]
+    number = said[-1].removeprefix(_MESSAGE_SIZE).strip() if said else ""
+    most = int(number) if number.isascii() and number.isdigit() else UNSAID_MESSAGE_BYTES
+    return min(most or MOST_MESSAGE_BYTES, MOST_MESSAGE_BYTES)
 
 
 def _check(parsed: sdp.SessionDescription) -> None:

@@ -13,10 +13,10 @@ from aiortc import RTCDataChannel
 from gateway.identity.principal import Principal
 from gateway.ingress.taking import Taker, taker_of
 from gateway.ingress.wanted import wanted_session
-from gateway.ingress.webrtc.channel import MOST_MESSAGE_BYTES, Channel, without_audio
+from gateway.ingress.webrtc.channel import Channel
 from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.ingress.webrtc.network import Network
-from gateway.ingress.webrtc.offer import checked_offer
+from gateway.ingress.webrtc.offer import MOST_MESSAGE_BYTES, checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
 from gateway.sessions.admission import Allowed
@@ -257,8 +257,9 @@ class _Serving:
             channel,
             projection,
             most_bytes=self._services.settings.send_queue_bytes,
+            longest_bytes=self.peer.most_message_bytes,
             too_slow=self._too_slow,
-            too_large=self._too_large,
+            left_out=self._left_out,
         )
         number = self._call.join(controller)
         taker = taker_of(self._call.opened, number, dialect=projection.dialect)
@@ -279,15 +280,12 @@ class _Serving:
     def _end_soon(self, reason: EndReason) -> None:
         self._loop.call_soon(lambda: self._call.end(reason, code=1008))
 
-    def _too_large(self, text: str) -> str:
-        """Return what is sent instead: an item without its audio, or an error (DECISIONS 2.6)."""
-        shorter = without_audio(text)
-        if shorter is not None:
-            return shorter
+    def _left_out(self) -> str:
+        """Return what is sent instead of an event that cannot be (DECISIONS 2.6)."""
         body = ErrorBody(
             type="server_error",
             code="event_too_large",
-            message="An event was larger than a data channel bears, and was left out.",
+            message="An event was larger than this data channel takes, and was left out.",
             param=None,
             event_id=None,
         )

@@ -14,7 +14,13 @@ from gateway.ingress.webrtc.channel import LABEL
 from gateway.ingress.webrtc.connection import MediaConnection
 from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.ingress.webrtc.network import Network
-from gateway.ingress.webrtc.offer import SPOKEN, InvalidOffer, offers_channel
+from gateway.ingress.webrtc.offer import (
+    MOST_MESSAGE_BYTES,
+    SPOKEN,
+    InvalidOffer,
+    most_message_bytes,
+    offers_channel,
+)
 from gateway.ingress.webrtc.tuned import bound_messages, keep_codecs, sends, spoken_codec, tap
 from realtime.errors import ServerFault
 
@@ -36,6 +42,8 @@ class Peer:
         self.on_gone: Callable[[bool], None] = _gone
         self.expects_channel = False
         """The offer has a data channel."""
+        self.most_message_bytes = MOST_MESSAGE_BYTES
+        """The longest event that the caller takes."""
         self._connection.on("datachannel", self._channel)
         self._connection.on("connectionstatechange", self._state_changed)
 
@@ -49,6 +57,7 @@ class Peer:
         """
         connection = self._connection
         self.expects_channel = offers_channel(offer)
+        self.most_message_bytes = most_message_bytes(offer)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import websockets
 
-from bench import cascade, endings, listening, messages, relay, turns
+from bench import calls, cascade, endings, listening, messages, relay, turns
 from tests.functional import server as servers
 from tests.functional.client import QUESTION
 from tests.functional.server import ROOT, Server
@@ -227,6 +227,21 @@ def bench_cascade(options: argparse.Namespace) -> dict[str, object]:
     return {way: {"first_audio_ms": found[way], "speculations": fates[way]} for way in found}
 
 
+def bench_calls(options: argparse.Namespace) -> dict[str, object]:
+    """Calls that talk both ways: the media path beside the library as it comes; the gateway."""
+    found: dict[str, dict[str, float]] = {
+        which: asyncio.run(calls.echo(which, seconds=options.seconds))
+        for which in ("ours", "aiortc")
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(folder, voice=False)
+        server.wait_ready()
+        found["gateway"] = asyncio.run(calls.gateway(server, seconds=options.seconds))
+        server.stop()
+    calls.show(found)
+    return {**found}
+
+
 BENCHES = {
     "messages": bench_messages,
     "idle": bench_idle,
@@ -235,6 +250,7 @@ BENCHES = {
     "endings": bench_endings,
     "relay": bench_relay,
     "cascade": bench_cascade,
+    "calls": bench_calls,
 }
 
 

@@ -170,9 +170,9 @@ async def _close_lost_calls(services: Services) -> None:
     lost = await close_lost_calls(
         services.database, node=services.node, created_before=now_s - longest_s, now_s=now_s
     )
-    if lost:
-        metrics.CALLS_ENDED.labels("", EndReason.LOST.value).inc(lost)
-        _log.warning("calls_lost", calls=lost)
+    for ingress, calls in lost.items():
+        metrics.CALLS_ENDED.labels(ingress, EndReason.LOST.value).inc(calls)
+        _log.warning("calls_lost", ingress=ingress, calls=calls)
 
 
 def _lifespan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
@@ -13,8 +14,8 @@ from realtime.session.inputs import EndReason
 
 async def close_lost_calls(
     database: Database, *, node: str, created_before: int, now_s: int
-) -> int:
-    """End the calls that cannot be live any more; return how many there were.
+) -> Counter[str]:
+    """End the calls that cannot be live any more; return how many there were by their way in.
 
     Those of this installation, which has just started, and those of any other
     that began before `created_before`, longer ago than a call may last. Their
@@ -31,5 +32,7 @@ async def close_lost_calls(
             .where(RealtimeSession.id.in_(sessions), RealtimeSession.ended_at.is_(None))
             .values(**ended)
         )
-        closed = await connection.execute(update(CallRow).where(lost).values(**ended))
-    return int(closed.rowcount)
+        closed = await connection.execute(
+            update(CallRow).where(lost).values(**ended).returning(CallRow.ingress)
+        )
+        return Counter(closed.scalars())

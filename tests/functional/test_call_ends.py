@@ -261,11 +261,11 @@ async def test_call_of_a_process_that_died_is_lost(folder: Path) -> None:
         house.services.recorder.put = lambda row: None  # type: ignore[method-assign]
         await house.stop()  # nothing of this reaches the database, as after a kill
     assert row["ended_at"] is None
-    before = counted("lost", "")
+    before = counted("lost")
     async with inside(folder) as house:
         row = await house.ended_call()
         session = await house.record.session(str(row["session_id"]))
-    assert counted("lost", "") == before + 1
+    assert counted("lost") == before + 1
     assert row["end_reason"] == "lost"
     assert session is not None
     assert session["end_reason"] == "lost"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import websockets
+from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 from conformance.schemas import EventSchemas
 from realtime.events.schemas import TRANSLATION_EVENTS
@@ -265,3 +266,34 @@ class TestForms:
         async with calling(plain_server) as caller, caller.http() as http:
             refused = await http.post(CALLS, files=parts)
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, "sdp")
+
+
+class TestSdk:
+    async def test_official_client_calls_steers_and_hangs_up(self, plain_server: Server) -> None:
+        """Its form, its raw SDP, its sideband, its controls and their errors."""
+        async with (
+            AsyncOpenAI(api_key=plain_server.key, base_url=plain_server.url) as client,
+            calling(plain_server) as caller,
+        ):
+            answer = await client.realtime.calls.create(
+                sdp=await caller.offer(), session={"type": "realtime", "model": "echo"}
+            )
+            call_id = answer.response.headers["location"].rsplit("/", 1)[1]
+            described = caller.described(answer.response.text)
+            await caller.connection.setRemoteDescription(described)
+            await caller.until("session.created")
+            async with client.realtime.connect(call_id=call_id) as sideband:
+                assert (await sideband.recv()).type == "session.created"
+                await sideband.session.update(
+                    session={"type": "realtime", "instructions": "Steered."}
+                )
+                updated = await caller.until("session.updated")
+            assert updated["session"]["instructions"] == "Steered."
+            with pytest.raises(BadRequestError) as refused:
+                await client.realtime.calls.refer(call_id, target_uri="tel:+15550100")
+            assert refused.value.code == "refer_not_supported"
+            await client.realtime.calls.hangup(call_id)
+            await caller.closed()
+            with pytest.raises(NotFoundError) as gone:
+                await client.realtime.calls.hangup(call_id)
+            assert gone.value.code == "call_id_not_found"

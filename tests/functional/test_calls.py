@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from typing import Any
 
 import pytest
 import websockets
+from aiortc import RTCConfiguration, RTCPeerConnection
 
 from tests.conftest import ROOT
 from tests.functional.caller import Caller, calling
@@ -305,6 +307,36 @@ class TestOddOffers:
             await caller.until("response.done")
             await caller.until("output_audio_buffer.stopped")
             assert caller.loud_s() == []
+
+    async def test_caller_who_only_listens_hears_answers(self, plain_server: Server) -> None:
+        """An offer without a microphone is one too (CONTRACT 14)."""
+        async with calling(plain_server) as caller:
+            for transceiver in caller.connection.getTransceivers():
+                transceiver.direction = "recvonly"
+            await connected(caller)
+            caller.ask("tone:600")
+            await caller.until("output_audio_buffer.stopped")
+            assert len(caller.loud_s()) >= 20
+
+    async def test_caller_with_a_channel_and_no_audio_converses_in_writing(
+        self, plain_server: Server
+    ) -> None:
+        """Audio appended as an event is heard as on a socket; nothing waits for playback."""
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        async with calling(plain_server) as caller:
+            await caller.connection.close()
+            caller.connection, caller.channel = peer, peer.createDataChannel("oai-events")
+            caller.channel.on("message", caller._message)
+            await connected(caller)
+            silence = base64.b64encode(bytes(48_000)).decode()
+            caller.send("input_audio_buffer.append", audio=silence)
+            caller.send("input_audio_buffer.commit")
+            await caller.until("input_audio_buffer.committed")
+            caller.ask("hello")
+            said = await caller.until("response.output_audio_transcript.done")
+            assert said["transcript"] == "hello"
+            await caller.until("output_audio_buffer.stopped")
+            assert "m=audio" not in caller.answer
 
     async def test_item_too_large_for_a_channel_comes_without_its_audio(
         self, plain_server: Server

@@ -285,6 +285,10 @@ def test_commands_tell_what_is_wrong(server: Server, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('{"models": {"x": {"kind": "guess"}}}')
     (tmp_path / "bad.toml").write_text("tools = 7\n")
     servers.command(server, "models", "put", str(tmp_path / "bad.json"), code=1)
+    (tmp_path / "skills.json").write_text('{"models": {"x": {"kind": "skills"}}}')
+    without = {"VOICEENGINE_SKILLS": "false"}
+    put = ("models", "put", str(tmp_path / "skills.json"))
+    servers.command(server, *put, code=1, env=without)
     servers.command(server, "models", "remove", "nobody", code=1)
     servers.command(server, "prompts", "add", str(tmp_path / "bad.toml"), code=1)
     servers.command(server, "prompts", "show", "nobody", code=1)

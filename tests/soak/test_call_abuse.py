@@ -20,8 +20,8 @@ AT_ONCE = 50
 MOST_CALL_KIB = 400
 """PERFORMANCE 11: the bound of a call that talks."""
 FLOOD = 100_000
-GROWTH_KIB = 32 * 1024
-"""What the allocator may keep of a thousand calls at once; leaked ones would be 300 MiB."""
+GROWTH_KIB = 96 * 1024
+"""What the allocator may keep of a thousand calls at once; leaked ones would be 320 MiB."""
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,15 @@ from typing import Any, Final
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
+from gateway.ingress.webrtc.certificate import share_certificate
 from gateway.ingress.webrtc.ice import IceConnection
 from gateway.ingress.webrtc.network import Network
 
 _MAKER: Final = "_RTCPeerConnection__createDtlsTransport"
 if not hasattr(RTCPeerConnection, _MAKER):
     raise ImportError(f"this aiortc lacks {_MAKER}: pin the version that the lock names")
+
+share_certificate()
 
 
 class MediaConnection(RTCPeerConnection):

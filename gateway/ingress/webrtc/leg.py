@@ -28,6 +28,10 @@ BUSY_MS: Final = 20
 READING_MS: Final = 5
 """A timer that is later than the one lets sockets be read for the other before it judges."""
 
+CATCH_UP_MS: Final = 100
+"""What a busy loop made late is sent at once up to here, else every such moment would add to
+the delay of an answer that has no end; beyond it the time is taken as a pause."""
+
 MOST_AHEAD_MS: Final = 10 * 60 * 1_000
 """Audio that may wait to be played; who asks on and on hears no more."""
 
@@ -46,6 +50,8 @@ class VoiceTrack(MediaStreamTrack):
         self._began_s = 0.0
         self._sent = 0
         """20 ms places that passed since the beginning, silent ones too."""
+        self._paused = True
+        """Nothing was there to be played."""
         self._wake = asyncio.Event()
 
     def use(self, mime_type: str) -> None:
@@ -65,23 +71,28 @@ class VoiceTrack(MediaStreamTrack):
             self._leg.report_drained()
             self._wake.clear()
             if self._encoder is None or not self._playout.waiting_ms:
-                await self._wake.wait()
+                await self._more()
                 continue
             now = loop.time()
             if not self._sent:
                 self._began_s = now
             due = self._began_s + self._sent * FRAME_MS / 1000
-            if now - due > FRAME_MS / 1000:
-                # Silence, or a busy loop: go on from here, with no burst to catch up.
+            if now - due > (FRAME_MS if self._paused else CATCH_UP_MS) / 1000:
+                # Silence, or a loop that was busy for long: go on from here.
                 self._sent = int((now - self._began_s) * 1000 / FRAME_MS)
             elif due > now:
                 await asyncio.sleep(due - now)
             frame = self._playout.frame()
             if frame is None:  # a piece of a frame waits for its rest
-                await self._wake.wait()
+                await self._more()
                 continue
+            self._paused = False
             return self._packet(frame, self._encoder)
         raise MediaStreamError
+
+    async def _more(self) -> None:
+        self._paused = True
+        await self._wake.wait()
 
     def _packet(self, frame: bytes, voice: Encoder) -> Packet[Any]:
         packet = Packet(voice.encode(frame))

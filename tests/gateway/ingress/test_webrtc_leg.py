@@ -1,0 +1,49 @@
+"""The pace of what a caller hears."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from gateway.ingress.webrtc.leg import WebRtcLeg
+
+PACKET_TICKS = 960
+SECOND = bytes(48_000)
+
+
+async def speaking() -> WebRtcLeg:
+    """Return a leg with a second to say, which has begun."""
+    leg = WebRtcLeg()
+    leg.track.use("audio/opus")
+    leg.plays = True
+    leg.play("resp", "item", SECOND)
+    return leg
+
+
+async def test_busy_moment_is_caught_up_with() -> None:
+    """Packets that a busy loop made late leave at once, and the next is on time again."""
+    leg = await speaking()
+    first = await leg.track.recv()
+    began_s = asyncio.get_running_loop().time()
+    time.sleep(0.07)  # noqa: ASYNC251 -- the loop is busy
+    late = [await leg.track.recv() for _ in range(6)]
+    took_s = asyncio.get_running_loop().time() - began_s
+    assert [one.pts - first.pts for one in late] == [PACKET_TICKS * n for n in range(1, 7)]
+    assert 0.11 <= took_s <= 0.2
+    leg.close()
+
+
+async def test_pause_is_not_caught_up_with() -> None:
+    """What comes after silence begins when it comes, and media time knows of the silence."""
+    leg = WebRtcLeg()
+    leg.track.use("audio/opus")
+    leg.plays = True
+    leg.play("resp", "item", SECOND[:960])
+    first = await leg.track.recv()
+    waiting = asyncio.create_task(leg.track.recv())
+    await asyncio.sleep(0.3)
+    leg.play("resp", "item", SECOND[:1920])
+    second, third = await waiting, await leg.track.recv()
+    assert second.pts - first.pts >= 14 * PACKET_TICKS
+    assert third.pts - second.pts == PACKET_TICKS
+    leg.close()

@@ -1,9 +1,12 @@
 """CPU per relayed message, beside the upstream itself and LiteLLM's proxy: `python -m bench.relay`.
 
 The upstream is `bench.floor`: every second append it answers with an audio delta. One message is
-one that is relayed one way; `direct` is what the upstream itself uses. Runs are interleaved;
-medians are printed. The time to connect is to `session.created`, new connections one after
-another; the first ones are not counted, since they are what a proxy's caches begin with.
+one that is relayed one way; `direct` is what the upstream itself uses. What is compared, the
+relay and LiteLLM, is under load at the same time, half of the sessions each, so that whatever
+else the machine does meets both; what each took of the other is the same for both. The other
+figures are of interleaved rounds. Medians are printed, and the ratio of every round. The time to
+connect is to `session.created`, new connections one after another; the first ones are not
+counted, since they are what a proxy's caches begin with.
 LiteLLM is left out, and said to be, where `python3 deploy/bootstrap.py litellm` was not run.
 """
 
@@ -17,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -110,19 +113,35 @@ def _rounds(
     options: argparse.Namespace, targets: Mapping[str, tuple[str, str, int]]
 ) -> dict[str, dict[str, float]]:
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in targets}
+    proxies = [name for name in targets if name != "direct"]
     for _ in range(options.rounds):
-        for name, (target, key, pid) in targets.items():
-            load = messages.measure(
-                target, key, [pid],
-                sessions=options.sessions, seconds=options.seconds, model=MODEL,
-            )  # fmt: skip
-            rounds[name].append(asyncio.run(load))
+        for together in (["direct"], proxies):
+            found = asyncio.run(_load(options, [targets[name] for name in together]))
+            for name, figures in zip(together, found, strict=True):
+                rounds[name].append(figures)
+        for name, (target, key, _pid) in targets.items():
             rounds[name][-1]["connect_ms"] = asyncio.run(connect_ms(target, key))
             rounds[name][-1]["round_trip_ms"] = asyncio.run(round_trip_ms(target, key))
+    if "litellm" in rounds:
+        for own, other in zip(rounds["relay"], rounds["litellm"], strict=True):
+            own["of_litellm"] = own["us_per_message"] / other["us_per_message"]
+            print(f"round: relay {own['of_litellm']:.2f} of LiteLLM's CPU", flush=True)
     return {
         name: {key: statistics.median(one[key] for one in found) for key in found[0]}
         for name, found in rounds.items()
     }
+
+
+async def _load(
+    options: argparse.Namespace, targets: Sequence[tuple[str, str, int]]
+) -> list[dict[str, float]]:
+    """Measure targets at the same time."""
+    sessions = options.sessions // len(targets)
+    loads = [
+        messages.measure(url, key, [pid], sessions=sessions, seconds=options.seconds, model=MODEL)
+        for url, key, pid in targets
+    ]
+    return await asyncio.gather(*loads)
 
 
 def show(found: Mapping[str, Mapping[str, float]]) -> None:
@@ -140,8 +159,7 @@ def show(found: Mapping[str, Mapping[str, float]]) -> None:
         f"round trip +{relay['round_trip_ms'] - direct['round_trip_ms']:.2f} ms"
     )
     if "litellm" in found:
-        ratio = relay["us_per_message"] / found["litellm"]["us_per_message"]
-        print(f"relay / litellm: {ratio:.2f} of the CPU per message")
+        print(f"relay / litellm: {relay['of_litellm']:.2f} of the CPU per message")
     else:
         print("litellm: not measured; run `python3 deploy/bootstrap.py litellm`")
 

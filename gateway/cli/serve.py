@@ -113,7 +113,10 @@ async def _tell(services: Services, *, quiet: bool) -> None:
 
 
 def _keep(path: Path, port: int) -> None:
-    path.write_text(str(port))
+    # In one piece: whoever waits for the file reads it as soon as it is there.
+    whole = path.with_name(f"{path.name}.new")
+    whole.write_text(str(port))
+    whole.replace(path)
 
 
 def _certificate(settings: Settings) -> tuple[tuple[Path, Path] | None, Path | None]:

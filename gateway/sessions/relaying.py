@@ -167,20 +167,17 @@ class RelayRunner(SessionDriver):
 
     def pass_up(self, text: str) -> bool:
         """Send input audio on as it is; return False if it must wait its turn."""
-        return self.pass_encoded(text.encode())
+        return self.pass_encoded(text.encode()) is not None
 
-    def pass_encoded(self, payload: bytes) -> bool:
-        """Send input audio on as it is; return False if it must wait its turn."""
+    def pass_encoded(self, payload: bytes) -> bool | None:
+        """Send input audio on as it is; return None if it must wait its turn.
+
+        Else say whether the upstream may be slower than the client; see `overloaded`.
+        """
         link = self._link  # none from the end on
         if link is None or not self._machine.pass_append():
-            return False
-        link.write_encoded(payload)
-        return True
-
-    @property
-    def is_behind(self) -> bool:
-        """True while the upstream may be slower than the client; see `overloaded`."""
-        return self._link is not None and self._link.is_behind
+            return None
+        return link.write_encoded(payload)
 
     def _send_upstream(self, effect: SendUpstream) -> None:
         if self._link is not None:

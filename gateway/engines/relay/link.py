@@ -50,36 +50,34 @@ MASKS: Final = 4_096
 """Bytes of masks drawn at once; a mask is four of them, and used once."""
 
 
-class _Masks:
-    """Unpredictable masks, as the protocol wants them of clients."""
+_middle = struct.Struct("!BBH4s").pack
+
+
+class _TextFrames:
+    """Masked text frames, each with a mask that nobody can foresee, as the protocol wants it."""
 
     def __init__(self) -> None:
         self._stock = b""
         self._used = 0
 
-    def __call__(self) -> bytes:
-        if self._used >= len(self._stock):
-            self._stock, self._used = secrets.token_bytes(MASKS), 0
-        self._used += 4
-        return self._stock[self._used - 4 : self._used]
+    def __call__(self, payload: bytes) -> bytes:
+        """Return a frame that is a whole message."""
+        used = self._used
+        if used >= len(self._stock):
+            self._stock, used = secrets.token_bytes(MASKS), 0
+        self._used = used + 4
+        mask = self._stock[used : used + 4]
+        length = len(payload)
+        if SHORT <= length < MIDDLE:
+            return _middle(WHOLE_TEXT, MASKED | SHORT, length, mask) + apply_mask(payload, mask)
+        if length < SHORT:
+            head = bytes((WHOLE_TEXT, MASKED | length))
+        else:
+            head = struct.pack("!BBQ", WHOLE_TEXT, MASKED | 127, length)
+        return b"".join((head, mask, apply_mask(payload, mask)))
 
 
-_mask = _Masks()
-
-
-_middle = struct.Struct("!BBH4s").pack
-
-
-def _text_frame(payload: bytes) -> bytes:
-    """Return a masked text frame that is a whole message."""
-    length, mask = len(payload), _mask()
-    if SHORT <= length < MIDDLE:
-        return _middle(WHOLE_TEXT, MASKED | SHORT, length, mask) + apply_mask(payload, mask)
-    if length < SHORT:
-        head = bytes((WHOLE_TEXT, MASKED | length))
-    else:
-        head = struct.pack("!BBQ", WHOLE_TEXT, MASKED | 127, length)
-    return b"".join((head, mask, apply_mask(payload, mask)))
+_text_frame = _TextFrames()
 
 
 class _Connection(ClientConnection):
@@ -254,11 +252,6 @@ class Link:
         return int(self._connection.transport.get_write_buffer_size())
 
     @property
-    def is_behind(self) -> bool:
-        """True while so much was written that the transport asks for a pause."""
-        return self._connection.paused
-
-    @property
     def close_code(self) -> int:
         """The code of the end; 1006 where there was none."""
         return self._connection.close_code or 1006
@@ -322,11 +315,12 @@ class Link:
         """Send a text message; after the end of the connection it is lost."""
         self.write_encoded(text.encode())
 
-    def write_encoded(self, payload: bytes) -> None:
-        """Send a text message that is UTF-8 already."""
+    def write_encoded(self, payload: bytes) -> bool:
+        """Send a text message that is UTF-8 already; say whether the transport asks for a pause."""
         connection = self._connection
         if connection.protocol.state is OPEN:
             connection.transport.write(_text_frame(payload))
+        return connection.paused
 
     def pause(self) -> None:
         """Read no more for now."""

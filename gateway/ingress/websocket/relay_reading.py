@@ -31,9 +31,12 @@ class RelayReading(RelayFrameTaker):
 
     def offer(self, payload: bytes) -> bool:
         """Take a frame that is input audio and may pass, before it is decoded; never raises."""
-        if not is_append_on_wire(payload) or not self._runner.pass_encoded(payload):
+        if not is_append_on_wire(payload):
             return False
-        if self._runner.is_behind:
+        behind = self._runner.pass_encoded(payload)
+        if behind is None:
+            return False
+        if behind:
             self._hold()
         return True
 

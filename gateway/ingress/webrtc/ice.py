@@ -95,6 +95,8 @@ class IceConnection(Connection):
             NoMediaPath: there is neither an address nor a relay.
             ConnectionError: the call ended meanwhile.
         """
+        if self._closing:
+            raise ConnectionError("the call ended before it was answered")
         if self._local_candidates_start:
             return
         self._local_candidates_start = True
@@ -104,6 +106,8 @@ class IceConnection(Connection):
         for found in await asyncio.gather(*asking):
             self._local_candidates += found
         if self._closing:
+            if self._network.tcp is not None:
+                self._network.tcp.leave(self)
             await self._close_sockets()
             raise ConnectionError("the call ended while it was answered")
         if not self._local_candidates:
@@ -259,6 +263,7 @@ class IceConnection(Connection):
         ways = [one for one in self._protocols if isinstance(one, TcpSocket)]
         if len(ways) >= MOST_WAYS:
             spare = [one for one in ways if self._selected is None or one is not self._selected[0]]
+            self.way_lost(spare[0])
             spare[0].transport.close()
         self._protocols.append(way)
         return True
@@ -293,6 +298,10 @@ class IceConnection(Connection):
             metrics.ICE_DROPPED.inc()
             return
         self._queue.put_nowait((data, 1))
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """Drop what begins like STUN and is none; media comes by `media_received`."""
+        metrics.ICE_DROPPED.inc()
 
     def _media_from_elsewhere(self, socket: MediaSocket, address: Address) -> None:
         pair = self._pair(socket, address)

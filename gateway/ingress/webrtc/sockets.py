@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_STUN_BYTE: Final = 3
 """STUN begins with a byte up to this, DTLS and SRTP with a greater one (RFC 7983)."""
+MOST_PACKET_BYTES: Final = 2_048
+"""A packet of the media is shorter than an Ethernet frame; what is longer is kept by nobody."""
 MOST_BINDS: Final = 64
 """Ports of a range that are tried when other programs have taken some."""
 CLOSE_S: Final = 1.0
@@ -39,6 +41,9 @@ class MediaSocket(StunProtocol):
         """Hand media on with where it came from; the library takes STUN."""
         data = cast("bytes", data)
         if not data:
+            return
+        if len(data) > MOST_PACKET_BYTES:
+            metrics.ICE_DROPPED.inc()
             return
         if data[0] > MOST_STUN_BYTE:
             self.connection.media_received(data, (addr[0], addr[1]), self)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections import Counter
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
@@ -30,7 +32,9 @@ MOST_FRAME_BYTES: Final = 4_096
 MOST_WAITING_BYTES: Final = 64 * 1_024
 """Three seconds of audio that the caller has not taken."""
 MOST_STRANGERS: Final = 64
-"""Connections that have not said yet which call they belong to."""
+"""Connections that have not said yet which call they belong to; the oldest goes for another."""
+MOST_OF_ONE: Final = 16
+"""Of these from one address; callers behind one NAT share it."""
 MOST_WAYS: Final = 8
 """Connections of one call."""
 CLAIM_S: Final = 5.0
@@ -71,7 +75,8 @@ class TcpPort:
     """The port, open while there are calls."""
 
     def __init__(self, port: int) -> None:
-        self.strangers = 0
+        self._strangers: dict[_Way, str] = {}
+        """Connections without a call and where they are from, the oldest first."""
         self._port = port
         self._servers: dict[str, asyncio.Server] = {}
         self._calls: dict[str, IceConnection] = {}
@@ -116,12 +121,36 @@ class TcpPort:
             self._servers.clear()
 
     def claimed_by(self, check: bytes) -> IceConnection | None:
-        """Return the call that a first check names; it is authenticated like every other."""
+        """Return the call that a first check names under its password."""
         try:
-            username = parse_message(check).attributes.get("USERNAME", "")
+            message = parse_message(check)
         except (ValueError, KeyError, IndexError, struct.error):
             return None
-        return self._calls.get(str(username).partition(":")[0])
+        call = self._calls.get(str(message.attributes.get("USERNAME", "")).partition(":")[0])
+        if call is None or not message.check_message_integrity(call.local_password.encode()):
+            return None
+        return call
+
+    @property
+    def strangers(self) -> int:
+        """How many connections have not said yet which call they belong to."""
+        return len(self._strangers)
+
+    def came(self, way: _Way, source: str) -> None:
+        """Hold a stranger; at a bound the oldest goes, so that nobody is shut out by who waits."""
+        held = Counter(self._strangers.values())
+        crowded = source if held[source] >= MOST_OF_ONE else None
+        if crowded is None and len(self._strangers) >= MOST_STRANGERS:
+            crowded = held.most_common(1)[0][0]
+        if crowded is not None:
+            oldest = next(one for one, its in self._strangers.items() if its == crowded)
+            self.known(oldest)
+            oldest.close()
+        self._strangers[way] = source
+
+    def known(self, way: _Way) -> None:
+        """A stranger said which call it belongs to, or is gone."""
+        self._strangers.pop(way, None)
 
 
 class _Way(asyncio.Protocol):
@@ -139,9 +168,8 @@ class _Way(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         host, port = transport.get_extra_info("peername")[:2]
         self._peer = (str(host), int(port))
-        self._port.strangers += 1
-        wait_s = CLAIM_S if self._port.strangers <= MOST_STRANGERS else 0
-        self._unclaimed = asyncio.get_running_loop().call_later(wait_s, self._transport.abort)
+        self._port.came(self, _source(str(host)))
+        self._unclaimed = asyncio.get_running_loop().call_later(CLAIM_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer + data if self._buffer else data
@@ -185,7 +213,7 @@ class _Way(asyncio.Protocol):
         if self._unclaimed is not None:
             self._unclaimed.cancel()
             self._unclaimed = None
-            self._port.strangers -= 1
+        self._port.known(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._known()
@@ -214,3 +242,9 @@ class _Way(asyncio.Protocol):
     def close(self) -> None:
         """Close, without waiting for who does not read."""
         self._transport.abort()
+
+
+def _source(host: str) -> str:
+    """Return what one owner holds of addresses: one of IPv4, 64 bits of IPv6."""
+    address = ip_address(host.partition("%")[0])
+    return str(int(address) >> 64) if isinstance(address, IPv6Address) else host

@@ -15,6 +15,7 @@ from aioice import Candidate, Connection
 from gateway.ingress.webrtc.ice import MOST_CANDIDATES, MOST_PAIRS, MOST_QUEUED, IceConnection
 from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.ports import NoMediaPorts
+from gateway.ingress.webrtc.sockets import MOST_PACKET_BYTES, MediaSocket
 from gateway.settings import Settings
 from tests.servers.nat import Address, Nat, behind, own_address
 
@@ -176,6 +177,54 @@ class TestPorts:
                 await gathering
         assert here.ports is not None
         assert here.ports.free(own_address()) == 1
+
+    async def test_call_that_ended_opens_nothing(self) -> None:
+        """Neither a port nor the place of a call on the TCP port is taken for who left."""
+        here = network(rtp_ports=free_ports(1), rtp_tcp_port=0)
+        ours = agent(here)
+        await ours.close()
+        with pytest.raises(ConnectionError):
+            await ours.gather_candidates()
+        assert here.ports is not None
+        assert here.ports.free(own_address()) == 1
+        assert here.tcp is not None
+        assert not here.tcp._calls
+
+    async def test_call_that_ends_while_it_opens_leaves_the_tcp_port(self) -> None:
+        """A socket was being opened when the caller left."""
+        here = network(rtp_tcp_port=0)
+        ours = agent(here)
+        gathering = asyncio.create_task(ours.gather_candidates())
+        await asyncio.sleep(0)
+        await ours.close()
+        with pytest.raises(ConnectionError):
+            await gathering
+        assert here.tcp is not None
+        assert not here.tcp._calls
+        assert not here.tcp._servers
+
+
+class TestPackets:
+    @pytest.mark.parametrize(
+        "packet",
+        [
+            bytes(1_400),
+            b"\x03" + bytes(19),
+            bytes(8 * MOST_PACKET_BYTES),
+            SOUND + bytes(MOST_PACKET_BYTES),
+        ],
+        ids=["zeros", "short", "long", "long media"],
+    )
+    async def test_packet_that_is_neither_stun_nor_media_is_not_kept(self, packet: bytes) -> None:
+        """What begins like STUN and is none, and what is too long, waits for nobody."""
+        ours = agent(network())
+        await ours.gather_candidates()
+        media = ours._protocols[0]
+        assert isinstance(media, MediaSocket)
+        for _ in range(10):
+            media.datagram_received(packet, ("192.0.2.1", 5_000))
+        assert ours._queue.empty()
+        await ours.close()
 
 
 class TestAddresses:

@@ -11,7 +11,15 @@ from aioice import Candidate
 from aioice import stun as stuns
 
 from gateway.ingress.webrtc.ice import IceConnection
-from gateway.ingress.webrtc.tcp import MOST_FRAME_BYTES, MOST_WAYS, TcpSocket
+from gateway.ingress.webrtc.tcp import (
+    MOST_FRAME_BYTES,
+    MOST_OF_ONE,
+    MOST_STRANGERS,
+    MOST_WAYS,
+    TcpPort,
+    TcpSocket,
+    _Way,
+)
 from tests.gateway.ingress.test_ice import (
     SOON_S,
     SOUND,
@@ -100,12 +108,14 @@ class TestStrangers:
             b"GET / HTTP/1.1\r\n\r\n",
             framed(b"\x16\x03\x01 hello"),
             framed(check("nobody:them")),
+            framed(check("ours:them")),
             framed(b""),
             struct.pack("!H", MOST_FRAME_BYTES + 1),
         ],
+        ids=["http", "tls", "another's call", "nothing", "too long"],
     )
     async def test_who_names_no_call_is_cut_off(self, sent: bytes) -> None:
-        """At once, and nothing of it is kept."""
+        """At once, and nothing of it is kept; a name without the password is no call's."""
         ours = agent(network(rtp_tcp_port=0))
         await ours.gather_candidates()
         told = listening(ours)
@@ -122,7 +132,7 @@ class TestStrangers:
         await ours.close()
 
     async def test_connections_of_a_call_are_bounded(self) -> None:
-        """Who knows a call's name but not its password holds few, and is told 401."""
+        """Its own caller holds few, and each beyond them costs an older one."""
         ours = agent(network(rtp_tcp_port=0))
         await ours.gather_candidates()
         told = listening(ours)
@@ -130,14 +140,69 @@ class TestStrangers:
         for _ in range(2 * MOST_WAYS):
             reader, writer = await asyncio.open_connection(told.host, told.port)
             writers.append(writer)
-            writer.write(framed(check(f"{ours.local_username}:them")))
+            writer.write(framed(check_of(ours, "them")))
             async with asyncio.timeout(SOON_S):
                 length = struct.unpack("!H", await reader.readexactly(2))[0]
                 answer = stuns.parse_message(await reader.readexactly(length))
-            assert answer.attributes["ERROR-CODE"][0] == 401
+            assert answer.message_class is stuns.Class.RESPONSE
         ways = [one for one in ours._protocols if isinstance(one, TcpSocket)]
         assert len(ways) <= MOST_WAYS
         await ours.close()
         for writer in writers:
             writer.close()
         assert own_address() == told.host
+
+    async def test_connections_in_one_moment_are_bounded_too(self) -> None:
+        """A connection that has to go is not counted until its end is noticed."""
+        port, ours = TcpPort(0), agent(network())
+        port._calls[ours.local_username] = ours
+        for number in range(5 * MOST_WAYS):
+            came(port, "192.0.2.1", 1_024 + number).data_received(framed(check_of(ours, "them")))
+            assert len(ours._protocols) <= MOST_WAYS
+        assert len(ours._protocols) == MOST_WAYS
+
+    async def test_who_waits_shuts_nobody_out(self) -> None:
+        """The next caller is let in: at a bound the oldest of the busiest address goes."""
+        port = TcpPort(0)
+        honest = came(port, "192.0.2.1", 1_024)
+        crowd = [came(port, "192.0.2.2", 1_024 + number) for number in range(2 * MOST_STRANGERS)]
+        assert port.strangers == 1 + MOST_OF_ONE
+        assert [one.is_closing() for one in crowd[-MOST_OF_ONE - 1 :]] == [True] + (
+            MOST_OF_ONE * [False]
+        )
+        neighbours = [came(port, f"2001:db8::{one:x}", 1) for one in range(1, 2 * MOST_OF_ONE)]
+        assert port.strangers == 1 + 2 * MOST_OF_ONE
+        assert neighbours[0].is_closing()
+        for number in range(2 * MOST_STRANGERS):
+            newest = came(port, f"198.51.100.{number}", 1)
+            assert not newest.is_closing()
+        assert port.strangers == MOST_STRANGERS
+        assert not came(port, "192.0.2.1", 1_025).is_closing()
+        assert honest.is_closing()
+
+
+class FakeTransport(asyncio.Transport):
+    """A connection from wherever a test wants one."""
+
+    def __init__(self, peer: tuple[str, int]) -> None:
+        super().__init__({"peername": peer, "sockname": (own_address(), 1)})
+        self._gone = False
+
+    def abort(self) -> None:
+        self._gone = True
+
+    def is_closing(self) -> bool:
+        return self._gone
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Nobody reads it."""
+
+
+def came(port: TcpPort, host: str, number: int) -> _Way:
+    """Have somebody connect."""
+    way = _Way(port)
+    way.connection_made(FakeTransport((host, number)))
+    return way

@@ -150,7 +150,7 @@ async def open_relay(
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
-        WireFault: the prompt of a client secret cannot be.
+        WireFault: the prompt of a client secret cannot be, or the upstream refuses its session.
     """
     endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
     terms, bound, session = engine.terms, principal.session, None
@@ -165,8 +165,8 @@ async def open_relay(
     try:
         warm = None if endpoint.safety_identifier else services.warm.take(endpoint)
         upstream = await open_upstream(endpoint, session, warm=warm)
-    except UpstreamFault:
-        raise ServerFault from None
+    except UpstreamFault as fault:
+        raise (fault.told or ServerFault()) from None
     now_s = int(time.time())
     minutes = terms.session_minutes or services.settings.session_max_minutes
     recorder = services.recorder.open_session(

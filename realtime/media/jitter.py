@@ -102,7 +102,10 @@ class JitterBuffer:
     def put(
         self, sequence: int, timestamp: int, payload: bytes, ticks: int, now_ms: int
     ) -> list[Released]:
-        """Take a packet that is `ticks` long; return what is due now, in order."""
+        """Take a packet that is `ticks` long; return what is due now, in order.
+
+        One of no ticks holds nothing: it has its place in the order, and that is all.
+        """
         if self._next is None:
             self._begin(sequence, timestamp)
         ahead = (sequence - (self._next or 0)) % MODULO
@@ -114,7 +117,8 @@ class JitterBuffer:
         elif ahead > RESYNC_PACKETS:
             self._begin(sequence, timestamp)
         self._held[sequence] = _Packet(timestamp, payload, ticks, now_ms)
-        self._quiet_since_ms = now_ms
+        if ticks > 0:
+            self._quiet_since_ms = now_ms
         return self._release(now_ms)
 
     def _begin(self, sequence: int, timestamp: int) -> None:
@@ -136,10 +140,10 @@ class JitterBuffer:
 
     def deadline_ms(self) -> int | None:
         """Return when `expire` has something to do, None before the first packet."""
-        if self._quiet_since_ms is None:
-            return None
         if self._held:
             return min(packet.came_ms for packet in self._held.values()) + self._wait_ms
+        if self._quiet_since_ms is None:
+            return None
         filled_ms = self._filled * 1000 // self._hz
         return self._quiet_since_ms + self._patience_ms + filled_ms + self._silence_ms
 
@@ -156,6 +160,9 @@ class JitterBuffer:
         return released
 
     def _audio(self, packet: _Packet, released: list[Released]) -> None:
+        self._next = ((self._next or 0) + 1) % MODULO
+        if packet.ticks <= 0:
+            return
         gap = (packet.timestamp - self._timestamp) % TIMESTAMPS
         if gap < TIMESTAMPS // 2:
             # The sender was silent on purpose (DTX), or the packet before was shorter.
@@ -165,7 +172,6 @@ class JitterBuffer:
         paused = len(packet.payload) <= PAUSE_BYTES
         self._patience_ms = self._paused_ms if paused else self._quiet_ms
         released.append(Audio(packet.payload))
-        self._next = ((self._next or 0) + 1) % MODULO
         self._ticks = packet.ticks
         self._timestamp = (self._timestamp + self._ticks) % TIMESTAMPS
 

@@ -69,12 +69,16 @@ class Playout:
         response.items[-1].waiting += audio
 
     def finish(self, response_id: str) -> None:
-        """No more audio of the response comes."""
-        self._silenced.discard(response_id)
+        """No more audio of the response comes; one without any ends in its place, too."""
+        if response_id in self._silenced:
+            self._silenced.remove(response_id)
+            return
         response = self._find(response_id)
-        if response is not None:
-            response.finished = True
-            self._retire()
+        if response is None:
+            response = _Response(response_id)
+            self._responses.append(response)
+        response.finished = True
+        self._retire()
 
     def frame(self) -> bytes | None:
         """Return the next 20 ms, None while there is not as much; the last is filled up."""

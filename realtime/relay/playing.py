@@ -97,7 +97,7 @@ class Playing:
                 self._truncate(response, item_id, response.cuts.get(item_id, 0))
         self._playback.response_done(response_id)
         if not any(item.ms for item in response.items.values()):
-            self.drained(response_id)  # the leg got nothing, and will say nothing
+            self._ended(response_id, voiced=False)  # the leg got nothing, so nothing is waited for
         elif response.cleared:
             del self._responses[response_id]
 
@@ -123,7 +123,10 @@ class Playing:
 
     def drained(self, response_id: str) -> None:
         """Everything of a response was played."""
-        self._playback.drained(response_id)
+        self._ended(response_id, voiced=True)
+
+    def _ended(self, response_id: str, *, voiced: bool) -> None:
+        self._playback.drained(response_id, voiced=voiced)
         response = self._responses.get(response_id)
         if response is not None and not response.running:
             del self._responses[response_id]

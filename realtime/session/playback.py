@@ -1,8 +1,10 @@
 """What a media leg plays of the session's responses, and what of it was heard.
 
 A WebSocket's client plays by itself: there `has_leg` is false, nothing here
-happens, and the client says what was heard. Invariant: a response that began
-to play ends with one of stopped and cleared, never both (CONTRACT 8.14).
+happens, and the client says what was heard. The leg plays one response after the
+other. Invariants: a response that began to play ends with one of stopped and cleared,
+never both, before the next one begins (CONTRACT 8.14); of one that never began
+nothing is told but where it was cut.
 """
 
 from __future__ import annotations
@@ -63,17 +65,21 @@ class ConversationCuts:
 
 @dataclass(slots=True)
 class _Playing:
-    """A response that began to play."""
+    """A response that plays, or waits for those before it."""
 
     in_conversation: bool
     items: list[str] = field(default_factory=list)
+    begun: bool = False
+    """Clients were told that it plays."""
+    clearing: bool = False
+    """The leg was asked to drop it."""
     ended: bool = False
     """The response is done: no more audio will come."""
     cleared: bool = False
 
 
 class Playback:
-    """The responses that play, in the order they began."""
+    """The responses that play, in the order of their first audio."""
 
     def __init__(self, outbox: Outbox, cuts: Cuts, *, has_leg: bool) -> None:
         self.has_leg = has_leg
@@ -95,9 +101,7 @@ class Playback:
             if not self.audible:
                 self._outbox.do(ReportPlayback(playing=True))
             playing = self._playing[response_id] = _Playing(in_conversation)
-            self._outbox.send(
-                OutputAudioBufferStarted(event_id=self._outbox.event_id(), response_id=response_id)
-            )
+            self._begin_next()
         if item_id not in playing.items:
             playing.items.append(item_id)
 
@@ -112,15 +116,18 @@ class Playback:
             playing.ended = True
         self._outbox.do(FinishPlayback(response_id))
 
-    def drained(self, response_id: str) -> None:
-        """The leg played everything; a late report finds nothing."""
+    def drained(self, response_id: str, *, voiced: bool = True) -> None:
+        """The leg played everything, or there was no audio; a late report finds nothing."""
         playing = self._playing.get(response_id)
         if playing is None or not playing.ended or playing.cleared:
             return
         del self._playing[response_id]
-        self._outbox.send(
-            OutputAudioBufferStopped(event_id=self._outbox.event_id(), response_id=response_id)
-        )
+        if voiced:
+            self._tell_begun(response_id, playing)
+        if playing.begun:
+            self._outbox.send(
+                OutputAudioBufferStopped(event_id=self._outbox.event_id(), response_id=response_id)
+            )
         self._fell_silent()
 
     def clear(self, *, beside: bool) -> int:
@@ -134,7 +141,7 @@ class Playback:
             if not playing.cleared and (beside or playing.in_conversation)
         )
         if chosen:
-            self._outbox.do(ClearPlayback(chosen))
+            self._drop(chosen)
         return len(chosen)
 
     def cleared(self, response_id: str, heard_ms: Mapping[str, int]) -> None:
@@ -143,9 +150,12 @@ class Playback:
         if playing is None or playing.cleared:
             return
         playing.cleared = True
-        self._outbox.send(
-            OutputAudioBufferCleared(event_id=self._outbox.event_id(), response_id=response_id)
-        )
+        if any(heard_ms.get(item_id) for item_id in playing.items):
+            self._tell_begun(response_id, playing)
+        if playing.begun:
+            self._outbox.send(
+                OutputAudioBufferCleared(event_id=self._outbox.event_id(), response_id=response_id)
+            )
         for item_id in playing.items:
             self._cuts.cut(item_id, heard_ms.get(item_id, 0), whole=playing.ended)
         if playing.ended:
@@ -156,8 +166,30 @@ class Playback:
         """Ask the leg to drop one response."""
         playing = self._playing.get(response_id)
         if playing is not None and not playing.cleared:
-            self._outbox.do(ClearPlayback((response_id,)))
+            self._drop((response_id,))
+
+    def _drop(self, response_ids: tuple[str, ...]) -> None:
+        for response_id in response_ids:
+            self._playing[response_id].clearing = True
+        self._outbox.do(ClearPlayback(response_ids))
+
+    def _begin_next(self) -> None:
+        """Tell of the first response that is to be heard, unless it is about to be dropped."""
+        for response_id, playing in self._playing.items():
+            if not playing.cleared:
+                if not playing.clearing:
+                    self._tell_begun(response_id, playing)
+                return
+
+    def _tell_begun(self, response_id: str, playing: _Playing) -> None:
+        if playing.begun:
+            return
+        playing.begun = True
+        self._outbox.send(
+            OutputAudioBufferStarted(event_id=self._outbox.event_id(), response_id=response_id)
+        )
 
     def _fell_silent(self) -> None:
+        self._begin_next()
         if not self.audible:
             self._outbox.do(ReportPlayback(playing=False))

@@ -26,7 +26,7 @@ def relays(**models: dict[str, Any]) -> dict[str, str]:
     """Return what an operator sets; trouble is short, so that tests are."""
     return {
         "VOICEENGINE_RELAYS": json.dumps(models),
-        "VOICEENGINE_RELAY_SILENCE_S": "1.5",
+        "VOICEENGINE_RELAY_SILENCE_S": "4",
         "VOICEENGINE_RELAY_RECONNECT_S": "3",
     }
 

@@ -98,6 +98,17 @@ async def test_answer_is_heard_and_told_as_one_of_ours(gateway: Server) -> None:
         assert len(caller.loud_s()) * 20 <= 800
 
 
+async def test_session_that_the_endpoint_refuses_is_told_in_its_words(gateway: Server) -> None:
+    """It is the caller's mistake, not ours: 400, and where it is (CONTRACT 3.3, 16)."""
+    session = {"type": "realtime", "model": "relayed", "audio": {"output": {"voice": "nope"}}}
+    async with calling(gateway) as caller:
+        answer = await caller.dial(session)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+    assert (error["code"], error["param"]) == ("invalid_value", "session.audio.output.voice")
+    assert "nope" in error["message"]
+
+
 async def test_microphone_goes_up_as_the_session_has_it(gateway: Server) -> None:
     """24 kHz PCM, in the client's order, whatever the track's codec is."""
     async with called(gateway) as caller:

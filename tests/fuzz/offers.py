@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from gateway.ingress.webrtc.offer import InvalidOffer, checked_offer
 
 OFFERS = [path.read_bytes().decode() for path in sorted(Path(__file__).parent.glob("offers/*.sdp"))]
 """Real ones of Chromium, Firefox and aiortc."""
@@ -82,6 +86,12 @@ def _insert(lines: Lines, choose: random.Random) -> None:
     lines.insert(choose.randint(0, len(lines)), choose.choice(LINES))
 
 
+def _flood(lines: Lines, choose: random.Random) -> None:
+    for line in (choose.choice(LINES), choose.choice(("a=rtpmap:111 a/1", "a=rtcp-fb:* a"))):
+        place = choose.randint(0, len(lines))
+        lines[place:place] = [line] * choose.choice((20, 60, 120, 1_500))
+
+
 def _word(lines: Lines, choose: random.Random) -> None:
     at = choose.randrange(len(lines))
     words = lines[at].split(" ")
@@ -113,7 +123,7 @@ def _character(lines: Lines, choose: random.Random) -> None:
 
 ACCIDENTS: tuple[Callable[[Lines, random.Random], None], ...] = (
     _cut, _drop, _drop, _drop_alike, _repeat, _move, _graft, _insert, _insert, _word, _value,
-    _number, _number, _character,
+    _number, _number, _character, _flood,
 )  # fmt: skip
 
 
@@ -124,3 +134,25 @@ def mutated(choose: random.Random) -> str:
         if lines:
             choose.choice(ACCIDENTS)(lines, choose)
     return choose.choice(("\r\n", "\r\n", "\r\n", "\n")).join(lines) + "\r\n"
+
+
+MOST_CALLS = 100_000
+"""Functions called for the widest offer that is read; about 20 ms."""
+
+
+def calls_to_read(offer: str) -> tuple[int, bool]:
+    """Return how many functions are called to read an offer, and whether it was taken."""
+    calls, taken = 0, True
+
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        checked_offer(offer)
+    except InvalidOffer:
+        taken = False
+    finally:
+        sys.setprofile(None)
+    return calls, taken

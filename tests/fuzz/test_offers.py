@@ -18,7 +18,7 @@ from gateway.ingress.webrtc.offer import InvalidOffer, checked_offer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.settings import Settings
 from realtime.errors import WireFault
-from tests.fuzz.offers import OFFERS, mutated
+from tests.fuzz.offers import MOST_CALLS, OFFERS, calls_to_read, mutated
 
 pytestmark = pytest.mark.timeout(3_600)
 
@@ -91,6 +91,7 @@ async def survive(folder: Path, choose: random.Random, count: int) -> None:
         finally:
             assert time.monotonic() - began_s < SLOWEST_S
         if number % OPENED_EVERY == 0:
+            assert calls_to_read(offer)[0] < MOST_CALLS
             await opening.open(offer)
             gc.collect(0)
             assert not told, (offer, told)

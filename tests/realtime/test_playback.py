@@ -73,6 +73,56 @@ class TestPlaying:
         assert driver.error()["code"] == "invalid_value"
 
 
+class TestQueued:
+    """Answers that wait for the one before them, which the leg plays to its end."""
+
+    def test_answer_that_waits_starts_once_the_one_before_it_was_played(self) -> None:
+        """`started` says what is heard, not what was made."""
+        driver = Driver(has_leg=True)
+        first, second = answered(driver), answered(driver)
+        assert playback(driver) == ["started"]
+        driver.give(Drained(first))
+        assert playback(driver) == ["started", "stopped", "started"]
+        assert driver.last("output_audio_buffer.started")["response_id"] == second
+        driver.give(Drained(second))
+        assert playback(driver) == ["started", "stopped", "started", "stopped"]
+
+    def test_clear_of_an_answer_that_waits_tells_only_of_its_cut(self) -> None:
+        """Nobody heard it begin, so it does not end; its words are taken back."""
+        driver = Driver(has_leg=True, speech_ms=4_000)
+        first = answered(driver)
+        item_id = driver.last("response.output_item.done")["item"]["id"]
+        answered(driver)
+        driver.heard_ms = {item_id: 1_000}
+        driver.client("output_audio_buffer.clear")
+        assert playback(driver) == ["started", "cleared"]
+        assert driver.last("output_audio_buffer.cleared")["response_id"] == first
+        cuts = [e for e in driver.sent if e["type"] == "conversation.item.truncated"]
+        assert [cut["audio_end_ms"] for cut in cuts] == [1_000, 0]
+
+    def test_answer_beside_the_conversation_starts_when_the_caller_ends_the_one_before(
+        self,
+    ) -> None:
+        """An interruption leaves what is beside the conversation, which is then heard."""
+        driver = Driver(has_leg=True, speech_ms=4_000)
+        answered(driver)
+        beside = answered(driver, conversation="none")
+        driver.audio(640, voiced=False)
+        driver.audio(800, voiced=True)
+        assert playback(driver) == ["started", "cleared", "started"]
+        assert driver.last("output_audio_buffer.started")["response_id"] == beside
+
+    def test_answer_that_the_leg_plays_out_of_turn_is_still_told(self) -> None:
+        """What was heard to its end began, though one before it is still made."""
+        driver = Driver(has_leg=True, brain=unfinished)
+        answered(driver)
+        driver.brain = Driver().brain
+        beside = answered(driver, conversation="none")
+        assert playback(driver) == ["started"]
+        driver.give(Drained(beside))
+        assert playback(driver) == ["started", "started", "stopped"]
+
+
 class TestBargeIn:
     def test_finished_answer_is_cleared_and_cut_where_it_was_heard(self) -> None:
         """Generation was over: the response stays completed."""

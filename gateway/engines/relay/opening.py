@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -16,19 +16,28 @@ from gateway.engines.relay.beta_link import BetaLink
 from gateway.engines.relay.endpoint import RelayEndpoint
 from gateway.engines.relay.link import Link
 from gateway.telemetry import metrics
+from realtime.errors import WireFault
+from realtime.relay.faults import is_about_account
 
 CONFIGURE = "relay_configure"
 """The id of the event that configures a session."""
+
+_OPERATORS: Final = ("invalid_model", "model_not_found")
+"""Codes about the model, whose name there is the operator's."""
 
 _log = structlog.get_logger("relay")
 
 
 class UpstreamFault(Exception):
-    """The upstream cannot be used; `reason` is a short word for the books, never for clients."""
+    """The upstream cannot be used; `reason` is a short word for the books, never for clients.
 
-    def __init__(self, reason: str) -> None:
+    `told` is what it said of the configuration it was given, which is the client's own doing.
+    """
+
+    def __init__(self, reason: str, *, told: WireFault | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.told = told
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,10 @@ async def open_upstream(
         async with asyncio.timeout(endpoint.connect_timeout_s):
             return await _open(endpoint, session, warm)
     except UpstreamFault as fault:
+        if fault.told is not None:
+            metrics.RELAY_CONNECT_FAILURES.labels("session").inc()
+            _log.info("session_refused", code=fault.told.code, host=endpoint.host)
+            raise
         reason = fault.reason
     except TimeoutError:
         reason = "timeout"
@@ -109,7 +122,22 @@ async def _configured(link: Link) -> dict[str, Any]:
         if event["type"] == "session.updated" and isinstance(event.get("session"), dict):
             return dict(event["session"])
         if event["type"] == "error":
-            raise UpstreamFault(_refusal(event))
+            raise UpstreamFault(_refusal(event), told=_told(event))
+
+
+def _told(event: Mapping[str, Any]) -> WireFault | None:
+    """Return what the client may read of a refusal, None if it is none of its business."""
+    error = event.get("error")
+    if not isinstance(error, dict) or error.get("event_id") != CONFIGURE:
+        return None
+    message, code, param = (error.get(name) for name in ("message", "code", "param"))
+    if error.get("type") != WireFault.type or code in _OPERATORS or is_about_account(error):
+        return None
+    return WireFault(str(message), code=_text_or_none(code), param=_text_or_none(param))
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _refusal(event: Mapping[str, Any]) -> str:

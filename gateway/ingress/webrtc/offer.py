@@ -12,6 +12,7 @@ from typing import Final
 from aiortc import sdp
 
 from gateway.ingress.webrtc.codecs import OPUS, PCMA, PCMU
+from gateway.ingress.webrtc.offer_bounds import excess
 from realtime.errors import WireFault
 
 MOST_SDP_BYTES: Final = 64 * 1024
@@ -19,9 +20,9 @@ MOST_MESSAGE_BYTES: Final = 256 * 1024
 """What data channels bear (CONTRACT 14; DECISIONS 2.6)."""
 UNSAID_MESSAGE_BYTES: Final = 64 * 1024
 """What a caller takes that does not say (RFC 8841 6.1)."""
+MOST_DIGITS: Final = 10
+"""Digits of such a number that are read; one with more is larger than anything we send."""
 _MESSAGE_SIZE: Final = "a=max-message-size:"
-MOST_SECTIONS: Final = 8
-"""Media sections; each makes objects before anything is known of the caller."""
 _FRAGMENT: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
 SPOKEN: Final = {OPUS, PCMU.lower(), PCMA.lower()}
@@ -47,10 +48,11 @@ def checked_offer(text: str) -> str:
         raise InvalidOffer(f"it is longer than {MOST_SDP_BYTES} bytes.")
     if not text.lstrip().startswith("v=0"):
         raise InvalidOffer("it does not begin with 'v=0'.")
-    lines = text.strip().splitlines()
-    if sum(line.startswith("m=") for line in lines) > MOST_SECTIONS:
-        raise InvalidOffer(f"it has more than {MOST_SECTIONS} media sections.")
-    normal = "\r\n".join(line.strip() for line in lines) + "\r\n"
+    lines = [line.strip() for line in text.strip().splitlines()]
+    too_much = excess(lines)
+    if too_much is not None:
+        raise InvalidOffer(f"it has {too_much}.")
+    normal = "\r\n".join(lines) + "\r\n"
     try:
         parsed = sdp.SessionDescription.parse(normal)
     except Exception:  # noqa: BLE001 -- the parser raises whatever it trips over
@@ -71,6 +73,8 @@ def most_message_bytes(offer: str) -> int:
     """Return the longest message that a checked offer's caller takes, as far as we send any."""
     said = [line for line in offer.splitlines() if line.startswith(_MESSAGE_SIZE)]
     number = said[-1].removeprefix(_MESSAGE_SIZE).strip() if said else ""
+    if len(number) > MOST_DIGITS:
+        return MOST_MESSAGE_BYTES
     most = int(number) if number.isascii() and number.isdigit() else UNSAID_MESSAGE_BYTES
     return min(most or MOST_MESSAGE_BYTES, MOST_MESSAGE_BYTES)
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import cast
+
+from aiortc.rtp import RtpPacket
 
 from gateway.ingress.webrtc.leg import WebRtcLeg
+from gateway.sessions.leg import LegSession
 
 PACKET_TICKS = 960
 SECOND = bytes(48_000)
@@ -46,4 +50,32 @@ async def test_pause_is_not_caught_up_with() -> None:
     second, third = await waiting, await leg.track.recv()
     assert second.pts - first.pts >= 14 * PACKET_TICKS
     assert third.pts - second.pts == PACKET_TICKS
+    leg.close()
+
+
+class Hearing:
+    """A session that only hears."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+
+    def overloaded(self, *, lag_ms: int) -> bool:
+        """Never."""
+        return lag_ms < 0
+
+    def hear(self, audio: bytes) -> None:
+        """Keep it."""
+        self.heard += audio
+
+
+async def test_empty_packets_of_g711_do_not_end_the_call() -> None:
+    """They are lawful RTP, whatever is lost after them; the next words are heard."""
+    leg, session = WebRtcLeg(), Hearing()
+    leg.attach(cast("LegSession", session))
+    sounds = [b"\x80" * 160, b"", b"\x80" * 160, b"\x80" * 160, b"\x80" * 160]
+    for number, sound in zip((1, 2, 5, 6, 7), sounds, strict=True):
+        packet = RtpPacket(payload_type=0, sequence_number=number, timestamp=number * 160)
+        packet.payload = sound
+        leg.packet("audio/PCMU", packet)
+    assert len(session.heard) >= 4 * 960
     leg.close()

@@ -207,3 +207,29 @@ def test_media_time_is_whole_under_loss_and_jitter(seed: int) -> None:
     assert min(steps) > 0
     assert abs(stream.ticks() - sent * TICKS) <= 6 * TICKS
     assert len(heard) + stream.buffer.late == len(arrivals)
+
+
+def test_packet_without_sound_does_not_change_how_long_a_lost_one_is() -> None:
+    """An empty one takes its place in the order and no time (G.711; padding alone)."""
+    buffer = JitterBuffer(clock_hz=8_000)
+    sound = bytes(160)
+    released = buffer.put(1, 0, sound, 160, 0)
+    released += buffer.put(2, 160, b"", 0, 20)
+    for n in (4, 5, 6):
+        released += buffer.put(n, n * 160 - 320, sound, 160, n * 20)
+    assert released == [
+        Audio(sound), Lost(160, sound), *[Audio(sound)] * 3,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_packets_without_sound_alone_have_no_end_to_wait_for(first: int) -> None:
+    """A gap before, between and after them is no reason to stop."""
+    buffer = JitterBuffer(clock_hz=8_000)
+    for n in (first, 5, 9, 14, 15, 16, 30):
+        buffer.put(n, 0, b"", 0, n * 20)
+    for _ in range(10):
+        due = buffer.deadline_ms()
+        if due is not None:
+            buffer.expire(due)
+    assert Audio(b"x" * 160) in buffer.put(31, 0, b"x" * 160, 160, 900)

@@ -36,6 +36,17 @@ def test_last_frame_is_filled_with_silence_and_then_the_response_is_drained() ->
     assert playout.drained() == []
 
 
+def test_response_without_audio_is_drained_in_its_place() -> None:
+    """Whoever waits for its end does not wait for ever, nor before what plays is over."""
+    playout = Playout()
+    playout.add("r", "i", bytes(FRAME_BYTES))
+    playout.finish("r")
+    playout.finish("s")
+    assert playout.drained() == []
+    playout.frame()
+    assert playout.drained() == ["r", "s"]
+
+
 def test_response_that_is_finished_after_its_last_frame_is_drained_at_once() -> None:
     """The end may be told late."""
     playout = Playout()

@@ -92,11 +92,11 @@ class Relay:
         self.machine.expire(self.now_ms)
         return self._done()
 
-    def respond(self) -> None:
+    def respond(self, response_id: str = "r") -> None:
         """Let a response begin that the client asked for."""
         self.client(type="response.create")
         self.allow()
-        self.upstream(type="response.created", response=RESPONSE)
+        self.upstream(type="response.created", response={**RESPONSE, "id": response_id})
 
 
 def shown(effects: list[Any]) -> list[Any]:

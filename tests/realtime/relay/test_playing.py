@@ -57,6 +57,29 @@ def test_words_without_a_voice_end_playback_at_once(relay: Relay) -> None:
     assert "output_audio_buffer.stopped" in told(done(relay))
 
 
+def test_response_that_waits_starts_once_the_one_before_it_was_played(relay: Relay) -> None:
+    """The upstream makes answers faster than they are heard."""
+    assert "output_audio_buffer.started" in told(said(relay, 500))
+    done(relay)
+    relay.respond(response_id="s")
+    place = {**PLACE, "response_id": "s", "item_id": "j"}
+    made = relay.upstream(type="response.output_audio.delta", **place, delta="AAAA")
+    assert "output_audio_buffer.started" not in told(made)
+    kinds = ["output_audio_buffer.stopped", "output_audio_buffer.started"]
+    assert told(relay.give(Drained("r"))) == kinds
+
+
+def test_response_without_a_voice_that_waits_is_not_told(relay: Relay) -> None:
+    """It would stand in the midst of one that is heard."""
+    said(relay, 500)
+    done(relay)
+    relay.respond(response_id="s")
+    place = {**PLACE, "response_id": "s", "item_id": "j"}
+    relay.upstream(type="response.output_audio_transcript.delta", **place, delta="La")
+    ended = relay.upstream(type="response.done", response={**RESPONSE, "id": "s"})
+    assert not [kind for kind in told(ended) if kind.startswith("output_audio_buffer")]
+
+
 def test_item_is_cut_when_its_response_has_ended(relay: Relay) -> None:
     """What is being made cannot be truncated; how much was heard is kept until then."""
     said(relay, 500)

@@ -368,6 +368,12 @@ class Downstream:
         self._unanswered.answered("conversation.item.delete")
         self._forgotten(event, text)
 
+    def _truncated(self, event: Json, text: str) -> None:
+        if self.playing.answered(event.get("item_id")):
+            self._memory.forget(event.get("item_id"))
+            return
+        self._forgotten(event, text)
+
     def _forgotten(self, event: Json, text: str) -> None:
         self._memory.forget(event.get("item_id"))
         self._pass(event, text)
@@ -386,6 +392,7 @@ class Downstream:
         self.prompts.refused(event_id)
         if isinstance(event_id, str) and event_id.startswith(OURS):
             self._unanswered.refused(event_id)
+            self.playing.refused(event_id)
             return
         self._error = error
         told = told_error(error)
@@ -438,7 +445,7 @@ _KINDS: Mapping[str, Callable[[Downstream, Json, str], str | None]] = {
     "conversation.item.created": Downstream._item,
     "conversation.item.done": Downstream._item,
     "conversation.item.input_audio_transcription.completed": Downstream._transcribed,
-    "conversation.item.truncated": Downstream._forgotten,
+    "conversation.item.truncated": Downstream._truncated,
     "conversation.item.deleted": Downstream._deleted,
     "conversation.item.retrieved": Downstream._retrieved,
     "error": Downstream._failed,

@@ -2,8 +2,9 @@
 
 The upstream takes the gateway for a client that plays by itself: when the caller speaks over an
 answer it stops making it, but only the gateway knows what was heard. It falls silent, says so to
-its clients, and truncates the item upstream, where the conversation is. Invariant: an item is
-truncated when its response has ended there, since one that is being made cannot be.
+its clients, and truncates the item upstream, where the conversation is. Invariants: an item is
+truncated when its response has ended there, since one that is being made cannot be; clients are
+told of a cut once, when it is heard, whatever the upstream says to it later.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from realtime.relay.memory import RelayMemory
 from realtime.session.outbox import Outbox
 from realtime.session.playback import Playback
 
-TRUNCATE: Final = "relay_truncate"
-"""The id of the event that tells the upstream what was heard."""
+TRUNCATE: Final = "relay_truncate:"
+"""How the id of the event begins that tells the upstream what was heard; the item's follows."""
+
+LEAST_CUT_MS: Final = 1
+"""What was not heard at all is cut here: endpoints refuse 0 (CONTRACT 9.4)."""
 
 AUDIO_DELTA: Final = "response.output_audio.delta"
 PCM_BYTES_PER_MS: Final = 48
@@ -40,7 +44,7 @@ class _Response:
     in_conversation: bool
     items: dict[str, _Item] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
-    """What was heard of items, in ms, while the upstream still makes them."""
+    """What was heard of items, in ms, that the upstream still made; clients know it."""
     running: bool = True
     cleared: bool = False
     elsewhere: bool = False
@@ -57,6 +61,8 @@ class Playing:
         self._playback = Playback(outbox, self, has_leg=has_leg)
         self._responses: dict[str, _Response] = {}
         self._up = True
+        self._sent: set[str] = set()
+        """Items whose cut the upstream has not answered."""
 
     @property
     def audible(self) -> bool:
@@ -93,7 +99,9 @@ class Playing:
             return
         self._up, response.running = up, False
         if response.cleared and response.in_conversation:
-            for item_id in response.items:
+            for item_id, item in response.items.items():
+                if item_id not in response.cuts and item.ms:  # it began when all was silent
+                    self._tell(item_id, item, 0)
                 self._truncate(response, item_id, response.cuts.get(item_id, 0))
         self._playback.response_done(response_id)
         if not any(item.ms for item in response.items.values()):
@@ -108,8 +116,20 @@ class Playing:
 
     def lost(self) -> None:
         """The connection is gone: another one knows no audio of what was said."""
+        self._sent.clear()
         for response in self._responses.values():
             response.elsewhere = True
+
+    def answered(self, item_id: object) -> bool:
+        """An item was truncated there; return False if the gateway did not ask for it."""
+        if not isinstance(item_id, str) or item_id not in self._sent:
+            return False
+        self._sent.remove(item_id)
+        return True
+
+    def refused(self, event_id: str) -> None:
+        """An event of ours was refused: if it was a cut, clients know of it already."""
+        self._sent.discard(event_id.removeprefix(TRUNCATE))
 
     # --- what the leg says, and the client wants ---
 
@@ -144,24 +164,35 @@ class Playing:
     def cut(self, item_id: str, heard_ms: int, *, whole: bool) -> None:
         """See `Cuts`."""
         for response in self._responses.values():
-            if item_id in response.items and response.in_conversation:
-                if whole:
-                    self._truncate(response, item_id, heard_ms)
-                else:
-                    response.cuts[item_id] = heard_ms
+            item = response.items.get(item_id)
+            if item is None or not response.in_conversation:
+                continue
+            if not whole:
+                response.cuts[item_id] = heard_ms
+                self._tell(item_id, item, heard_ms)
+            elif heard_ms < item.ms:
+                self._tell(item_id, item, heard_ms)
+                self._truncate(response, item_id, heard_ms)
+
+    def _tell(self, item_id: str, item: _Item, heard_ms: int) -> None:
+        event = {"type": "conversation.item.truncated", "event_id": self._outbox.event_id()}
+        self._outbox.do(SendRelayed({**event, **_cut(item_id, item, heard_ms)}))
 
     def _truncate(self, response: _Response, item_id: str, heard_ms: int) -> None:
         item = response.items[item_id]
         if heard_ms >= item.ms:
             return
-        about = {"item_id": item_id, "content_index": item.content_index, "audio_end_ms": heard_ms}
-        if self._up and not response.elsewhere:
-            event = {"type": "conversation.item.truncate", "event_id": TRUNCATE, **about}
-            self._outbox.do(SendUpstream(event))
-            return
         self._memory.forget(item_id)  # which of its words were heard nobody can tell any more
-        event = {"type": "conversation.item.truncated", "event_id": self._outbox.event_id()}
-        self._outbox.do(SendRelayed({**event, **about}))
+        if not self._up or response.elsewhere:
+            return
+        self._sent.add(item_id)
+        event = {"type": "conversation.item.truncate", "event_id": f"{TRUNCATE}{item_id}"}
+        about = _cut(item_id, item, max(heard_ms, LEAST_CUT_MS))
+        self._outbox.do(SendUpstream({**event, **about}))
+
+
+def _cut(item_id: str, item: _Item, heard_ms: int) -> Json:
+    return {"item_id": item_id, "content_index": item.content_index, "audio_end_ms": heard_ms}
 
 
 def _bytes(delta: object) -> int:

@@ -137,7 +137,9 @@ async def test_caller_who_speaks_cuts_the_answer_where_it_was_heard(
         kinds = caller.types(after=after)
         assert kinds.index("input_audio_buffer.speech_started") < kinds.index(PLAYBACK + "cleared")
         assert kinds.index(PLAYBACK + "cleared") < kinds.index("conversation.item.truncated")
+        await caller.until("response.done")
         (told,) = await sent_up(caller, "conversation.item.truncate")
+        assert caller.types().count("conversation.item.truncated") == 1
         assert (told["item_id"], told["audio_end_ms"]) == (cut["item_id"], cut["audio_end_ms"])
         quiet_from = len(caller.levels) + 20
         await asyncio.sleep(1)

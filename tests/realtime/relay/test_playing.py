@@ -90,6 +90,55 @@ def test_item_is_cut_when_its_response_has_ended(relay: Relay) -> None:
     assert (cut["audio_end_ms"], cut["content_index"]) == (120, 0)
 
 
+def test_cut_is_told_before_the_response_ends_and_only_once(relay: Relay) -> None:
+    """`cleared`, `truncated`, then the close-out (CONTRACT 8.10): the echo is for nobody."""
+    said(relay, 500)
+    relay.upstream(**SPEECH)
+    effects = relay.give(PlaybackCleared("r", {"i": 120}))
+    assert told(effects) == ["output_audio_buffer.cleared", "conversation.item.truncated"]
+    (event,) = shown(effects)
+    assert (event["item_id"], event["content_index"], event["audio_end_ms"]) == ("i", 0, 120)
+    assert "conversation.item.truncated" not in told(done(relay, "cancelled"))
+    echo = {"type": "conversation.item.truncated", "item_id": "i", "content_index": 0}
+    assert shown(relay.upstream(**echo, audio_end_ms=120)) == []
+    assert len(shown(relay.upstream(**echo, audio_end_ms=100))) == 1  # somebody else's
+
+
+def test_item_that_nobody_heard_is_cut_at_a_millisecond(relay: Relay) -> None:
+    """Endpoints refuse 0 (CONTRACT 9.4); what was heard is told as it was."""
+    said(relay, 500)
+    done(relay)
+    relay.upstream(**SPEECH)
+    effects = relay.give(PlaybackCleared("r", {}))
+    assert [cut["audio_end_ms"] for cut in sent_up(effects)] == [1]
+    assert [event["audio_end_ms"] for event in shown(effects)] == [0]
+
+
+def test_refused_cut_is_over_for_clients(relay: Relay) -> None:
+    """They were told; an error about an event of ours is none of theirs."""
+    said(relay, 500)
+    done(relay)
+    relay.upstream(**SPEECH)
+    (cut,) = sent_up(relay.give(PlaybackCleared("r", {"i": 120})))
+    error = {"type": "invalid_request_error", "code": None, "event_id": cut["event_id"]}
+    assert relay.upstream(type="error", error=error) == []
+    later = relay.upstream(type="conversation.item.truncated", item_id="i")
+    assert len(shown(later)) == 1
+
+
+def test_item_that_began_after_the_silence_is_cut_whole(relay: Relay) -> None:
+    """A response that is only silenced goes on upstream; nobody heard what came of it later."""
+    said(relay, 500)
+    relay.client(type="output_audio_buffer.clear")
+    relay.give(PlaybackCleared("r", {"i": 120}))
+    delta = base64.b64encode(bytes(4_800)).decode()
+    place = {**PLACE, "item_id": "j"}
+    relay.upstream(type="response.output_audio.delta", **place, delta=delta)
+    effects = done(relay)
+    assert [cut["audio_end_ms"] for cut in sent_up(effects)] == [120, 1]
+    assert [e["item_id"] for e in shown(effects) if e["type"].endswith("truncated")] == ["j"]
+
+
 def test_item_of_a_response_that_ended_is_cut_at_once(relay: Relay) -> None:
     """The upstream had made it faster than it is heard."""
     said(relay, 500)

@@ -109,6 +109,8 @@ def _config(app: ASGIApp, settings: Settings, *, port: int) -> uvicorn.Config:
         ws_ping_interval=settings.ws_ping_interval_s,
         ws_ping_timeout=settings.ws_ping_timeout_s,
         ws_per_message_deflate=False,
+        # Said here, so that no variable of uvicorn's own lets everybody say who calls.
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         server_header=False,
         date_header=True,
         access_log=False,

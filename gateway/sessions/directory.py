@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from gateway.identity.principal import Principal
 from gateway.sessions.driver import SessionDriver
 from realtime.errors import WireFault
 from realtime.session.inputs import EndReason, Revoked
+
+RESTART_CODE: Final = 1012
 
 
 class TooManySessions(WireFault):
@@ -27,6 +30,21 @@ class TooManySessions(WireFault):
         )
 
 
+class Draining(WireFault):
+    """This process is about to stop; another takes new sessions.
+
+    The close code is the one that sessions are ended with, which clients retry; our choice.
+    """
+
+    type = "server_error"
+    code = "server_draining"
+    status = 503
+    close_code = RESTART_CODE
+
+    def __init__(self) -> None:
+        super().__init__("This server is stopping and takes no new sessions. Please try again.")
+
+
 class Directory:
     """Finds live sessions, so that a revocation or a drain can reach them."""
 
@@ -37,6 +55,15 @@ class Directory:
 
     def __len__(self) -> int:
         return len(self._live)
+
+    def check_open(self) -> None:
+        """Say nothing while new sessions are taken.
+
+        Raises:
+            Draining: they are not.
+        """
+        if self.draining:
+            raise Draining
 
     def enter(self, project_id: str, model: str, most: int | None) -> None:
         """Take a place among a project's sessions of a model; `leave` when the session is over.
@@ -76,4 +103,4 @@ class Directory:
     def shut_down(self) -> None:
         """End every session, with the close code that clients retry."""
         for _, runner in list(self._live.values()):
-            runner.shutdown(EndReason.SERVER_SHUTDOWN, code=1012, text="Service restart")
+            runner.shutdown(EndReason.SERVER_SHUTDOWN, code=RESTART_CODE, text="Service restart")

@@ -191,9 +191,11 @@ async def admit_session(
     """Count a connection and ask admission.
 
     Raises:
+        Draining: the process is about to stop.
         RateLimited: too many requests.
         WireFault: policy refused.
     """
+    services.directory.check_open()
     try:
         services.limits.take(owner_of(principal, model), requests=1)
     except RateLimited as fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -72,6 +73,11 @@ class Settings(NetworkSettings):
     tls_key: Path | None = Field(None, description="PEM private key of the certificate.")
     cors_origins: list[str] = Field(
         ["*"], description="Origins that browsers may call from; a JSON list."
+    )
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        [IPv4Network("127.0.0.1/32"), IPv6Network("::1/128")],
+        description="Addresses or networks of proxies in front, whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` say who calls; a JSON list. Nobody else is believed.",
     )
 
     # --- state ---

@@ -168,7 +168,9 @@ class IceConnection(Connection):
         # A relay lets nobody in who was not sent to. Offers often hold no candidates, so whoever
         # comes from where the offer came from, or by the same relay, is let in unseen.
         for host in {candidate.host, self._caller}:
-            if host is not None and _version(host) == _version(candidate.host):
+            if host is None or self._network.forbids(host):
+                continue
+            if _version(host) == _version(candidate.host):
                 relay.transport.sendto(b"", (host, DISCARD_PORT))
         return [candidate]
 
@@ -211,7 +213,7 @@ class IceConnection(Connection):
             return False
         if candidate.transport.lower() != "udp" or candidate.component != 1:
             return False
-        if not 0 < candidate.port < 65_536 or address.is_multicast or address.is_unspecified:
+        if not 0 < candidate.port < 65_536 or self._network.forbids(candidate.host):
             return False
         # Nobody outside is at our own loopback, but servers of ours may be.
         return not address.is_loopback or self._within
@@ -241,7 +243,10 @@ class IceConnection(Connection):
     def request_received(
         self, message: stuns.Message, addr: Address, protocol: StunProtocol
     ) -> None:
-        """Take a check; the library answers it."""
+        """Take a check; the library answers it, unless it claims to come from where nobody is."""
+        if self._network.forbids(addr[0]):
+            metrics.ICE_DROPPED.inc()
+            return
         super().request_received(message, addr, protocol)
         if self._early_checks:
             self._called.set()
@@ -305,6 +310,8 @@ class IceConnection(Connection):
 
     def _media_from_elsewhere(self, socket: MediaSocket, address: Address) -> None:
         pair = self._pair(socket, address)
+        if pair is None and self._network.forbids(address[0]):
+            return
         if pair is None or pair.state is CandidatePair.State.FAILED:
             now_s = self._loop.time()
             if now_s - self._probed_s < PROBE_S:

@@ -112,7 +112,7 @@ class TestStrangers:
             framed(b""),
             struct.pack("!H", MOST_FRAME_BYTES + 1),
         ],
-        ids=["http", "tls", "another's call", "nothing", "too long"],
+        ids=["http", "tls", "another's call", "no password", "nothing", "too long"],
     )
     async def test_who_names_no_call_is_cut_off(self, sent: bytes) -> None:
         """At once, and nothing of it is kept; a name without the password is no call's."""

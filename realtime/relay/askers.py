@@ -1,4 +1,4 @@
-"""Which controller of a relayed session sent which event: errors and retrieved items are theirs alone."""
+"""Which controller of a relayed call sent which event: errors and retrieved items are for it alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which controller of a relayed call sent which event: errors and retrieved items are for it alone."""
+"""Which controller of a relayed call sent which event: its errors and items go to nobody else."""
 
 from __future__ import annotations
 

@@ -444,9 +444,9 @@ class IceConnection(Connection):
         """Forget pairs whose connection is gone, but for the one in use."""
         used = self._nominated.get(1)
         for pair in self._check_list[:]:
-            if isinstance(pair.protocol, TcpSocket) and pair is not used:
-                if pair.protocol not in self._protocols:
-                    self._drop(pair)
+            way = pair.protocol
+            if isinstance(way, TcpSocket) and way not in self._protocols and pair is not used:
+                self._drop(pair)
 
     def _drop_unpaired(self) -> None:
         """Forget candidates that no pair is left of."""

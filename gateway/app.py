@@ -225,6 +225,8 @@ def build_app(services: Services, embedded: Embedded) -> Starlette:
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "OPTIONS"],
                 allow_headers=["*"],
+                # A page of the public web may call a gateway in the browser's own network.
+                allow_private_network=True,
                 expose_headers=list(EXPOSED_HEADERS),
                 max_age=600,
             ),

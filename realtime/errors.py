@@ -327,6 +327,7 @@ class InvalidApiKey(WireFault):
 class KeyForTranslations(WireFault):
     """A client secret of translations at another socket (CONTRACT 2); the sentence is ours."""
 
+    status = 401
     close_code = 3000
 
     def __init__(self) -> None:
@@ -338,6 +339,7 @@ class KeyForTranslations(WireFault):
 class KeyNotForTranslations(WireFault):
     """A client secret of another kind of session at the translations' socket; ours too."""
 
+    status = 401
     close_code = 3000
 
     def __init__(self) -> None:

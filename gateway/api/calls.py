@@ -38,6 +38,7 @@ from realtime.errors import (
 from realtime.events.base import Incoming
 from realtime.events.client import session_in
 from realtime.events.faults import fault_of
+from realtime.session.merging import merged_session
 
 SDP: Final = "application/sdp"
 FORM: Final = "multipart/form-data"
@@ -123,22 +124,22 @@ class CallsEndpoint:
     async def accept(self, request: Request) -> Response:
         """Only calls that ring can be accepted; none does before phones are there."""
         principal = await self._caller(request)
-        session_in(await json_object(request))
         await self._call(request, principal, ACCEPT)
+        session_in(await json_object(request), root=())
         raise CallNotRinging
 
     async def reject(self, request: Request) -> Response:
         """See `accept`."""
         principal = await self._caller(request)
-        _valid(RejectRequest, await json_object(request))
         await self._call(request, principal, REJECT)
+        _valid(RejectRequest, await json_object(request))
         raise CallNotRinging
 
     async def refer(self, request: Request) -> Response:
         """Nobody can transfer a WebRTC call."""
         principal = await self._caller(request)
-        _valid(ReferRequest, await json_object(request))
         await self._call(request, principal, REFER)
+        _valid(ReferRequest, await json_object(request))
         raise ReferNotSupported
 
     async def _call(self, request: Request, principal: Principal, action: str) -> Call:
@@ -244,7 +245,7 @@ def _translation_of(
     fixed = (bound or {}).get("model") or sent.get("model") or model
     if not fixed:
         raise MissingModel
-    merged = {**_merged(bound or {}, sent), "model": fixed}
+    merged = {**merged_session(bound or {}, sent), "model": fixed}
     merged.pop("type", None)
     translation_session_in(merged)
     return {**merged, "type": KIND}
@@ -264,31 +265,7 @@ def _session_of(bound: Mapping[str, Any] | None, sent: dict[str, Any]) -> dict[s
     if bound and sent["type"] != kind:
         raise SessionKindMismatch(sent=str(sent["type"]), session=kind)
     session_in(sent)
-    merged = _merged(bound, sent)
+    merged = merged_session(bound, sent)
     if "model" in bound:
         merged["model"] = bound["model"]  # kept silently, as an update's (CONTRACT 6)
     return merged
-
-
-def _merged(bound: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a client secret's session with what the request adds, leaf by leaf."""
-    merged = dict(bound)
-    for name, value in sent.items():
-        below = merged.get(name)
-        if isinstance(value, dict) and isinstance(below, dict) and name == "audio":
-            merged[name] = _merged_audio(below, value)
-        else:
-            merged[name] = value
-    return merged
-
-
-def _merged_audio(bound: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **bound,
-        **{
-            name: {**bound[name], **value}
-            if isinstance(value, dict) and isinstance(bound.get(name), dict)
-            else value
-            for name, value in sent.items()
-        },
-    }

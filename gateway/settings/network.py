@@ -107,6 +107,12 @@ class NetworkSettings(BaseSettings):
     ice_relay_only: bool = Field(
         False, description="Send media through the relay only; callers learn no address of ours."
     )
+    ice_forbidden_networks: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Networks in which no caller is, a JSON list: nothing is sent there, whatever "
+        "an offer says, by relays neither. Links, reserved addresses and those of clouds' metadata "
+        "always are; private networks only where they are named.",
+    )
     ice_gather_timeout_s: float = Field(
         2.0,
         gt=0,

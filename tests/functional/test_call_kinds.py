@@ -114,7 +114,8 @@ class TestTranslations:
         for key, entry in ((talks, TRANSLATIONS), (translates, CALLS), (translates, BETA)):
             async with calling(translating_server, key) as caller:
                 refused = await caller.dial(to=entry)
-            assert refused.json()["error"]["code"] == "invalid_api_key"
+            found = (refused.status_code, refused.json()["error"]["code"])
+            assert found == (401, "invalid_api_key")
 
     async def test_model_is_needed(self, translating_server: Server) -> None:
         """In the query, the form or the key."""
@@ -172,12 +173,14 @@ class TestEveryEntry:
                 headers={
                     **origin,
                     "Access-Control-Request-Method": "POST",
+                    "Access-Control-Request-Private-Network": "true",
                     "Access-Control-Request-Headers": "authorization, content-type, "
                     "openai-safety-identifier, x-openai-agents-sdk",
                 },
             )
             refused = await http.post(entry, headers=origin)
         assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-private-network"] == "true"
         allowed = preflight.headers["access-control-allow-headers"].lower()
         for name in ("authorization", "content-type", "openai-safety-identifier"):
             assert name in allowed

@@ -7,7 +7,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import ifaddr
@@ -22,6 +22,17 @@ LOOK_S: Final = 5.0
 """How long the host's addresses are taken to be the same; a look takes 5 ms."""
 MOST_ADDRESSES: Final = 8
 """Each takes a socket of every call."""
+NOWHERE: Final = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8",
+            "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",
+            "fd00:ec2::254/128", "fd20:ce::254/128",
+        ),
+    )
+)  # fmt: skip
+"""Where no caller is: "this network", and what clouds tell their hosts outside of link-local."""
 LOOPBACK: Final = IPv4Address("127.0.0.1")
 
 IpAddress = IPv4Address | IPv6Address
@@ -64,11 +75,8 @@ class Network:
         self.gather_timeout_s = settings.ice_gather_timeout_s
         self.consent_interval_s = settings.ice_consent_interval_s
         self.consent_timeout_s = settings.ice_consent_timeout_s
-        self._authority = (
-            None
-            if settings.turn_authority is None
-            else ssl.create_default_context(cafile=str(settings.turn_authority))
-        )
+        self._forbidden = NOWHERE + tuple(settings.ice_forbidden_networks)
+        self._authority = _authority(settings)
 
     def relays(self) -> Relays | None:
         """Return the relays with a credential that is good for one session."""
@@ -77,6 +85,22 @@ class Network:
         if not servers or credential is None:
             return None
         return Relays(servers=servers, credential=credential, authority=self._authority)
+
+    def forbids(self, address: str) -> bool:
+        """Say whether nothing is sent to an address, whoever names it; loopback is left aside."""
+        try:
+            there = ip_address(address)
+        except ValueError:
+            return True
+        if there.is_link_local or there.is_multicast or there.is_unspecified:
+            return True
+        if any(there in network for network in self._forbidden):
+            return True
+        if there.is_loopback:
+            return False
+        # IPv6 that stands for an address of IPv4 would go round every rule for that one.
+        hides = there.version == 6 and bool(there.sixtofour or there.teredo)
+        return hides or there.is_reserved
 
     def addresses(self) -> list[str]:
         """Return the addresses that a call takes, at most MOST_ADDRESSES; empty for relays only."""
@@ -104,6 +128,15 @@ class Network:
         if public is None or ip_address(address).version != public.version:
             return address
         return str(public)
+
+
+def _authority(settings: Settings) -> ssl.SSLContext | None:
+    """Return what relays by TLS are checked by; reading it takes 100 ms, so it is read once."""
+    if settings.turn_authority is not None:
+        return ssl.create_default_context(cafile=str(settings.turn_authority))
+    if any(server.scheme == "turns" for server in settings.turn_servers):
+        return ssl.create_default_context()
+    return None
 
 
 def _own() -> list[tuple[str, IpAddress]]:

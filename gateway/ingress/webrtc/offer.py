@@ -6,6 +6,7 @@ half-applies them: what is refused is refused here.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from aiortc import sdp
@@ -22,6 +23,8 @@ UNSAID_MESSAGE_BYTES: Final = 64 * 1024
 MOST_DIGITS: Final = 10
 """Digits of such a number that are read; one with more is larger than anything we send."""
 _MESSAGE_SIZE: Final = "a=max-message-size:"
+_FRAGMENT: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
+_PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
 SPOKEN: Final = {OPUS, PCMU.lower(), PCMA.lower()}
 
 
@@ -91,13 +94,24 @@ def _check(parsed: sdp.SessionDescription) -> None:
             continue
         if media.dtls is None or not media.dtls.fingerprints:
             raise InvalidOffer("a media section has no fingerprint.")
-        ice = media.ice
-        if ice is None or not ice.usernameFragment or not ice.password:
+        if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
             raise InvalidOffer("a media section has no ICE credentials.")
+    _check_credentials(parsed)
     for media in sounds:
         spoken = {codec.mimeType.lower() for codec in media.rtp.codecs}
         if not spoken & SPOKEN:
             raise InvalidOffer("it offers none of the codecs opus, PCMU and PCMA.")
+
+
+def _check_credentials(parsed: sdp.SessionDescription) -> None:
+    """RFC 8839 5.4: they are copied into every packet to wherever the offer points."""
+    for media in parsed.media:
+        fragment = media.ice.usernameFragment if media.ice is not None else None
+        password = media.ice.password if media.ice is not None else None
+        if fragment and not _FRAGMENT.fullmatch(fragment):
+            raise InvalidOffer("an 'ice-ufrag' is not 4 to 256 letters, digits, '+' and '/'.")
+        if password and not _PASSWORD.fullmatch(password):
+            raise InvalidOffer("an 'ice-pwd' is not 22 to 256 letters, digits, '+' and '/'.")
 
 
 def _check_names(parsed: sdp.SessionDescription) -> None:

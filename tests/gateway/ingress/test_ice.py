@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aioice import Candidate, Connection
+from aioice.ice import CandidatePair
 
 from gateway.ingress.webrtc.ice import MOST_CANDIDATES, MOST_PAIRS, MOST_QUEUED, IceConnection
 from gateway.ingress.webrtc.network import Network
@@ -306,18 +307,61 @@ class TestCandidates:
             ("192.0.2.9", 0, "udp", 1),
             ("192.0.2.9", 9, "tcp", 1),
             ("192.0.2.9", 5000, "udp", 2),
+            ("169.254.169.254", 80, "udp", 1),
+            ("fe80::1", 5000, "udp", 1),
+            ("255.255.255.255", 5000, "udp", 1),
+            ("240.0.0.1", 5000, "udp", 1),
+            ("0.1.2.3", 5000, "udp", 1),
+            ("::ffff:192.0.2.9", 5000, "udp", 1),
+            ("::ffff:169.254.169.254", 5000, "udp", 1),
+            ("64:ff9b::a9fe:a9fe", 5000, "udp", 1),
+            ("2002:a9fe:a9fe::1", 5000, "udp", 1),
+            ("100.100.100.200", 5000, "udp", 1),
+            ("168.63.129.16", 5000, "udp", 1),
+            ("fd00:ec2::254", 5000, "udp", 1),
+            ("10.9.8.7", 5000, "udp", 1),
+            ("2001:db8:7::1", 5000, "udp", 1),
         ],
     )
     async def test_candidate_that_is_of_no_use_is_left(
         self, host: str, port: int, transport: str, component: int
     ) -> None:
-        """No name is looked up, no server of ours is knocked at; the answer does not wait."""
-        ours = agent(network())
+        """No name is looked up, no server of ours or a cloud's is knocked at, none of the
+        operator's networks; the answer does not wait.
+        """
+        ours = agent(network(ice_forbidden_networks=["10.0.0.0/8", "2001:db8:7::/48"]))
         offered = Candidate("1", component, transport, 1, host, port, "host")
         async with asyncio.timeout(0.1):
             await ours.add_remote_candidate(offered)
         assert not ours.remote_candidates
         await ours.close()
+
+    @pytest.mark.parametrize("host", ["10.9.8.7", "192.168.1.7", "203.0.113.9", "2001:db8::7"])
+    async def test_candidate_of_a_private_network_is_of_use(self, host: str) -> None:
+        """Callers of a company are there, unless the operator says otherwise."""
+        ours = agent(network())
+        await ours.add_remote_candidate(Candidate("1", 1, "udp", 1, host, 5_000, "host"))
+        assert [one.host for one in ours.remote_candidates] == [host]
+        await ours.close()
+
+    @pytest.mark.parametrize("host", ["169.254.169.254", "10.9.8.7"])
+    async def test_packet_that_claims_to_come_from_a_forbidden_network_is_not_answered(
+        self, host: str
+    ) -> None:
+        """A caller knows its password and may forge the source: neither check nor media helps."""
+        ours = agent(network(ice_forbidden_networks=["10.0.0.0/8"]))
+        async with joined(ours) as theirs:
+            media: Any = ours._protocols[0]
+            sent: list[Address] = []
+            media.send_stun = lambda _message, to: sent.append(to)
+            check = theirs.build_request(theirs._nominated[1], nominate=True)
+            check.add_message_integrity(ours.local_password.encode())
+            before = len(ours.remote_candidates)
+            media.datagram_received(bytes(check), (host, 5_000))
+            media.datagram_received(SOUND, (host, 5_000))
+            await asyncio.sleep(0)
+            assert not [one for one in sent if one[0] == host]
+            assert len(ours.remote_candidates) == before
 
     async def test_candidates_are_bounded(self) -> None:
         """An offer cannot have us send to everybody."""
@@ -326,6 +370,61 @@ class TestCandidates:
             await ours.add_remote_candidate(Candidate("1", 1, "udp", 1, "192.0.2.9", port, "host"))
         assert len(ours.remote_candidates) == MOST_CANDIDATES
         await ours.close()
+
+
+class TestPairs:
+    async def test_pairs_of_an_offer_are_bounded(self) -> None:
+        """Many addresses of ours with many of a caller's: the best are checked."""
+        ours = agent(network())
+        await ours.gather_candidates()
+        for number in range(7):
+            media = MediaSocket(ours)
+            media.local_candidate = Candidate("1", 1, "udp", 100 + number, "192.0.2.1", 9, "host")
+            media.transport = Silent()
+            ours._protocols.append(media)
+        for port in range(MOST_CANDIDATES):
+            offered = Candidate("1", 1, "udp", 1_000 + port, "192.0.2.9", 1 + port, "host")
+            await ours.add_remote_candidate(offered)
+        assert len(ours._check_list) == MOST_PAIRS
+        assert {one.local_candidate.priority for one in ours._check_list[-30:]} == {105, 104}
+        del ours._protocols[1:]
+        await ours.close()
+
+    async def test_pair_that_works_is_forgotten_last(self) -> None:
+        """A caller's spare way outlives checks from everywhere that come to nothing."""
+        ours = agent(network())
+        async with joined(ours) as theirs:
+            media: Any = ours._protocols[0]
+            spare = ours._learn(media, ("192.0.2.8", 1))
+            spare.state = CandidatePair.State.SUCCEEDED
+            for number in range(3 * MOST_PAIRS):
+                check = theirs.build_request(theirs._nominated[1], nominate=False)
+                ours.check_incoming(check, ("192.0.2.9", 1_024 + number), media)
+            assert spare in ours._check_list
+            assert len(ours._check_list) <= MOST_PAIRS
+            assert len(ours.remote_candidates) <= MOST_PAIRS
+
+    async def test_candidate_goes_with_its_last_pair(self) -> None:
+        """The library drops pairs that were not checked when one is chosen."""
+        ours = agent(network())
+        async with joined(ours):
+            media: Any = ours._protocols[0]
+            for number in range(MOST_PAIRS // 2):
+                pair = ours._learn(media, ("192.0.2.9", 1_024 + number))
+                pair.state = CandidatePair.State.WAITING
+            ours.check_complete(ours._nominated[1])
+            paired = [one.remote_candidate for one in ours._check_list]
+            assert all(one in paired for one in ours.remote_candidates)
+
+
+class Silent(asyncio.DatagramTransport):
+    """A socket that nothing comes of."""
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """Send nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""
 
 
 class TestConsent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,6 +130,20 @@ class TestAllocation:
         await ours.gather_candidates()
         assert [one.type for one in ours.local_candidates] == ["host"]
         await ours.close()
+
+
+class TestAuthority:
+    def test_system_authorities_are_read_once(self) -> None:
+        """Reading them holds the process up for 100 ms and more: not for every call."""
+        urls = ["turn:relay.example.com", "turns:relay.example.com"]
+        here = Network(Settings(turn_urls=urls, turn_secret=SECRET))
+        first, second = here.relays(), here.relays()
+        assert first is not None
+        assert second is not None
+        assert first.authority is not None
+        assert first.authority is second.authority
+        assert first.authority.verify_mode is ssl.CERT_REQUIRED
+        assert first.authority.check_hostname
 
 
 class TestCredentials:

@@ -20,7 +20,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
-from starlette.types import Scope
+from starlette.types import Message, Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -78,6 +78,13 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if hasattr(self, "scope"):  # no scope: the handshake was refused
             cast("Scope", self.scope)["extensions"][FRAMES] = self
+
+    async def send(self, message: Message) -> None:
+        """Send the application's message; a refused upgrade is a handshake that is over."""
+        await super().send(cast("Any", message))
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            # uvicorn would log it as an error, and answer anew.
+            self.handshake_complete = True
 
     # --- the short way ---
 

@@ -1,12 +1,21 @@
-"""Which controller of a relayed session sent which event: an error is told to nobody else."""
+"""Which controller of a relayed call sent which event: its errors and items go to nobody else."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from realtime.relay.inputs import Json
 from realtime.session.inputs import ControllerId
 
 MOST: Final = 256
+ASKED: Final = "relay_ask_"
+"""How the id begins that an event goes up under, whose sender gave it none."""
+
+
+def clients_id(event_id: object) -> object:
+    """Return an event's id as its sender knows it: None if it is ours."""
+    is_ours = isinstance(event_id, str) and event_id.startswith(ASKED)
+    return None if is_ours else event_id
 
 
 class Askers:
@@ -14,6 +23,18 @@ class Askers:
 
     def __init__(self) -> None:
         self._by_event: dict[str, ControllerId] = {}
+        self._unnamed = 0
+
+    def named(self, event: Json, controller: ControllerId) -> Json:
+        """An event goes up; return it with an id by which its answer can be told."""
+        event_id = event.get("event_id")
+        if event_id is None:
+            self._unnamed += 1
+            event_id = f"{ASKED}{self._unnamed}"
+            event = {**event, "event_id": event_id}
+        if isinstance(event_id, str):
+            self.note(event_id, controller)
+        return event
 
     def note(self, event_id: str, controller: ControllerId) -> None:
         """An event went up."""

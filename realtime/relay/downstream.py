@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from realtime.errors import ServerFault, WireFault
 from realtime.prompts import PromptTemplate
-from realtime.relay.askers import Askers
+from realtime.relay.askers import ASKED, Askers, clients_id
 from realtime.relay.calls import Answer, Calls
 from realtime.relay.effects import RecordRelayed, SendRelayed, SendUpstream
 from realtime.relay.faults import is_about_account, told_error
@@ -31,6 +31,13 @@ USUAL_OUTPUT_TOKENS: Final = 4_096
 
 FATAL_CODES: Final = (1008, *range(3000, 5000))
 """Close codes that no client tries again (CONTRACT 4); the others are met by a new connection."""
+
+
+def is_own(event_id: object) -> bool:
+    """Say whether an event was the gateway's own, and no client's."""
+    if not isinstance(event_id, str):
+        return False
+    return event_id.startswith(OURS) and not event_id.startswith(ASKED)
 
 
 class Downstream:
@@ -361,8 +368,11 @@ class Downstream:
         self._pass(event, text)
 
     def _retrieved(self, event: Json, text: str) -> None:
-        self._unanswered.answered("conversation.item.retrieve")
-        self._pass(event, text)
+        item = event.get("item")
+        item_id = item.get("id") if isinstance(item, Mapping) else None
+        asked = self._unanswered.retrieved(item_id)
+        asker = self.askers.take(asked.get("event_id")) if asked else None
+        self._outbox.do(SendRelayed(event, text, to=asker))
 
     def _deleted(self, event: Json, text: str) -> None:
         self._unanswered.answered("conversation.item.delete")
@@ -390,7 +400,7 @@ class Downstream:
         event_id = error.get("event_id")
         self.offers.refused(event_id)
         self.prompts.refused(event_id)
-        if isinstance(event_id, str) and event_id.startswith(OURS):
+        if is_own(event_id):
             self._unanswered.refused(event_id)
             self.playing.refused(event_id)
             return
@@ -398,6 +408,8 @@ class Downstream:
         told = told_error(error)
         if told is None or isinstance(event_id, str):  # else it answers nobody's event
             self._unanswered.refused(event_id)
+        if clients_id(event_id) != event_id:
+            told = {**(told or error), "event_id": None}
         if told is not None:
             event, text = {**event, "error": told}, None
         asker = self.askers.take(event_id)

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from realtime.errors import ServerFault, SessionExpired, WireFault
 from realtime.ports import IdSource
+from realtime.relay.askers import clients_id
 from realtime.relay.calls import Calls
-from realtime.relay.downstream import OURS, Downstream
+from realtime.relay.downstream import Downstream, is_own
 from realtime.relay.effects import (
     DropUpstream,
     FallBack,
@@ -357,11 +358,13 @@ class RelaySession:
             if event["type"] != "response.create":
                 self._unanswered.sent(event)
                 continue
-            if str(event.get("event_id")).startswith(OURS):
+            asked_id = event.get("event_id")
+            if is_own(asked_id):
                 continue
-            body = error_of(fault, event.get("event_id"))
-            event_id = self._outbox.event_id()
-            self._outbox.do(SendRelayed({"type": "error", "event_id": event_id, "error": body}))
+            told = {"type": "error", "event_id": self._outbox.event_id()}
+            body = error_of(fault, clients_id(asked_id))
+            asker = self._down.askers.take(asked_id)
+            self._outbox.do(SendRelayed({**told, "error": body}, to=asker))
 
     def _redial(self, now_ms: int) -> None:
         chosen = self._trouble.next(now_ms)
@@ -388,7 +391,7 @@ class RelaySession:
             self._outbox.do(SendUpstream(again))
         self._offers.ready()
         for event in self._unanswered.take():
-            if str(event.get("event_id")).startswith(OURS):
+            if is_own(event.get("event_id")):
                 self._down.own(event)
             else:
                 self._upward.forward(event, now_ms)

@@ -127,9 +127,9 @@ class Playing:
         self._sent.remove(item_id)
         return True
 
-    def refused(self, event_id: str) -> None:
+    def refused(self, event_id: object) -> None:
         """An event of ours was refused: if it was a cut, clients know of it already."""
-        self._sent.discard(event_id.removeprefix(TRUNCATE))
+        self._sent.discard(str(event_id).removeprefix(TRUNCATE))
 
     # --- what the leg says, and the client wants ---
 

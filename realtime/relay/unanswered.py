@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from realtime.relay.askers import clients_id
 from realtime.relay.inputs import Json
 
 MOST: Final = 256
+RETRIEVE: Final = "conversation.item.retrieve"
 ANSWERED: Final = frozenset(
     {
         "session.update",
         "conversation.item.create",
         "conversation.item.delete",
-        "conversation.item.retrieve",
+        RETRIEVE,
         "response.create",
     }
 )
@@ -38,6 +40,13 @@ class Unanswered:
                 return self._events.pop(place)
         return None
 
+    def retrieved(self, item_id: object) -> Json | None:
+        """An item was shown; return who asked for it, else the oldest that asked for any."""
+        for place, event in enumerate(self._events):
+            if event["type"] == RETRIEVE and event.get("item_id") == item_id:
+                return self._events.pop(place)
+        return self.answered(RETRIEVE)
+
     def created(self, item: Json) -> None:
         """An item came to be: maybe one that a client sent."""
         for place, event in enumerate(self._events):
@@ -51,7 +60,8 @@ class Unanswered:
     def refused(self, event_id: object) -> None:
         """An `error` came, for the event it names, else for the oldest that bears no id."""
         for place, event in enumerate(self._events):
-            if event.get("event_id") == event_id:
+            asked_id = event.get("event_id")
+            if event_id in (asked_id, clients_id(asked_id)):
                 del self._events[place]
                 return
 

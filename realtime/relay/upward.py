@@ -174,7 +174,7 @@ class Upward:
             if self._down.up:
                 self._forward_of(asked, now_ms)
             else:
-                self._unanswered.sent(asked.event)
+                self._unanswered.sent(self._named(asked))
         except WireFault as fault:
             self._tell(fault, asked)
 
@@ -186,10 +186,13 @@ class Upward:
     # --- up ---
 
     def _forward_of(self, given: RelayedFromClient, now_ms: int) -> None:
-        event_id = given.event.get("event_id")
-        if self._down.playing.has_leg and isinstance(event_id, str):
-            self._down.askers.note(event_id, given.controller)
-        self.forward(given.event, now_ms)
+        self.forward(self._named(given), now_ms)
+
+    def _named(self, given: RelayedFromClient) -> Json:
+        """Return an event with an id where its answer is not for all controllers: in a call."""
+        if not self._down.playing.has_leg:
+            return given.event
+        return self._down.askers.named(given.event, given.controller)
 
     def forward(self, event: Json, now_ms: int) -> None:
         """Send an event up, or answer it where the upstream cannot.
@@ -225,7 +228,8 @@ class Upward:
         if kind == "conversation.item.retrieve" and event.get("item_id") in offers.items:
             found = {**offers.items[event["item_id"]], "object": "realtime.item"}
             told = {"event_id": self._outbox.event_id(), "item": found}
-            self._outbox.do(SendRelayed({"type": "conversation.item.retrieved", **told}))
+            asker = self._down.askers.take(event.get("event_id"))
+            self._outbox.do(SendRelayed({"type": "conversation.item.retrieved", **told}, to=asker))
             return True
         if isinstance(item, Mapping) and item.get("type") == "mcp_approval_response":
             self._down.answer(calls.approve(event, now_ms))

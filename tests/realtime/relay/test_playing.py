@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime.errors import PolicyDenied
-from realtime.relay.inputs import Loss, UpstreamLost
+from realtime.relay.inputs import Loss, RelayedFromClient, UpstreamLost
 from realtime.session.effects import ClearPlayback, FinishPlayback, Send
 from realtime.session.inputs import Drained, Joined, Opened, PlaybackCleared, Refused
 from tests.realtime.relay.test_machine import RESPONSE, Relay, sent_up, shown
@@ -223,3 +223,43 @@ def test_error_is_told_to_who_asked(relay: Relay) -> None:
     error = {"type": "invalid_request_error", "code": None, "message": "", "event_id": "mine"}
     (effect,) = relay.upstream(type="error", error=error)
     assert effect.to == 1
+
+
+def test_error_of_an_event_without_an_id_is_told_to_who_asked(relay: Relay) -> None:
+    """It goes up under an id of ours, and comes back without one (CONTRACT 14)."""
+    (up,) = sent_up(relay.give(RelayedFromClient(2, {"type": "input_audio_buffer.commit"}, 10)))
+    error = {"type": "invalid_request_error", "code": None, "message": ""}
+    (effect,) = relay.upstream(type="error", error={**error, "event_id": up["event_id"]})
+    assert effect.to == 2
+    assert effect.event["error"] == {**error, "event_id": None}
+
+
+def test_request_that_is_never_answered_is_told_to_who_asked(relay: Relay) -> None:
+    """As any error of its event, also where it had no id."""
+    done(relay)
+    relay.give(RelayedFromClient(2, {"type": "response.create"}, 10))
+    relay.allow()
+    (error,) = (e for e in relay.wait() if getattr(e, "event", {}).get("type") == "error")
+    assert (error.to, error.event["error"]["event_id"]) == (2, None)
+
+
+def test_retrieved_item_is_shown_to_who_asked(relay: Relay) -> None:
+    """Whoever asked for which, in whatever order they are shown."""
+    for controller, item_id in ((1, "a"), (2, "b")):
+        ask = {"type": "conversation.item.retrieve", "item_id": item_id}
+        relay.give(RelayedFromClient(controller, ask, 10))
+    kind = "conversation.item.retrieved"
+    answers = [relay.upstream(type=kind, item={"id": item_id}) for item_id in ("b", "a")]
+    assert [effect.to for effects in answers for effect in effects] == [2, 1]
+
+
+def test_error_that_names_no_event_still_ends_the_oldest_request(relay: Relay) -> None:
+    """Some endpoints do not say what an error is about; nothing must be owed for ever."""
+    done(relay)
+    relay.give(RelayedFromClient(2, {"type": "response.create"}, 10))
+    relay.allow()
+    error = {"type": "invalid_request_error", "code": None, "message": "", "event_id": None}
+    relay.upstream(type="error", error=error)
+    relay.wait()
+    assert relay.machine._down.up
+    assert not relay.machine._down.is_owed

@@ -2,7 +2,7 @@
 
 It sees the call's events but for audio, and may send every client event. When
 it leaves, or reads too slowly, the call goes on; when the call ends, it is
-closed.
+closed, and not with a code that SDKs dial anew for: nothing is there any more.
 """
 
 from __future__ import annotations
@@ -23,6 +23,16 @@ from realtime.session.inputs import ControllerId
 
 BESIDE = Projection(audio=False)
 LEFT_CODE = 1000
+DIALLED_ANEW = frozenset({1001, 1012})
+"""What a session of its own is closed with at its expiry and at a restart."""
+
+
+class _Beside(Socket):
+    """The sending side of a sideband."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what is queued."""
+        super().close(LEFT_CODE if code in DIALLED_ANEW else code, reason)
 
 
 async def deny_unknown_call(send: Send) -> None:
@@ -63,7 +73,7 @@ async def serve_sideband(
         if not parted:
             reading.take(frame)
 
-    socket = Socket(
+    socket = _Beside(
         send,
         queue_bytes=settings.send_queue_bytes,
         send_timeout_s=settings.send_timeout_s,

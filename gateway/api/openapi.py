@@ -253,7 +253,7 @@ def _control(control: str, description: str, body: str | None) -> Json:
         "operationId": f"{control}Call",
         "responses": {
             "200": {"description": description},
-            **_faults("400", "401", "403", "404", "408", "413", "415", "429"),
+            **_faults("400", "401", "403", "404", "408", "413", "415", "429", "503"),
         },
     }
     if body is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -9,8 +10,9 @@ import structlog
 from gateway.identity.principal import Principal
 from gateway.services import Services
 from gateway.sessions.admission import Allowed, permitted
-from gateway.sessions.calls import Call
+from gateway.sessions.calls import Call, CallElsewhere, UnknownCall
 from gateway.sessions.opening import count_connection
+from gateway.store.repository import ProjectRepository
 
 CREATE: Final = "calls.create"
 ATTACH: Final = "realtime.attach"
@@ -19,6 +21,8 @@ ACCEPT: Final = "calls.accept"
 REJECT: Final = "calls.reject"
 REFER: Final = "calls.refer"
 HANG_UP: Final = "calls.hangup"
+LOOKUP_TIMEOUT_S: Final = 5.0
+"""How long the database may take to say where a call is."""
 
 _log = structlog.get_logger("calls")
 
@@ -55,9 +59,10 @@ async def controlled_call(
 
     Raises:
         UnknownCall: there is none for this caller.
+        CallElsewhere: another instance has it.
         PolicyDenied: policy refused.
     """
-    call = services.calls.find(call_id, principal)
+    call = await _found(services, call_id, principal)
     facts = {
         **principal.facts(),
         "call_id": call_id,
@@ -76,8 +81,33 @@ async def attachable_call(services: Services, call_id: str, principal: Principal
 
     Raises:
         UnknownCall: there is none for this caller.
+        CallElsewhere: another instance has it.
         RateLimited: too many requests.
         PolicyDenied: policy refused.
     """
-    count_connection(services, principal, services.calls.find(call_id, principal).opened.model)
+    call = await _found(services, call_id, principal)
+    count_connection(services, principal, call.opened.model)
     return await controlled_call(services, call_id, principal, ATTACH)
+
+
+async def _found(services: Services, call_id: str, principal: Principal) -> Call:
+    try:
+        return services.calls.find(call_id, principal)
+    except UnknownCall:
+        if await _is_elsewhere(services, call_id, principal):
+            raise CallElsewhere from None
+        raise
+
+
+async def _is_elsewhere(services: Services, call_id: str, principal: Principal) -> bool:
+    """Say whether another instance has a live call that the caller may control."""
+    record = ProjectRepository(
+        services.database,
+        organisation_id=principal.organisation_id,
+        project_id=principal.project_id,
+    )
+    async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+        row = await record.call(call_id)
+    if row is None or row["ended_at"] is not None or row["node"] == services.node:
+        return False
+    return principal.client_secret_id in {None, row["client_secret_id"]}

@@ -32,6 +32,18 @@ class UnknownCall(WireFault):
         super().__init__(f"No call found with id '{call_id}'.")
 
 
+class CallElsewhere(WireFault):
+    """The call is live, but another instance has it: it is not over. Our choice."""
+
+    type = "server_error"
+    status = 503
+    code = "call_elsewhere"
+    close_code = 1013
+
+    def __init__(self) -> None:
+        super().__init__("This call cannot be reached from here. Please try again.")
+
+
 class CallNotRinging(WireFault):
     """`accept` and `reject` are for calls that ring (DECISIONS 2.7)."""
 

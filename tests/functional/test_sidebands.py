@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 import websockets
 
+from gateway.identity.service import DEFAULT_ORGANISATION, DEFAULT_PROJECT
+from gateway.recording.calls import CallAsked, CallRecord
 from gateway.sessions.calls import MOST_SIDEBANDS
 from gateway.sessions.revocation import RevocationWatch
+from realtime.session.inputs import EndReason
 from tests.functional.caller import Caller, calling
 from tests.functional.client import until
 from tests.functional.inside import Inside, inside
@@ -87,3 +93,55 @@ async def test_sidebands_of_a_call_are_bounded_and_counted(house: Inside) -> Non
         assert len(house.services.calls) == 1
         await first.close()
         await until(lambda: house.only_call().sidebands < MOST_SIDEBANDS)
+
+
+class TestElsewhere:
+    """Calls of other instances on the same database."""
+
+    @staticmethod
+    async def write(house: Inside, call_id: str, **changed: Any) -> CallRecord:
+        """Record a call of another instance."""
+        asked = CallAsked(
+            call_id=call_id, organisation_id=DEFAULT_ORGANISATION, project_id=DEFAULT_PROJECT,
+            key_id="k", client_secret_id=None, ingress="webrtc", kind="realtime", model="echo",
+            node="another",
+        )  # fmt: skip
+        record = CallRecord(house.services.recorder, replace(asked, **changed))
+        if changed.get("model") == "over":
+            record.ended(EndReason.HUNG_UP, "")
+        await until(lambda: not house.services.recorder._rows)
+        async with asyncio.timeout(20):
+            while call_id not in {row["id"] for row in await house.record.calls()}:
+                await asyncio.sleep(0)
+        return record
+
+    async def test_live_call_of_another_instance_is_not_told_to_be_over(
+        self, house: Inside
+    ) -> None:
+        """503 and a close code that is retried, since 404 would end the client's interest."""
+        await self.write(house, "rtc_there")
+        headers = {"Authorization": f"Bearer {house.key}"}
+        async with httpx.AsyncClient(base_url=house.url, headers=headers) as http:
+            answer = await http.post("/realtime/calls/rtc_there/hangup")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "call_elsewhere")
+        assert "another" not in answer.text
+        url = f"{house.ws_url}?call_id=rtc_there"
+        async with websockets.connect(url, additional_headers=headers) as socket:
+            assert await end_of(socket) == ("call_elsewhere", 1013)
+
+    @pytest.mark.parametrize("changed", [{"model": "over"}, {"node": ""}, {}])
+    async def test_call_that_is_over_or_foreign_is_404(
+        self, house: Inside, changed: dict[str, Any]
+    ) -> None:
+        """As if there were none: ended, lost here, begun by another than this secret."""
+        if "node" in changed:
+            changed = {"node": house.services.node}
+        await self.write(house, "rtc_x", **changed)
+        key = house.key
+        if not changed:
+            owner = await house.services.identity.authenticate(key)
+            key, _ = await house.services.identity.mint(owner, {}, ttl_s=60, request_id="r")
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=house.url, headers=headers) as http:
+            answer = await http.post("/realtime/calls/rtc_x/hangup")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "call_id_not_found")

@@ -18,7 +18,12 @@ import structlog
 from aioice import Candidate, Connection
 from aioice import stun as stuns
 from aioice.candidate import candidate_foundation, candidate_priority
-from aioice.ice import CandidatePair, StunProtocol, server_reflexive_candidate
+from aioice.ice import (
+    CandidatePair,
+    StunProtocol,
+    candidate_pair_priority,
+    server_reflexive_candidate,
+)
 
 from gateway.ingress.webrtc.network import Network, NoMediaPath
 from gateway.ingress.webrtc.ports import NoMediaPorts
@@ -40,6 +45,14 @@ PROBE_S: Final = 0.1
 DISCARD_PORT: Final = 9
 """Where what is not meant to arrive is sent (RFC 863)."""
 TOP_PREFERENCE: Final = 65_535
+_LASTING: Final = (
+    CandidatePair.State.FAILED,
+    CandidatePair.State.FROZEN,
+    CandidatePair.State.WAITING,
+    CandidatePair.State.IN_PROGRESS,
+    CandidatePair.State.SUCCEEDED,
+)
+"""States of pairs, the first to be forgotten first."""
 
 _missing = [
     name
@@ -278,11 +291,7 @@ class IceConnection(Connection):
         if self._closing or way not in self._protocols:
             return
         self._protocols.remove(way)
-        used = self._nominated.get(1)
-        for pair in [one for one in self._check_list if one.protocol is way and one is not used]:
-            if pair.task is not None:
-                pair.task.cancel()
-            self._check_list.remove(pair)
+        self._drop_lost()
 
     def protocol_lost(self, protocol: StunProtocol) -> None:
         """A socket or an allocation is gone."""
@@ -329,6 +338,8 @@ class IceConnection(Connection):
             return
         while len(self._check_list) >= MOST_PAIRS and self._forget_one():
             pass
+        if len(self._remote_candidates) >= MOST_PAIRS + MOST_CANDIDATES:
+            self._drop_unpaired()
         super().check_incoming(message, addr, protocol)
         self._note_selected()
         if self._selected is None:
@@ -342,9 +353,16 @@ class IceConnection(Connection):
             # Spare paths are checked too: only one that replaces a dead one is taken unasked.
             self._follow(pair, quiet_s=self._network.consent_interval_s * 1.5)
 
+    def sort_check_list(self) -> None:
+        """Sort the pairs, and keep as many as are checked at all (RFC 8445 6.1.2.5)."""
+        super().sort_check_list()
+        while len(self._check_list) > MOST_PAIRS and self._forget_one():
+            pass
+
     def check_complete(self, pair: CandidatePair) -> None:
         """A check of ours ended; a pair that is waited for is taken."""
         super().check_complete(pair)
+        self._drop_unpaired()
         self._note_selected()
         if pair is self._seen:
             self._follow(pair, quiet_s=QUIET_S)
@@ -369,6 +387,7 @@ class IceConnection(Connection):
             metrics.ICE_FOLLOWED.inc()
         self._selected = now
         self._heard_s = self._loop.time()
+        self._drop_lost()
 
     def _pair(self, protocol: StunProtocol, address: Address) -> CandidatePair | None:
         for pair in self._check_list:
@@ -395,18 +414,44 @@ class IceConnection(Connection):
         return pair
 
     def _forget_one(self) -> bool:
-        """Forget the oldest pair that is not in use; say whether there was one."""
+        """Forget the least useful pair that is not in use; say whether there was one."""
         used = self._nominated.get(1)
-        for pair in self._check_list:
-            if pair is used:
-                continue
-            if pair.task is not None:
-                pair.task.cancel()
-            self._check_list.remove(pair)
-            if pair.remote_candidate in self._remote_candidates:
-                self._remote_candidates.remove(pair.remote_candidate)
-            return True
-        return False
+        spare = [pair for pair in self._check_list if pair is not used]
+        if spare:
+            self._drop(min(spare, key=self._worth))
+        return bool(spare)
+
+    def _worth(self, pair: CandidatePair) -> tuple[int, int]:
+        """Return an order: what works last, and before it by the priority of the standard."""
+        ours, theirs = pair.local_candidate, pair.remote_candidate
+        return (
+            _LASTING.index(pair.state),
+            candidate_pair_priority(ours, theirs, self.ice_controlling),
+        )
+
+    def _drop(self, pair: CandidatePair) -> None:
+        """Forget a pair, and its candidate with the last one."""
+        if pair.task is not None:
+            pair.task.cancel()
+        self._check_list.remove(pair)
+        candidate = pair.remote_candidate
+        if not any(one.remote_candidate is candidate for one in self._check_list):
+            self._remote_candidates = [
+                one for one in self._remote_candidates if one is not candidate
+            ]
+
+    def _drop_lost(self) -> None:
+        """Forget pairs whose connection is gone, but for the one in use."""
+        used = self._nominated.get(1)
+        for pair in self._check_list[:]:
+            way = pair.protocol
+            if isinstance(way, TcpSocket) and way not in self._protocols and pair is not used:
+                self._drop(pair)
+
+    def _drop_unpaired(self) -> None:
+        """Forget candidates that no pair is left of."""
+        paired = {id(pair.remote_candidate) for pair in self._check_list}
+        self._remote_candidates = [one for one in self._remote_candidates if id(one) in paired]
 
     # --- consent ---
 

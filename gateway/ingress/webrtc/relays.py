@@ -24,28 +24,38 @@ Allocation = tuple[Candidate, StunProtocol]
 
 async def allocate(relays: Relays, protocol: Callable[[], StunProtocol]) -> Allocation | None:
     """Return a relayed candidate and what it is reached by; None when no relay gives one."""
-    waiting = list(relays.servers)
-    asked: set[asyncio.Task[Allocation]] = set()
-    won: Allocation | None = None
+    asked: list[asyncio.Task[Allocation]] = []
+    won: asyncio.Task[Allocation] | None = None
     try:
-        while won is None and (waiting or asked):
-            if waiting:
-                asked.add(asyncio.create_task(_ask(waiting.pop(0), relays, protocol)))
-            done, asked = await asyncio.wait(
-                asked,
-                timeout=HEAD_START_S if waiting else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for task in done:
-                won = await _kept(task, won)
+        won = await _first(relays, protocol, asked)
     finally:
+        # Nothing is awaited from here on: who is cancelled in a clean-up leaves allocations behind.
         for task in asked:
-            task.cancel()
-        if asked:
-            await asyncio.wait(asked)
+            if task is not won:
+                task.cancel()
+                task.add_done_callback(_give_back)
+    return None if won is None else won.result()
+
+
+async def _first(
+    relays: Relays, protocol: Callable[[], StunProtocol], asked: list[asyncio.Task[Allocation]]
+) -> asyncio.Task[Allocation] | None:
+    """Ask one after the other, noting each in `asked`; return the first that has an allocation."""
+    waiting = list(relays.servers)
+    while True:
         for task in asked:
-            await _kept(task, won)
-    return won
+            if task.done() and not task.cancelled() and task.exception() is None:
+                return task
+        if waiting:
+            asked.append(asyncio.create_task(_ask(waiting.pop(0), relays, protocol)))
+        running = [task for task in asked if not task.done()]
+        if not running:
+            return None
+        await asyncio.wait(
+            running,
+            timeout=HEAD_START_S if waiting else None,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
 
 
 async def _ask(
@@ -84,11 +94,7 @@ async def ask(
     )
 
 
-async def _kept(task: asyncio.Task[Allocation], won: Allocation | None) -> Allocation | None:
-    """Return the allocation to keep: the first; a second is given back."""
-    if task.cancelled() or task.exception() is not None:
-        return won
-    if won is None:
-        return task.result()
-    await task.result()[1].close()
-    return won
+def _give_back(task: asyncio.Task[Allocation]) -> None:
+    """Give back what nobody uses: it would be refreshed for ever."""
+    if not task.cancelled() and task.exception() is None:
+        task.result()[1].transport.close()

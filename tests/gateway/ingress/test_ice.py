@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aioice import Candidate, Connection
+from aioice.ice import CandidatePair
 
 from gateway.ingress.webrtc.ice import MOST_CANDIDATES, MOST_PAIRS, MOST_QUEUED, IceConnection
 from gateway.ingress.webrtc.network import Network
@@ -369,6 +370,61 @@ class TestCandidates:
             await ours.add_remote_candidate(Candidate("1", 1, "udp", 1, "192.0.2.9", port, "host"))
         assert len(ours.remote_candidates) == MOST_CANDIDATES
         await ours.close()
+
+
+class TestPairs:
+    async def test_pairs_of_an_offer_are_bounded(self) -> None:
+        """Many addresses of ours with many of a caller's: the best are checked."""
+        ours = agent(network())
+        await ours.gather_candidates()
+        for number in range(7):
+            media = MediaSocket(ours)
+            media.local_candidate = Candidate("1", 1, "udp", 100 + number, "192.0.2.1", 9, "host")
+            media.transport = Silent()
+            ours._protocols.append(media)
+        for port in range(MOST_CANDIDATES):
+            offered = Candidate("1", 1, "udp", 1_000 + port, "192.0.2.9", 1 + port, "host")
+            await ours.add_remote_candidate(offered)
+        assert len(ours._check_list) == MOST_PAIRS
+        assert {one.local_candidate.priority for one in ours._check_list[-30:]} == {105, 104}
+        del ours._protocols[1:]
+        await ours.close()
+
+    async def test_pair_that_works_is_forgotten_last(self) -> None:
+        """A caller's spare way outlives checks from everywhere that come to nothing."""
+        ours = agent(network())
+        async with joined(ours) as theirs:
+            media: Any = ours._protocols[0]
+            spare = ours._learn(media, ("192.0.2.8", 1))
+            spare.state = CandidatePair.State.SUCCEEDED
+            for number in range(3 * MOST_PAIRS):
+                check = theirs.build_request(theirs._nominated[1], nominate=False)
+                ours.check_incoming(check, ("192.0.2.9", 1_024 + number), media)
+            assert spare in ours._check_list
+            assert len(ours._check_list) <= MOST_PAIRS
+            assert len(ours.remote_candidates) <= MOST_PAIRS
+
+    async def test_candidate_goes_with_its_last_pair(self) -> None:
+        """The library drops pairs that were not checked when one is chosen."""
+        ours = agent(network())
+        async with joined(ours):
+            media: Any = ours._protocols[0]
+            for number in range(MOST_PAIRS // 2):
+                pair = ours._learn(media, ("192.0.2.9", 1_024 + number))
+                pair.state = CandidatePair.State.WAITING
+            ours.check_complete(ours._nominated[1])
+            paired = [one.remote_candidate for one in ours._check_list]
+            assert all(one in paired for one in ours.remote_candidates)
+
+
+class Silent(asyncio.DatagramTransport):
+    """A socket that nothing comes of."""
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """Send nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""
 
 
 class TestConsent:

@@ -9,8 +9,9 @@ from contextlib import suppress
 import pytest
 from aioice import Candidate
 from aioice import stun as stuns
+from aioice.ice import CandidatePair
 
-from gateway.ingress.webrtc.ice import IceConnection
+from gateway.ingress.webrtc.ice import MOST_CANDIDATES, IceConnection
 from gateway.ingress.webrtc.tcp import (
     MOST_FRAME_BYTES,
     MOST_OF_ONE,
@@ -160,6 +161,25 @@ class TestStrangers:
             came(port, "192.0.2.1", 1_024 + number).data_received(framed(check_of(ours, "them")))
             assert len(ours._protocols) <= MOST_WAYS
         assert len(ours._protocols) == MOST_WAYS
+
+    async def test_connection_that_is_gone_leaves_nothing(self) -> None:
+        """Neither pair nor candidate: a caller on a bad network connects again for hours."""
+        ours = agent(network(rtp_tcp_port=0))
+        async with connected(ours) as theirs:
+            assert ours._network.tcp is not None
+            for number in range(300):
+                way = came(ours._network.tcp, "192.0.2.1", 1_024 + number)
+                way.data_received(framed(check_of(ours, theirs.local_username)))
+                pair = ours._pair(ours._protocols[-1], ("192.0.2.1", 1_024 + number))
+                assert pair is not None
+                if number % 2:  # it was the one in use
+                    pair.state = CandidatePair.State.SUCCEEDED
+                    ours._nominated[1] = pair
+                    ours._note_selected()
+                way.connection_lost(None)
+            assert len(ours._check_list) <= MOST_CANDIDATES
+            assert len(ours.remote_candidates) <= MOST_CANDIDATES
+            assert ours._nominated[1] in ours._check_list
 
     async def test_who_waits_shuts_nobody_out(self) -> None:
         """The next caller is let in: at a bound the oldest of the busiest address goes."""

@@ -156,7 +156,9 @@ async def open_relay(
     terms, bound, session = engine.terms, principal.session, None
     if bound and bound.get("prompt") is not None and not endpoint.has_prompts:
         prompts = ProjectPrompts(services.prompts, principal.project_id)
-        supplied = await prompts.supplied(session_in({"type": "realtime", "prompt": bound["prompt"]}))
+        supplied = await prompts.supplied(
+            session_in({"type": "realtime", "prompt": bound["prompt"]})
+        )
         bound = bound if supplied is None else with_prompt(bound, supplied)
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}

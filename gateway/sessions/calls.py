@@ -160,6 +160,10 @@ class Calls:
     def __len__(self) -> int:
         return len(self._calls)
 
+    def ids(self) -> list[str]:
+        """Return the live calls' ids."""
+        return list(self._calls)
+
     def of_project(self, project_id: str) -> int:
         """Return how many calls of a project are live."""
         return sum(call.principal.project_id == project_id for call in self._calls.values())

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -43,19 +42,18 @@ from gateway.services import Services
 from gateway.sessions.admission import LocalAdmission
 from gateway.sessions.calls import Calls
 from gateway.sessions.directory import Directory
+from gateway.sessions.lost_calls import LostCalls
 from gateway.sessions.revocation import RevocationWatch
 from gateway.settings import Settings
-from gateway.store.calls import close_lost_calls
 from gateway.store.database import Database
 from gateway.store.models import ModelStore
 from gateway.store.node import node_id
 from gateway.store.prompts import PromptStore
-from gateway.telemetry import metrics, tracing
+from gateway.telemetry import tracing
 from gateway.tools.session import Tools
 from gateway.tools.skills import SkillsTool
 from realtime.errors import WireFault
 from realtime.ids import ALPHABET, RandomIds
-from realtime.session.inputs import EndReason
 
 EXPOSED_HEADERS = (
     "Location",
@@ -70,12 +68,6 @@ EXPOSED_HEADERS = (
 RECORDER_FLUSH_S = 5.0
 CALLS_END_S = 5.0
 """How long calls may take to end before the record is closed."""
-LOST_MARGIN_S = 600
-"""Beyond the longest call, after which another installation's open call is taken for lost."""
-
-
-_log = structlog.get_logger("app")
-
 _BYTE_TO_CHARACTER = {byte: ord(ALPHABET[byte % len(ALPHABET)]) for byte in range(256)}
 
 
@@ -164,17 +156,6 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
     return services, embedded
 
 
-async def _close_lost_calls(services: Services) -> None:
-    now_s = int(time.time())
-    longest_s = services.settings.session_max_minutes * 60 + LOST_MARGIN_S
-    lost = await close_lost_calls(
-        services.database, node=services.node, created_before=now_s - longest_s, now_s=now_s
-    )
-    for ingress, calls in lost.items():
-        metrics.CALLS_ENDED.labels(ingress, EndReason.LOST.value).inc(calls)
-        _log.warning("calls_lost", ingress=ingress, calls=calls)
-
-
 def _lifespan(
     services: Services, embedded: Embedded
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
@@ -182,9 +163,10 @@ def _lifespan(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         provider = tracing.configure(services.settings.otel_endpoint)
         await services.identity.ensure_default_project()
-        await _close_lost_calls(services)
         services.readiness.set("database", PartState.READY, services.database.dialect)
         await services.catalogue.refresh()
+        lost = LostCalls(services)
+        await lost.look()
         async with embedded, asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(services.recorder.run())
             watch = RevocationWatch(
@@ -194,6 +176,7 @@ def _lifespan(
                 tasks.create_task(watch.run()),
                 tasks.create_task(services.catalogue.run()),
                 tasks.create_task(services.warm.run()),
+                tasks.create_task(lost.run()),
             )
             services.calls.live_in(tasks)
             yield
@@ -204,6 +187,7 @@ def _lifespan(
             services.recorder.stop()
             await asyncio.wait([writer], timeout=RECORDER_FLUSH_S)
             writer.cancel()
+        lost.close()
         await services.tools.close()
         await services.catalogue.close()
         await services.database.close()

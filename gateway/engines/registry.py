@@ -79,6 +79,12 @@ class Registry:
         known = (self._engines, *self._projects.values())
         return {engine.relay for engines in known for engine in engines.values() if engine.relay}
 
+    def longest_minutes(self) -> int:
+        """Return the longest session that a model's declaration lets anybody have; 0 for none."""
+        known = (self._engines, *self._projects.values())
+        terms = (engine.terms for engines in known for engine in engines.values())
+        return max((one.session_minutes or 0 for one in terms), default=0)
+
     def resolve(self, model: str, caller: Caller) -> Engine | None:
         """Return the engine of a realtime model, None for a name unknown or not allowed."""
         found = self._of(caller).get(model)

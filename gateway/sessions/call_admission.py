@@ -10,6 +10,7 @@ from gateway.identity.principal import Principal
 from gateway.services import Services
 from gateway.sessions.admission import Allowed, permitted
 from gateway.sessions.calls import Call
+from gateway.sessions.opening import count_connection
 
 CREATE: Final = "calls.create"
 ATTACH: Final = "realtime.attach"
@@ -68,3 +69,15 @@ async def controlled_call(
     found = services.calls.find(call_id, principal)
     _log.info("call_controlled", call_id=call_id, action=action, key_id=principal.key_id)
     return found
+
+
+async def attachable_call(services: Services, call_id: str, principal: Principal) -> Call:
+    """Return a live call that the caller may attach a sideband to; that counts as a request.
+
+    Raises:
+        UnknownCall: there is none for this caller.
+        RateLimited: too many requests.
+        PolicyDenied: policy refused.
+    """
+    count_connection(services, principal, services.calls.find(call_id, principal).opened.model)
+    return await controlled_call(services, call_id, principal, ATTACH)

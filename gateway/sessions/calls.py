@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from gateway.identity.principal import Principal
 from gateway.sessions.call_book import CallBook
@@ -17,6 +17,9 @@ from realtime.errors import WireFault
 from realtime.session.inputs import ControllerId, EndReason, Joined
 
 AnyCalled: TypeAlias = AnyConversation | OpenedTranslation
+
+MOST_SIDEBANDS: Final = 8
+"""Sidebands of one call at a time; every event is made for each."""
 
 
 class UnknownCall(WireFault):
@@ -60,6 +63,17 @@ class TooManyCalls(WireFault):
         super().__init__("This server has as many calls as it takes. Try again later.")
 
 
+class TooManySidebands(WireFault):
+    """A call has as many sidebands as it takes; tried again, one may have left. Our choice."""
+
+    status = 429
+    code = "too_many_sidebands"
+    close_code = 1013
+
+    def __init__(self) -> None:
+        super().__init__(f"This call has {MOST_SIDEBANDS} sidebands, as many as it takes.")
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """A live call; media, a session, and whoever controls it."""
@@ -68,6 +82,8 @@ class Call:
     opened: AnyCalled
     book: CallBook
     begun: bool = False
+    sidebands: int = 0
+    """Sockets beside the caller's channel."""
 
     @property
     def call_id(self) -> str:
@@ -90,6 +106,21 @@ class Call:
         if not self.begun:
             self.begun = True
             self.opened.runner.begin(0)
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Hold a sideband's place.
+
+        Raises:
+            TooManySidebands: there is none.
+        """
+        if self.sidebands >= MOST_SIDEBANDS:
+            raise TooManySidebands
+        self.sidebands += 1
+        try:
+            yield
+        finally:
+            self.sidebands -= 1
 
     @property
     def over(self) -> bool:
@@ -128,6 +159,10 @@ class Calls:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def ids(self) -> list[str]:
+        """Return the live calls' ids."""
+        return list(self._calls)
 
     def of_project(self, project_id: str) -> int:
         """Return how many calls of a project are live."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from gateway.identity.principal import Principal
@@ -50,6 +52,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._live: dict[str, tuple[Principal, SessionDriver]] = {}
+        self._beside: dict[object, tuple[Principal, Callable[[WireFault], None]]] = {}
         self._places: Counter[tuple[str, str]] = Counter()
         self.draining = False
 
@@ -89,15 +92,29 @@ class Directory:
         """A session ended."""
         self._live.pop(session_id, None)
 
+    @contextmanager
+    def beside(self, principal: Principal, end: Callable[[WireFault], None]) -> Iterator[None]:
+        """Somebody controls a session that another may have begun; `end` parts them."""
+        held = object()
+        self._beside[held] = (principal, end)
+        try:
+            yield
+        finally:
+            del self._beside[held]
+
     def keys(self) -> set[str]:
-        """Return the keys that live sessions began with."""
-        return {who.key_id for who, _ in self._live.values()}
+        """Return the keys that live sessions began with, and those that control one."""
+        present = (*self._live.values(), *self._beside.values())
+        return {who.key_id for who, _ in present}
 
     def revoke_key(self, key_id: str, fault: WireFault) -> int:
-        """End the sessions of a key; return how many there were."""
+        """End the sessions of a key, and what it controls; return how many sessions there were."""
+        beside = [end for who, end in self._beside.values() if who.key_id == key_id]
         runners = [runner for who, runner in self._live.values() if who.key_id == key_id]
         for runner in runners:
             runner.post(Revoked(fault))
+        for end in beside:
+            end(fault)
         return len(runners)
 
     def shut_down(self) -> None:

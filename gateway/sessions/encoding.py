@@ -6,6 +6,8 @@ import orjson
 from pybase64 import b64encode_as_string
 
 from gateway.sessions.audio import OutputEncoder
+from realtime.errors import WireFault
+from realtime.events.server import ErrorBody, ErrorEvent
 from realtime.events.translation import AnyServerEvent
 from realtime.session.effects import AudioLane, SendAudio
 
@@ -13,6 +15,18 @@ from realtime.session.effects import AudioLane, SendAudio
 def frame(event: AnyServerEvent) -> str:
     """Return an event's frame; dataclass field order is wire order."""
     return orjson.dumps(event).decode()
+
+
+def fault_frame(fault: WireFault, event_id: str) -> str:
+    """Return the frame that tells a fault which no client event led to."""
+    body = ErrorBody(
+        type=fault.type,
+        code=fault.code,
+        message=fault.message,
+        param=fault.param,
+        event_id=None,
+    )
+    return frame(ErrorEvent(event_id=event_id, error=body))
 
 
 class AudioFrames:

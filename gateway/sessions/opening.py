@@ -185,6 +185,19 @@ AnyConversation: TypeAlias = OpenedSession | OpenedRelay
 """A conversation, whoever holds it; a call does not ask."""
 
 
+def count_connection(services: Services, principal: Principal, model: str) -> None:
+    """Count a connection to a session of a model as a request.
+
+    Raises:
+        RateLimited: too many requests.
+    """
+    try:
+        services.limits.take(owner_of(principal, model), requests=1)
+    except RateLimited as fault:
+        metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
+        raise
+
+
 async def admit_session(
     services: Services, principal: Principal, *, kind: str, model: str
 ) -> Allowed:
@@ -196,11 +209,7 @@ async def admit_session(
         WireFault: policy refused.
     """
     services.directory.check_open()
-    try:
-        services.limits.take(owner_of(principal, model), requests=1)
-    except RateLimited as fault:
-        metrics.RATE_LIMITED.labels("connect", fault.resource).inc()
-        raise
+    count_connection(services, principal, model)
     facts = {**principal.facts(), "session_type": kind, "model": model}
     return await permitted(services.admission, "realtime.connect", facts)
 

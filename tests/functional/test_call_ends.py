@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiortc import RTCSessionDescription
+from websockets.asyncio.client import connect
 
 from gateway.sessions.admission import Denied
 from gateway.telemetry import metrics
@@ -128,6 +130,23 @@ class TestBegun:
             told = await caller.until("error")
             assert told["error"]["code"] == "session_expired"
             assert (await house.ended_call())["end_reason"] == "expired"
+
+    async def test_sideband_of_a_session_that_expires_is_closed_for_good(
+        self, house: Inside
+    ) -> None:
+        """With 1000: for 1001 SDKs dial anew, and find no call (CONTRACT 4)."""
+        async with calling(house) as caller:
+            await connected(caller)
+            url = f"{house.ws_url}?call_id={caller.call_id}"
+            headers = {"Authorization": f"Bearer {house.key}"}
+            async with connect(url, additional_headers=headers) as sideband:
+                await sideband.recv()
+                runner = house.only_call().opened.runner
+                runner._handler.expire(runner.now_ms() + 61 * 60_000)
+                runner._settle(None)
+                told = [json.loads(text)["type"] async for text in sideband]
+            assert told == ["error"]
+            assert sideband.close_code == 1000
 
     async def test_key_is_revoked(self, house: Inside) -> None:
         """The caller is told, then the call ends."""

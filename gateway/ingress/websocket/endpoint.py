@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TypeAlias
 from urllib.parse import parse_qs
 
@@ -20,11 +21,11 @@ from gateway.ingress.websocket.relay_reading import RelayReading
 from gateway.ingress.websocket.sideband import deny_unknown_call, serve_sideband
 from gateway.ingress.websocket.socket import Socket
 from gateway.services import Services
-from gateway.sessions.call_admission import ATTACH, controlled_call
+from gateway.sessions.call_admission import attachable_call
 from gateway.sessions.calls import UnknownCall
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.driver import SessionDriver
-from gateway.sessions.encoding import frame
+from gateway.sessions.encoding import fault_frame
 from gateway.sessions.locale import locale_in
 from gateway.sessions.opening import AnyConversation, open_session
 from gateway.sessions.translation_opening import OpenedTranslation
@@ -34,7 +35,6 @@ from realtime.errors import (
     ServerFault,
     WireFault,
 )
-from realtime.events.server import ErrorBody, ErrorEvent
 from realtime.session.inputs import EndReason
 
 AnyOpened: TypeAlias = AnyConversation | OpenedTranslation
@@ -79,9 +79,11 @@ class RealtimeSocket:
     ) -> None:
         """Attach a sideband to a live call; 404 on the upgrade for any other (CONTRACT 4)."""
         accept = {"type": "websocket.accept", "subprotocol": handshake.subprotocol}
+        place = ExitStack()
         try:
             principal = await self._services.identity.authenticate(handshake.credential)
-            call = await controlled_call(self._services, call_id, principal, ATTACH)
+            call = await attachable_call(self._services, call_id, principal)
+            place.enter_context(call.room())
         except UnknownCall:
             await deny_unknown_call(send)
             return
@@ -94,20 +96,14 @@ class RealtimeSocket:
             await send(accept)
             await self._refuse(send, ServerFault())
             return
-        await send(accept)
-        await serve_sideband(self._services.settings, call, connection, send)
+        with place:
+            await send(accept)
+            await serve_sideband(self._services, call, principal, connection, send)
 
     async def _refuse(self, send: Send, fault: WireFault) -> None:
         metrics.ERRORS.labels(fault.code or fault.type).inc()
-        body = ErrorBody(
-            type=fault.type,
-            code=fault.code,
-            message=fault.message,
-            param=fault.param,
-            event_id=None,
-        )
-        event = ErrorEvent(event_id=self._services.ids("event"), error=body)
-        await send({"type": "websocket.send", "text": frame(event)})
+        told = fault_frame(fault, self._services.ids("event"))
+        await send({"type": "websocket.send", "text": told})
         code = fault.close_code or 4000
         await send({"type": "websocket.close", "code": code, "reason": fault.close_reason})
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -26,6 +26,9 @@ from websockets.http11 import Request
 
 from gateway.ingress.websocket.mailbox import Mailbox
 from gateway.sessions.gate import Gate
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 try:
     from websockets.speedups import apply_mask
@@ -78,6 +81,13 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if hasattr(self, "scope"):  # no scope: the handshake was refused
             cast("Scope", self.scope)["extensions"][FRAMES] = self
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send the application's message; a refused upgrade is a handshake that is over."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            # uvicorn would log it as an error, and answer anew.
+            self.handshake_complete = True
 
     # --- the short way ---
 

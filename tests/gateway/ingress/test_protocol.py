@@ -18,6 +18,7 @@ from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
 from gateway.ingress.websocket.protocol import FRAMES, Frame, FramedWebSocket
+from gateway.ingress.websocket.sideband import deny_unknown_call
 
 MOST_BYTES = 70_000
 
@@ -56,9 +57,9 @@ class Wire(asyncio.Transport):
 class Connection:
     """A server's socket, what it took, and a client that speaks to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: Any = None) -> None:
         config = uvicorn.Config(
-            self._app, ws=FramedWebSocket, ws_max_size=MOST_BYTES, ws_per_message_deflate=False,
+            app or self._app, ws=FramedWebSocket, ws_max_size=MOST_BYTES, ws_per_message_deflate=False,
             log_config=None, interface="asgi3",
         )  # fmt: skip
         config.load()
@@ -132,6 +133,29 @@ def pieces(message: str, cuts: int) -> bytes:
         for number, part in enumerate(parts)
     ]
     return sent(Opcode.PING, b"between").join(frames)
+
+
+class TestRefusal:
+    """Upgrades that end with an answer of HTTP."""
+
+    async def test_refused_upgrade_is_answered_once_and_is_no_error(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A call that is not there is the client's mistake, not the application's."""
+
+        async def app(_scope: Any, _receive: Any, send: Any) -> None:
+            await deny_unknown_call(send)
+
+        refused = Connection(app)
+        refused.socket.connection_made(refused.wire)
+        refused.client.send_request(refused.client.connect())
+        with caplog.at_level("ERROR"):
+            refused.socket.data_received(b"".join(refused.client.data_to_send()))
+            await asyncio.gather(*refused.socket.tasks)
+        assert refused.wire.written.count(b"HTTP/1.1") == 1
+        assert refused.wire.written.startswith(b"HTTP/1.1 404")
+        assert refused.wire.closing
+        assert not caplog.records
 
 
 class TestMessages:

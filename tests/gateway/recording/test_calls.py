@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ async def test_row_follows_the_call(
 async def test_start_closes_what_cannot_be_live(
     recorder: Recorder, repository: ProjectRepository, database: Database
 ) -> None:
-    """One's own open calls with their sessions, and any that is too old; nobody else's."""
+    """One's own of before with their sessions, and any that is too old; nobody else's."""
     session = recorder.open_session(
         SessionOpened(
             session_id="sess_1", organisation_id=DEFAULT_ORGANISATION,
@@ -92,10 +93,19 @@ async def test_start_closes_what_cannot_be_live(
     async def reasons() -> dict[str, str | None]:
         return {row["id"]: row["end_reason"] for row in await repository.calls()}
 
-    assert await close_lost_calls(database, node="here", created_before=0, now_s=9) == ONE
+    async def close(node: str | None, started_s: int, created_before: int, live: str = "") -> Any:
+        return await close_lost_calls(
+            database, node=node, started_s=started_s, created_before=created_before, now_s=9,
+            live=[live],
+        )  # fmt: skip
+
+    assert not await close("here", started_s=9, created_before=0), "they began after the start"
+    assert not await close(None, started_s=FAR_FUTURE_S, created_before=0), "it is not alone"
+    assert not await close("here", FAR_FUTURE_S, created_before=0, live="rtc_1")
+    assert await close("here", started_s=FAR_FUTURE_S, created_before=0) == ONE
     assert await reasons() == {"rtc_1": "lost", "rtc_2": "expired", "rtc_3": None}
     lost = await repository.session("sess_1")
     assert lost is not None
     assert (lost["end_reason"], lost["ended_at"]) == ("lost", 9)
-    closed = await close_lost_calls(database, node="here", created_before=FAR_FUTURE_S, now_s=9)
+    closed = await close("here", started_s=9, created_before=FAR_FUTURE_S)
     assert (closed, (await reasons())["rtc_3"]) == (ONE, "lost")

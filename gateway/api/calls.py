@@ -36,7 +36,7 @@ from realtime.errors import (
     WireFault,
 )
 from realtime.events.base import Incoming
-from realtime.events.client import session_in
+from realtime.events.client import check_known_fields, session_in
 from realtime.events.faults import fault_of
 from realtime.session.merging import merged_session
 
@@ -73,8 +73,16 @@ class CallsEndpoint:
         principal = await self._caller(request)
         offer, session = await _offer(request)
         if session is not None:
-            principal = replace(principal, session=_session_of(principal.session, session))
+            relayed = self._is_relayed(principal, session, request.query_params.get("model"))
+            asked = _session_of(principal.session, session, relayed=relayed)
+            principal = replace(principal, session=asked)
         return await self._answer(request, self._opening, principal, offer)
+
+    def _is_relayed(self, principal: Principal, sent: dict[str, Any], model: str | None) -> bool:
+        """Say whether another endpoint answers, which has fields of its own."""
+        name = (principal.session or {}).get("model") or sent.get("model") or model
+        engine = self._services.registry.resolve(str(name), principal)
+        return engine is not None and engine.relay is not None
 
     async def create_translation(self, request: Request) -> Response:
         """Answer the offer of a caller who wants to be heard in another language."""
@@ -251,8 +259,12 @@ def _translation_of(
     return {**merged, "type": KIND}
 
 
-def _session_of(bound: Mapping[str, Any] | None, sent: dict[str, Any]) -> dict[str, Any]:
+def _session_of(
+    bound: Mapping[str, Any] | None, sent: dict[str, Any], *, relayed: bool
+) -> dict[str, Any]:
     """Return the session that a form asks for; what a client secret is bound to stays bound.
+
+    The endpoint of a `relayed` model may know fields that we do not.
 
     Raises:
         WireFault: it is no session, or of another kind than the secret's.
@@ -264,7 +276,10 @@ def _session_of(bound: Mapping[str, Any] | None, sent: dict[str, Any]) -> dict[s
     sent.setdefault("type", kind)
     if bound and sent["type"] != kind:
         raise SessionKindMismatch(sent=str(sent["type"]), session=kind)
-    session_in(sent)
+    if relayed:
+        check_known_fields(sent)
+    else:
+        session_in(sent)
     merged = merged_session(bound, sent)
     if "model" in bound:
         merged["model"] = bound["model"]  # kept silently, as an update's (CONTRACT 6)

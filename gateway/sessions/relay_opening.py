@@ -154,9 +154,11 @@ async def open_relay(
     """
     endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
     terms, bound, session = engine.terms, principal.session, None
-    if bound and not endpoint.has_prompts:
+    if bound and bound.get("prompt") is not None and not endpoint.has_prompts:
         prompts = ProjectPrompts(services.prompts, principal.project_id)
-        supplied = await prompts.supplied(session_in({"type": "realtime", **bound}))
+        supplied = await prompts.supplied(
+            session_in({"type": "realtime", "prompt": bound["prompt"]})
+        )
         bound = bound if supplied is None else with_prompt(bound, supplied)
     if bound:
         session = {key: value for key, value in bound.items() if key != "model"}

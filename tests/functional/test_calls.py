@@ -244,6 +244,27 @@ class TestMedia:
             assert 90 <= len(loud) <= 105
             assert loud[-1] - loud[0] > 1.5
 
+    async def test_answer_made_while_another_plays_starts_when_that_one_has_stopped(
+        self, plain_server: Server
+    ) -> None:
+        """What is told of playback is what is heard (CONTRACT 8.14)."""
+        async with calling(plain_server) as caller:
+            await connected(caller)
+            for text in ("tone:1000", "tone:200"):
+                place = len(caller.events)
+                caller.ask(text)
+                await caller.until("response.done", after=place)
+            ids = [e["response"]["id"] for e in caller.events if e["type"] == "response.done"]
+            await caller.until(
+                "output_audio_buffer.stopped", where=lambda event: event["response_id"] == ids[1]
+            )
+            told = [
+                (event["type"].rpartition(".")[2], ids.index(event["response_id"]))
+                for event in caller.events
+                if event["type"].startswith("output_audio_buffer.")
+            ]
+        assert told == [("started", 0), ("stopped", 0), ("started", 1), ("stopped", 1)]
+
     async def test_client_silences_an_answer(self, plain_server: Server) -> None:
         """`output_audio_buffer.clear` is obeyed at once, and the item cut where it was heard."""
         async with calling(plain_server) as caller:

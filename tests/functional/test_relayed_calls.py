@@ -109,6 +109,18 @@ async def test_session_that_the_endpoint_refuses_is_told_in_its_words(gateway: S
     assert "nope" in error["message"]
 
 
+async def test_field_of_a_form_that_only_the_endpoint_knows_reaches_it(gateway: Server) -> None:
+    """As in an update; what is known here is checked here, and our own models refuse it."""
+    known = {"type": "realtime", "model": "stand-in"}
+    async with calling(gateway) as caller:
+        assert (await caller.dial({**known, "vendor_field": {"of": "theirs"}})).status_code == 201
+        created = await caller.until("session.created")
+        assert created["session"]["vendor_field"] == {"of": "theirs"}
+    for wrong in ({**known, "instructions": 7, "x": 1}, {**known, "model": "echo", "x": 1}):
+        async with calling(gateway) as caller:
+            assert (await caller.dial(wrong)).status_code == 400
+
+
 async def test_microphone_goes_up_as_the_session_has_it(gateway: Server) -> None:
     """24 kHz PCM, in the client's order, whatever the track's codec is."""
     async with called(gateway) as caller:

@@ -27,6 +27,7 @@ from aioice.ice import (
 
 from gateway.ingress.webrtc.network import Network, NoMediaPath
 from gateway.ingress.webrtc.ports import NoMediaPorts
+from gateway.ingress.webrtc.probes import RETRIES, Probes, is_media
 from gateway.ingress.webrtc.relays import allocate
 from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
 from gateway.ingress.webrtc.tcp import MOST_WAYS, TcpSocket, tcp_candidate
@@ -41,7 +42,7 @@ MOST_QUEUED: Final = 512
 QUIET_S: Final = 0.3
 """Media from another address is followed when the known one was silent for so long."""
 PROBE_S: Final = 0.1
-"""Time between questions to addresses that only sent media."""
+"""Addresses that only sent media are asked when the known one was silent for so long."""
 DISCARD_PORT: Final = 9
 """Where what is not meant to arrive is sent (RFC 863)."""
 TOP_PREFERENCE: Final = 65_535
@@ -94,7 +95,7 @@ class IceConnection(Connection):
         self._heard_s = 0.0
         """When the selected pair was heard last."""
         self._selected: tuple[StunProtocol, Address] | None = None
-        self._probed_s = 0.0
+        self._probes = Probes(self._probe)
         self._seen: CandidatePair | None = None
         """Another pair that was heard last, and would be followed if it works."""
 
@@ -266,9 +267,11 @@ class IceConnection(Connection):
 
     async def close(self) -> None:
         """Leave; sockets are closed and ports free when it returns."""
+        self._closing = True
         self._called.set()
         if self._network.tcp is not None:
             self._network.tcp.leave(self)
+        await self._probes.close()
         await super().close()
         self._selected = self._seen = None
 
@@ -303,11 +306,15 @@ class IceConnection(Connection):
 
     def media_received(self, data: bytes, address: Address, socket: MediaSocket) -> None:
         """Take DTLS, SRTP or SRTCP; its own keys say whether it is genuine."""
+        if not is_media(data):
+            metrics.ICE_DROPPED.inc()
+            return
         if self._selected is not None:
             if self._selected == (socket, address):
                 self._heard_s = self._loop.time()
+                self._probes.heard(data)
             else:
-                self._media_from_elsewhere(socket, address)
+                self._media_from_elsewhere(data, socket, address)
         if self._queue.qsize() >= MOST_QUEUED:
             metrics.ICE_DROPPED.inc()
             return
@@ -317,18 +324,36 @@ class IceConnection(Connection):
         """Drop what begins like STUN and is none; media comes by `media_received`."""
         metrics.ICE_DROPPED.inc()
 
-    def _media_from_elsewhere(self, socket: MediaSocket, address: Address) -> None:
+    def _media_from_elsewhere(self, data: bytes, socket: MediaSocket, address: Address) -> None:
         pair = self._pair(socket, address)
-        if pair is None and self._network.forbids(address[0]):
+        if pair is not None and pair.state is not CandidatePair.State.FAILED:
+            self._seen = pair
+            self._follow(pair, quiet_s=QUIET_S)
             return
-        if pair is None or pair.state is CandidatePair.State.FAILED:
-            now_s = self._loop.time()
-            if now_s - self._probed_s < PROBE_S:
-                return
-            self._probed_s = now_s
-            pair = pair or self._learn(socket, address)
-            pair.state = CandidatePair.State.WAITING
-            self.check_start_task(pair)
+        # While the caller is heard it did not move, and nobody else is asked.
+        silent = self._loop.time() - self._heard_s >= PROBE_S
+        if silent and not self._closing and not self._network.forbids(address[0]):
+            self._probes.ask((socket, address), data)
+
+    async def _probe(self, socket: MediaSocket, address: Address) -> None:
+        """Ask an address that media came from; it is followed if it is the caller's."""
+        password = self.remote_password
+        if password is None:
+            return
+        pair = CandidatePair(socket, _peer_reflexive(address))
+        try:
+            _, answered_from = await socket.request(
+                self.build_request(pair, nominate=False),
+                address,
+                integrity_key=password.encode(),
+                retransmissions=RETRIES,
+            )
+        except stuns.TransactionError:
+            return
+        if answered_from != address or self._closing:
+            return
+        pair = self._pair(socket, address) or self._learn(socket, address)
+        pair.state = CandidatePair.State.SUCCEEDED
         self._seen = pair
         self._follow(pair, quiet_s=QUIET_S)
 
@@ -396,20 +421,11 @@ class IceConnection(Connection):
         return None
 
     def _learn(self, socket: MediaSocket, address: Address) -> CandidatePair:
-        """Remember an address that media came from."""
+        """Remember an address that the caller answered from."""
         while len(self._check_list) >= MOST_PAIRS and self._forget_one():
             pass
-        candidate = Candidate(
-            foundation=candidate_foundation("prflx", "udp", address[0]),
-            component=1,
-            transport="udp",
-            priority=candidate_priority(1, "prflx"),
-            host=address[0],
-            port=address[1],
-            type="prflx",
-        )
-        self._remote_candidates.append(candidate)
-        pair = CandidatePair(socket, candidate)
+        pair = CandidatePair(socket, _peer_reflexive(address))
+        self._remote_candidates.append(pair.remote_candidate)
         self._check_list.append(pair)
         return pair
 
@@ -488,6 +504,18 @@ class IceConnection(Connection):
         if self._selected == (pair.protocol, pair.remote_addr):
             self._heard_s = self._loop.time()
         return True
+
+
+def _peer_reflexive(address: Address) -> Candidate:
+    return Candidate(
+        foundation=candidate_foundation("prflx", "udp", address[0]),
+        component=1,
+        transport="udp",
+        priority=candidate_priority(1, "prflx"),
+        host=address[0],
+        port=address[1],
+        type="prflx",
+    )
 
 
 def _version(host: str) -> int | None:

@@ -16,6 +16,7 @@ from aioice.ice import CandidatePair
 from gateway.ingress.webrtc.ice import MOST_CANDIDATES, MOST_PAIRS, MOST_QUEUED, IceConnection
 from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.ports import NoMediaPorts
+from gateway.ingress.webrtc.probes import MOST_PROBES, MOST_UNKNOWN
 from gateway.ingress.webrtc.sockets import MOST_PACKET_BYTES, MediaSocket
 from gateway.settings import Settings
 from tests.servers.nat import Address, Nat, behind, own_address
@@ -482,7 +483,7 @@ class TestFollowing:
 
     async def test_stranger_is_not_followed(self) -> None:
         """Who cannot answer a check under the call's credentials turns nothing away."""
-        ours = agent(network(ice_consent_interval_s=0.1))
+        ours = agent(network(ice_consent_interval_s=0.5))
         async with joined(ours):
             before = ours._selected
             assert before is not None
@@ -500,11 +501,95 @@ class TestFollowing:
         """Packets from everywhere make neither pairs nor queued packets without end."""
         ours = agent(network())
         async with joined(ours):
-            socket_of_ours: Any = ours._protocols[0]
+            media: Any = ours._protocols[0]
+            pairs, candidates = ours._check_list[:], ours.remote_candidates
             for number in range(5_000):
-                ours._probed_s = 0
-                ours.media_received(SOUND, ("192.0.2.77", 1_024 + number), socket_of_ours)
-            assert len(ours._check_list) <= MOST_PAIRS
-            assert len(ours.remote_candidates) <= MOST_PAIRS + MOST_CANDIDATES
+                ours._heard_s = 0
+                ours.media_received(SOUND, ("192.0.2.77", 1_024 + number), media)
+            assert ours._check_list == pairs
+            assert ours.remote_candidates == candidates
             assert ours._queue.qsize() <= MOST_QUEUED
             assert ours._nominated
+
+    async def test_strangers_are_asked_seldom(self) -> None:
+        """Sources are forged with ease: a flood has us send a handful of packets."""
+        ours = agent(network())
+        async with joined(ours):
+            asked = Asked(ours)
+            for number in range(1_000):
+                asked.media(SOUND, ("192.0.2.77", 1_024 + number))
+            await asyncio.sleep(0)
+            assert len(asked.of) == MOST_UNKNOWN
+            assert set(asked.retries) == {1}
+
+    async def test_caller_who_moved_is_asked_in_the_midst_of_a_flood(self) -> None:
+        """Its stream was heard before, which strangers do not know."""
+        ours = agent(network())
+        async with joined(ours):
+            asked = Asked(ours)
+            stream = b"\x80\x6f" + bytes(6) + b"true" + bytes(40)
+            assert ours._selected is not None
+            ours.media_received(stream, ours._selected[1], asked.socket)
+            for number in range(1_000):
+                asked.media(SOUND, ("192.0.2.77", 1_024 + number))
+            asked.media(stream, ("192.0.2.8", 5_000))
+            asked.media(b"\x80\xc9\x00\x01true" + bytes(20), ("192.0.2.8", 5_001))
+            await asyncio.sleep(0)
+            assert {("192.0.2.8", 5_000), ("192.0.2.8", 5_001)} <= set(asked.of)
+            assert len(asked.of) == MOST_PROBES
+
+    async def test_nobody_is_asked_while_the_caller_is_heard(self) -> None:
+        """Who is still there did not move."""
+        ours = agent(network())
+        async with joined(ours):
+            asked = Asked(ours)
+            ours._heard_s = asyncio.get_running_loop().time() + 60
+            ours.media_received(SOUND, ("192.0.2.77", 5_000), asked.socket)
+            await asyncio.sleep(0)
+            assert not asked.of
+
+    @pytest.mark.parametrize(
+        "packet",
+        [b"\x80", b"\x16", b"\x80" + bytes(14), b"\x16" + bytes(11), b"G" + bytes(99),
+         b"\x04" + bytes(99), b"\xff" + bytes(99)],
+        ids=["1", "1 of DTLS", "short RTP", "short DTLS", "text", "ZRTP", "none"],
+    )  # fmt: skip
+    async def test_packet_that_cannot_be_media_asks_nobody(self, packet: bytes) -> None:
+        """Nor does it wait to be decrypted, nor count as a sign of the caller."""
+        ours = agent(network())
+        async with joined(ours):
+            asked = Asked(ours)
+            asked.media(packet, ("192.0.2.77", 5_000))
+            assert ours._selected is not None
+            ours.media_received(packet, ours._selected[1], asked.socket)
+            await asyncio.sleep(0)
+            assert not asked.of
+            assert ours._queue.empty()
+            assert ours._heard_s == 0
+
+
+class Asked:
+    """Notes whom an agent asks; nobody answers."""
+
+    def __init__(self, ours: IceConnection) -> None:
+        self._ours = ours
+        self.of: list[Address] = []
+        self.retries: list[int | None] = []
+        self.socket: Any = ours._protocols[0]
+        self.socket.request = self._request
+
+    async def _request(
+        self,
+        _message: object,
+        to: Address,
+        integrity_key: bytes | None = None,  # noqa: ARG002
+        retransmissions: int | None = None,
+    ) -> None:
+        self.of.append(to)
+        self.retries.append(retransmissions)
+        await asyncio.Event().wait()
+
+    def media(self, packet: bytes, address: Address) -> None:
+        """Have a packet come while the caller is silent."""
+        self._ours._heard_s = 0
+        self._ours.media_received(packet, address, self.socket)

@@ -24,12 +24,13 @@ async def close_lost_calls(
 ) -> Counter[str]:
     """End the calls that cannot be live any more; return how many there were by their way in.
 
-    Those that began at `node` before `started_s`, when its process that is left
+    Those that began at `node` up to `started_s`, when its process that is left
     started (None where more than one may run there), and any that began before
     `created_before`, longer ago than a call may last; but none of those that are
     `live` here. Their `ended_at` is when that was noticed.
     """
-    own = and_(CallRow.node == node, CallRow.created_at < started_s)
+    # Times are whole seconds: what is live here is excepted by name.
+    own = and_(CallRow.node == node, CallRow.created_at <= started_s)
     lost = and_(
         CallRow.ended_at.is_(None),
         CallRow.id.not_in(live),

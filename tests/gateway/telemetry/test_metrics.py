@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 LABELS = {
     "kind", "outcome", "reason", "status", "stage", "code", "route", "part", "version", "dialect", "executor",
-    "where", "resource", "model", "direction", "result",
+    "where", "resource", "model", "direction", "result", "ingress",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ cannot be grouped differently.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def _default(value: Any) -> str:
         case bool():
             return f"`{str(value).lower()}`"
         case list() | dict():
-            return "`" + str(value).replace("'", '"') + "`"
+            return f"`{json.dumps(value, default=str)}`"
         case _:
             return f"`{value}`"
 

@@ -90,6 +90,8 @@ class SessionRecorder:
         }
         self._owner = {**self._tenant, "session_id": opened.session_id}
         self._begun = False
+        self._began_s = time.monotonic()
+        """By a clock that nobody sets: a session's time is paid for."""
 
     @property
     def session_id(self) -> str:
@@ -205,7 +207,7 @@ class SessionRecorder:
         ended_at, opened = int(time.time()), self._opened
         cost = None
         if opened.prices is not None:
-            cost = opened.prices.of_time(ended_at - opened.started_at)
+            cost = opened.prices.of_time(time.monotonic() - self._began_s)
             metrics.COST.labels(opened.model, "time").inc(cost)
         values = {
             **self._tenant,

@@ -115,7 +115,10 @@ class TestWords:
 
 
 async def transcribed(server: Server, heard: dict[str, Any], *, commit: bool = False) -> list[Any]:
-    """Say the question in a transcription session; return the events up to its transcript."""
+    """Say the question in a transcription session; return the events up to its transcript.
+
+    A commit follows the first words.
+    """
     client = AsyncOpenAI(base_url=server.url, api_key=server.key)
     async with (
         asyncio.timeout(TIMEOUT_S),
@@ -125,21 +128,23 @@ async def transcribed(server: Server, heard: dict[str, Any], *, commit: bool = F
         session: Any = {"type": "transcription", "audio": {"input": heard}}
         await connection.session.update(session=session)
         assert (await connection.recv()).type == "session.updated"
-        speaking = asyncio.create_task(_say(connection, commit=commit))
+        speaking = asyncio.create_task(_say(connection))
         events: list[Any] = []
         while not events or events[-1].type != f"{PREFIX}.completed":
             events.append(await connection.recv())
+            if commit and events[-1].type == f"{PREFIX}.delta":
+                commit = False
+                await speaking
+                await connection.input_audio_buffer.commit()
             assert events[-1].type != "error", events[-1]
         await speaking
         return events
 
 
-async def _say(connection: AsyncRealtimeConnection, *, commit: bool) -> None:
+async def _say(connection: AsyncRealtimeConnection) -> None:
     with wave.open(str(QUESTION)) as file:
         audio = file.readframes(file.getnframes()) + bytes(48_000)
     for place in range(0, len(audio), STEP_BYTES):
         piece = base64.b64encode(audio[place : place + STEP_BYTES]).decode()
         await connection.input_audio_buffer.append(audio=piece)
         await asyncio.sleep(STEP_BYTES / 48_000)
-    if commit:
-        await connection.input_audio_buffer.commit()

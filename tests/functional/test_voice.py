@@ -285,10 +285,10 @@ class TestEnd:
     ) -> None:
         """Worker, hub and core end with it, also while they are still starting."""
         server = servers.start(tmp_path, env=servers.voice(skills_python))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not all(part_pids(server, part) for part in PARTS):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         server.process.send_signal(number)
-        assert server.process.wait(timeout=30) == 0
+        assert server.process.wait(timeout=60) == 0
         assert not [argv for _, _, argv in processes() if str(tmp_path) in argv]

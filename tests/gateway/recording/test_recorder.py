@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from gateway.identity.service import DEFAULT_ORGANISATION, DEFAULT_PROJECT, Identity
 from gateway.recording import recorder as recording
 from gateway.recording.recorder import Recorder, SessionOpened, SessionRecorder
+from gateway.settings import Prices
 from gateway.store.database import Database
 from gateway.store.repository import ProjectRepository
 from gateway.telemetry import metrics
@@ -115,6 +117,19 @@ class TestSession:
         assert row["config"]["expires_at"] == 7
         assert row["end_reason"] == "expired"
         assert row["ended_at"] is not None
+
+    async def test_part_of_a_second_is_paid_for(
+        self, recorder: Recorder, repository: ProjectRepository
+    ) -> None:
+        """A session's time is counted finer than its instants are written."""
+        facts = replace(opened(), prices=Prices(per_minute=6_000.0), started_at=int(time.time()))
+        session = recorder.open_session(facts)
+        session.config(fresh_config(session_id=SESSION, model="gpt-realtime"))
+        session.close(EndReason.CLIENT_CLOSED)
+        await written(recorder)
+        row = await repository.session(SESSION)
+        assert row is not None
+        assert 0 < row["cost_micros"] < 6_000 * 1_000_000
 
 
 class TestActionLog:

@@ -40,7 +40,7 @@ async def hub() -> AsyncIterator[FakeHub]:
 async def brain(hub: FakeHub) -> AsyncIterator[SkillsBrain]:
     """A brain that is ready."""
     async with running(SkillsBrain(hub.url, patience=SHORT)) as ready_brain:
-        await wait_ready(ready_brain, 5)
+        await wait_ready(ready_brain)
         yield ready_brain
 
 
@@ -292,7 +292,7 @@ class TestFaults:
             port = hub.port
             brain = SkillsBrain(hub.url, patience=Patience(answer_s=20))
             async with running(brain):
-                await wait_ready(brain, 5)
+                await wait_ready(brain)
                 session = opened(brain)
                 answer = Answer(session, asked("hang"))
                 answer.run.commit()
@@ -304,7 +304,7 @@ class TestFaults:
                 assert isinstance(answer.reports[-1], BrainFailed)
                 assert answer.reports[-1].fault.code == "skills_unavailable"
                 async with fake_hub(port):
-                    await wait_ready(brain, 10)
+                    await wait_ready(brain)
                     again = Answer(session, asked("match"))
                     assert isinstance((await again.whole())[-1], BrainFinished)
 
@@ -314,7 +314,7 @@ class TestFaults:
         try:
             brain = SkillsBrain(hub.url, patience=Patience(answer_s=20))
             async with running(brain):
-                await wait_ready(brain, 5)
+                await wait_ready(brain)
                 hub.alive = False
                 end = (await Answer(opened(brain), asked("match")).whole())[-1]
                 assert isinstance(end, BrainFailed)
@@ -332,7 +332,7 @@ class TestFaults:
         await hub.wait_for("recognizer_loop:utterance", 2)
         brain.core_lost()
         assert isinstance(answer.reports[-1], BrainFailed)
-        await wait_ready(brain, 5)
+        await wait_ready(brain)
 
     async def test_not_ready_brain_refuses_at_once(self) -> None:
         """Without a bus an answer fails instead of waiting."""
@@ -370,7 +370,7 @@ class TestReadiness:
                     await asyncio.sleep(0.005)
             assert hub.of_type("recognizer_loop:utterance") == []
             hub.emit("mycroft.skills.trained", {}, {})
-            await wait_ready(brain, 5)
+            await wait_ready(brain)
             assert brain.state.skills == (SKILL,)
 
     async def test_unanswered_probe_is_repeated(
@@ -384,14 +384,14 @@ class TestReadiness:
             await hub.wait_for("recognizer_loop:utterance", 2)
             assert not brain.ready
             hub.orders["what time is it"] = answer
-            await wait_ready(brain, 5)
+            await wait_ready(brain)
 
     async def test_states_are_told(self, hub: FakeHub) -> None:
         """Each stage is told once, in order, and has a sentence."""
         stages: list[str] = []
         brain = SkillsBrain(hub.url, on_state=lambda state: stages.append(state.stage))
         async with running(brain):
-            await wait_ready(brain, 5)
+            await wait_ready(brain)
             assert stages[-2:] == ["probing", "ready"]
             assert brain.state.sentence() == "The skills are ready."
             assert brain.state.facts() == {"stage": "ready", "skills": [SKILL]}
@@ -402,7 +402,7 @@ async def test_turns_beyond_the_bound_wait_their_turn(hub: FakeHub) -> None:
     """At most so many utterances are inside core; the others follow in order."""
     hub.orders["hold"] = (speak("held"),)
     async with running(SkillsBrain(hub.url, patience=SHORT, max_turns=1)) as brain:
-        await wait_ready(brain, 5)
+        await wait_ready(brain)
         first = Answer(opened(brain, "a"), asked("hold"))
         second = Answer(opened(brain, "b"), asked("match"))
         first.run.commit()

@@ -16,9 +16,7 @@ from tests.realtime.translation.scripts import (
     TARGET,
     does,
     set_up,
-    spoken,
     stretch,
-    translated,
 )
 from tests.realtime.translation.stage import SAMPLES_PER_MS, TranslationStage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from realtime.engine import DetectionLost, EngineFault
 from realtime.session import effects as fx
 from realtime.translation.limits import TranslationLimits
-from tests.realtime.translation.scripts import does, stretch, translated
+from tests.realtime.translation.scripts import does, stretch
 from tests.realtime.translation.stage import SAMPLES_PER_MS, TranslationStage
 
 

@@ -36,11 +36,18 @@ BURST_S = 0.5
 AT_ONCE_S = 0.1
 """Bound of the delay after a burst; 20 ms are the last packet's own."""
 TONE_S = 5.0
-SHORT = (("fine", True), ("loss of 5 %", False), ("loss of 10 %", True), ("all at once", True))
+SHORT = (
+    ("fine", True), ("loss of 5 %", False), ("loss of 10 %", True), ("five of six forged", True),
+    ("all at once", True),
+)  # fmt: skip
 
 
 async def test_gateway_hears_a_caller_behind_a_bad_network(plain_server: Server) -> None:
-    """Only what was lost is missing, less where the caller sends copies, and nothing moves."""
+    """Only what was lost is missing, less where the caller sends copies, and nothing moves.
+
+    What somebody else sends from the caller's address changes nothing.
+    """
+    forged = plain_server.metric("voiceengine_rtp_forged_total")
     async with asyncio.TaskGroup() as tasks:
         calls = [
             tasks.create_task(
@@ -50,6 +57,8 @@ async def test_gateway_hears_a_caller_behind_a_bad_network(plain_server: Server)
         ]
     for (name, _), call in zip(SHORT, calls, strict=True):
         call.result().check(name)
+    loud = calls[0].result().score.frames  # each a packet at least
+    assert plain_server.metric("voiceengine_rtp_forged_total") - forged >= 5 * loud
 
 
 @pytest.mark.usefixtures("skills_python")

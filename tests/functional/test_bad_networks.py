@@ -27,7 +27,7 @@ from tests.functional.bad_network_scores import (
 from tests.functional.scoring import HZ, samples, score
 from tests.functional.server import Server
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(180)]
 
 SEED = 11
 TIMES = 3

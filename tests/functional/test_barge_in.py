@@ -10,7 +10,12 @@ from tests.functional.bad_network import BadNetworkCaller, calling_badly
 from tests.functional.bad_network_scores import QUESTION, begun
 from tests.functional.server import Server
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.usefixtures("skills_python")]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.alone,
+    pytest.mark.timeout(180),
+    pytest.mark.usefixtures("skills_python"),
+]
 
 SILENT_S = 2.0
 """First sound to silence. Voice activity wants about 100 ms of speech to be sure, a word begins

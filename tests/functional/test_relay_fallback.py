@@ -117,7 +117,7 @@ async def test_declared_relay_is_opened_ahead(gateway: Server) -> None:
     def pooled() -> float:
         return gateway.metric("voiceengine_relay_warm_connections_total", result="hit")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not pooled():
             async with connected(gateway, model="warm") as client:
                 assert await answer(client, "Hello?") == "completed"

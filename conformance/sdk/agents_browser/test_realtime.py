@@ -34,7 +34,7 @@ LEAST_WORDS = 3
 browser's processing as alike to the recording as Opus leaves it (0.94 of its frames). But where no
 grammar helps it, the small recogniser takes `what` for `but` or `it` for `a` in two of six such
 calls, and finds the word, or loses it, when the same sound begins 2 ms later."""
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 class _Pages(SimpleHTTPRequestHandler):

@@ -30,9 +30,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CONTROL = os.environ["VOICEENGINE_CONTROL"]
 SILENCE_S = 3
 LEAST_WORDS = 3
-"""No sound is lost on the way: the gateway has it from 0.3 s before the first word on, and without the
-browser's processing as alike to the recording as Opus leaves it (0.94 of its frames). But where no
-grammar helps it, the small recogniser takes `what` for `but` or `it` for `a` in two of six such
+"""No sound is lost on the way: the gateway has it from 0.3 s before the first word on, and without
+the browser's processing as alike to the recording as Opus leaves it (0.94 of its frames). But where
+no grammar helps it, the small recogniser takes `what` for `but` or `it` for `a` in two of six such
 calls, and finds the word, or loses it, when the same sound begins 2 ms later."""
 WAIT_MS = 60_000
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from gateway.ingress.webrtc.network import Network, NoMediaPath
 from gateway.ingress.webrtc.ports import NoMediaPorts
 from gateway.ingress.webrtc.probes import RETRIES, Probes, is_media
 from gateway.ingress.webrtc.relays import allocate
+from gateway.ingress.webrtc.rtp import RTCP_TYPES
 from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
 from gateway.ingress.webrtc.tcp import MOST_WAYS, TcpSocket, tcp_candidate
 from gateway.telemetry import metrics
@@ -98,6 +99,8 @@ class IceConnection(Connection):
         self._probes = Probes(self._probe)
         self._seen: CandidatePair | None = None
         """Another pair that was heard last, and would be followed if it works."""
+        self.streams: dict[bytes, Callable[[bytes], None]] = {}
+        """Who takes the RTP of a known source (SSRC) at once; the library is given the rest."""
 
     # --- our candidates ---
 
@@ -274,6 +277,7 @@ class IceConnection(Connection):
         await self._probes.close()
         await super().close()
         self._selected = self._seen = None
+        self.streams.clear()
 
     # --- ways that come and go ---
 
@@ -302,7 +306,13 @@ class IceConnection(Connection):
             self.relay_lost = protocol.local_candidate.type == "relay"
         super().protocol_lost(protocol)
 
-    # --- what comes in ---
+    # --- what goes out and comes in ---
+
+    def send_media(self, packet: bytes) -> None:
+        """Send by the selected pair; what nobody can get is dropped."""
+        if self._selected is not None and not self._closing:
+            way, address = self._selected
+            way.transport.sendto(packet, address)
 
     def media_received(self, data: bytes, address: Address, socket: MediaSocket) -> None:
         """Take DTLS, SRTP or SRTCP; its own keys say whether it is genuine."""
@@ -315,6 +325,11 @@ class IceConnection(Connection):
                 self._probes.heard(data)
             else:
                 self._media_from_elsewhere(data, socket, address)
+        if self.streams and data[1] not in RTCP_TYPES:
+            take = self.streams.get(data[8:12])
+            if take is not None:
+                take(data)
+                return
         if self._queue.qsize() >= MOST_QUEUED:
             metrics.ICE_DROPPED.inc()
             return

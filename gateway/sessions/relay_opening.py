@@ -22,10 +22,11 @@ from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
 from realtime.events.client import session_in
+from realtime.prompts import Prompted
+from realtime.relay.beginning import Given, begun
 from realtime.relay.limits import RelayLimits
 from realtime.relay.machine import RelaySession
 from realtime.relay.offers import RelayTools, without_mcp
-from realtime.relay.prompts import with_prompt
 
 
 class OpenedRelay(AdmittedSession):
@@ -44,6 +45,7 @@ class OpenedRelay(AdmittedSession):
         endpoint: RelayEndpoint,
         fallbacks: tuple[RelayEndpoint, ...],
         asked: Mapping[str, Any] | None,
+        prompt: Mapping[str, Any] | None,
         minutes: int,
         expires_at: int,
         has_tools: bool,
@@ -55,6 +57,7 @@ class OpenedRelay(AdmittedSession):
         self._endpoint = endpoint
         self._fallbacks = fallbacks
         self._asked = asked
+        self._prompt = prompt
         self._minutes = minutes
         self._has_tools = has_tools
         self._expires_at = expires_at
@@ -87,7 +90,7 @@ class OpenedRelay(AdmittedSession):
                 tool_rounds=services.settings.tool_rounds,
             ),
             asked=self._asked,
-            prompt=(self._principal.session or {}).get("prompt"),
+            prompt=self._prompt,
             tools=self._tools(),
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
@@ -153,15 +156,10 @@ async def open_relay(
         WireFault: the prompt of a client secret cannot be, or the upstream refuses its session.
     """
     endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
-    terms, bound, session = engine.terms, principal.session, None
-    if bound and bound.get("prompt") is not None and not endpoint.has_prompts:
-        prompts = ProjectPrompts(services.prompts, principal.project_id)
-        supplied = await prompts.supplied(
-            session_in({"type": "realtime", "prompt": bound["prompt"]})
-        )
-        bound = bound if supplied is None else with_prompt(bound, supplied)
-    if bound:
-        session = {key: value for key, value in bound.items() if key != "model"}
+    terms, session = engine.terms, None
+    asked, prompt = await _asked(services, principal, endpoint)
+    if asked:
+        session = {key: value for key, value in asked.items() if key != "model"}
         session.setdefault("type", "realtime")
         session = session if endpoint.runs_mcp else without_mcp(session)
     try:
@@ -192,8 +190,39 @@ async def open_relay(
         model=model,
         endpoint=endpoint,
         fallbacks=tuple(fallbacks),
-        asked=bound,
+        asked=asked,
+        prompt=prompt,
         minutes=minutes,
         expires_at=now_s + minutes * 60,
         has_tools="tools" in terms.features,
     )
+
+
+async def _asked(
+    services: Services, principal: Principal, endpoint: RelayEndpoint
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Return what the session begins with, and its prompt as the client wrote it.
+
+    Raises:
+        WireFault: a prompt cannot be.
+    """
+    bound, form = principal.session, principal.form
+    prompts = ProjectPrompts(services.prompts, principal.project_id)
+    given = [
+        Given(layer, None if endpoint.has_prompts else await _supplied(prompts, layer))
+        for layer in (bound, form)
+        if layer is not None
+    ]
+    if not given:
+        return None, None
+    prompt = next(
+        (one.session["prompt"] for one in reversed(given) if "prompt" in one.session), None
+    )
+    return begun(given), prompt
+
+
+async def _supplied(prompts: ProjectPrompts, session: Mapping[str, Any]) -> Prompted | None:
+    prompt = session.get("prompt")
+    if prompt is None:
+        return None
+    return await prompts.supplied(session_in({"type": "realtime", "prompt": prompt}))

@@ -56,7 +56,7 @@ class Server:
             if self.trust is None or not self.trust.exists()
             else ssl.create_default_context(cafile=str(self.trust))
         )
-        return urllib.request.urlopen(self.url[:-3] + path, timeout=5, context=context)
+        return urllib.request.urlopen(self.url[:-3] + path, timeout=30, context=context)
 
     def readiness(self) -> dict[str, Any]:
         """Return what `/readyz` says."""

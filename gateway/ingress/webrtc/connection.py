@@ -1,4 +1,4 @@
-"""aiortc's peer connection with our ICE agent in it (ADR 0024)."""
+"""aiortc's peer connection with our ICE agent and our seal in it (ADR 0024, ADR 0027)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from gateway.ingress.webrtc.certificate import share_certificate
 from gateway.ingress.webrtc.ice import IceConnection
 from gateway.ingress.webrtc.network import Network
+from gateway.ingress.webrtc.sealed import Seal, take_keys
 
 _MAKER: Final = "_RTCPeerConnection__createDtlsTransport"
 if not hasattr(RTCPeerConnection, _MAKER):
@@ -32,6 +33,10 @@ class MediaConnection(RTCPeerConnection):
         dtls: RTCDtlsTransport = getattr(super(), _MAKER)()
         self._ways.append(_give_way(dtls, self._network, self._caller))
         return dtls
+
+    def forget_closed(self) -> None:
+        """Let go of ways that the answer closed: a bundle has one for all."""
+        self._ways = [way for way in self._ways if not way.closed]
 
     async def abandon(self) -> None:
         """Close what is open to the network, whatever a half-applied offer left of the rest."""
@@ -59,4 +64,6 @@ def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:
     transport._connection = ours
     transport._recv = ours.recv
     transport._send = ours.send
+    ours.seal = Seal()
+    take_keys(dtls, ours.seal)
     return ours

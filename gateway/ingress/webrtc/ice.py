@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from gateway.ingress.webrtc.ports import NoMediaPorts
 from gateway.ingress.webrtc.probes import RETRIES, Probes, is_media
 from gateway.ingress.webrtc.relays import allocate
 from gateway.ingress.webrtc.rtp import RTCP_TYPES
+from gateway.ingress.webrtc.sealed import Seal, is_srtp
 from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
 from gateway.ingress.webrtc.tcp import MOST_WAYS, TcpSocket, tcp_candidate
 from gateway.telemetry import metrics
@@ -39,7 +41,9 @@ MOST_CANDIDATES: Final = 32
 MOST_PAIRS: Final = 100
 """RFC 8445 6.1.2.5; beyond it the oldest that is not used is forgotten."""
 MOST_QUEUED: Final = 512
-"""Packets that wait to be decrypted, 10 s of audio; what comes on top is dropped."""
+"""Packets that wait to be read, 10 s of audio; what comes on top is dropped."""
+MOST_DTLS: Final = 256
+"""What may wait for DTLS to be taken, which is opened later and so can be forged."""
 QUIET_S: Final = 0.3
 """Media from another address is followed when the known one was silent for so long."""
 PROBE_S: Final = 0.1
@@ -97,10 +101,12 @@ class IceConnection(Connection):
         """When the selected pair was heard last."""
         self._selected: tuple[StunProtocol, Address] | None = None
         self._probes = Probes(self._probe)
+        self.seal: Seal | None = None
+        """What opens the caller's media; None hands it on sealed."""
         self._seen: CandidatePair | None = None
         """Another pair that was heard last, and would be followed if it works."""
         self.streams: dict[bytes, Callable[[bytes], None]] = {}
-        """Who takes the RTP of a known source (SSRC) at once; the library is given the rest."""
+        """Who takes the opened RTP of a known source (SSRC) at once; the library gets the rest."""
 
     # --- our candidates ---
 
@@ -279,6 +285,11 @@ class IceConnection(Connection):
         self._selected = self._seen = None
         self.streams.clear()
 
+    @property
+    def closed(self) -> bool:
+        """It was left, or is being left."""
+        return self._closing
+
     # --- ways that come and go ---
 
     def way_made(self, way: TcpSocket) -> bool:
@@ -315,25 +326,57 @@ class IceConnection(Connection):
             way.transport.sendto(packet, address)
 
     def media_received(self, data: bytes, address: Address, socket: MediaSocket) -> None:
-        """Take DTLS, SRTP or SRTCP; its own keys say whether it is genuine."""
+        """Take DTLS, SRTP or SRTCP; what the caller did not seal is as if it never came."""
         if not is_media(data):
             metrics.ICE_DROPPED.inc()
             return
-        if self._selected is not None:
-            if self._selected == (socket, address):
-                self._heard_s = self._loop.time()
-                self._probes.heard(data)
-            else:
+        known = self._selected == (socket, address)
+        if is_srtp(data):
+            self._sealed_came(data, address, socket, known=known)
+        elif known or self._may_shake_hands(socket, address):
+            if not known and self._selected is not None:
                 self._media_from_elsewhere(data, socket, address)
-        if self.streams and data[1] not in RTCP_TYPES:
-            take = self.streams.get(data[8:12])
-            if take is not None:
-                take(data)
+            self._give_library(data, MOST_DTLS)
+
+    def _sealed_came(
+        self, data: bytes, address: Address, socket: MediaSocket, *, known: bool
+    ) -> None:
+        if self.seal is not None:
+            if not self.seal.has_keys:
+                if known:
+                    self.seal.hold(partial(self.media_received, data, address, socket))
                 return
-        if self._queue.qsize() >= MOST_QUEUED:
+            opened = self.seal.open(data)
+            if opened is None:
+                return
+            data = opened
+        if known:
+            self._heard_s = self._loop.time()
+            self._probes.heard(data)
+        elif self._selected is not None:
+            self._media_from_elsewhere(data, socket, address)
+        take = None if data[1] in RTCP_TYPES else self.streams.get(data[8:12])
+        if take is not None:
+            take(data)
+        else:
+            self._give_library(data, MOST_QUEUED)
+
+    def _give_library(self, data: bytes, most: int) -> None:
+        if self._queue.qsize() >= most:
             metrics.ICE_DROPPED.inc()
             return
         self._queue.put_nowait((data, 1))
+
+    def _may_shake_hands(self, socket: MediaSocket, address: Address) -> bool:
+        """Say whether DTLS is taken from there: before the keys, from where checks came only.
+
+        A handshake believes whatever it is told; once it is over, what is forged is skipped.
+        """
+        if self.seal is None or self.seal.has_keys or self._pair(socket, address) is not None:
+            return True
+        return any(
+            (protocol, addr) == (socket, address) for _, addr, protocol in self._early_checks
+        )
 
     def data_received(self, data: bytes, component: int) -> None:
         """Drop what begins like STUN and is none; media comes by `media_received`."""

@@ -76,6 +76,7 @@ class Peer:
             raise InvalidOffer("it cannot be answered.") from None
         except ConnectionError:
             raise ServerFault from None
+        connection.forget_closed()
         for transceiver in connection.getTransceivers():
             if transceiver.kind == "audio" and sends(transceiver):
                 self._leg.voice.use(spoken_codec(transceiver))

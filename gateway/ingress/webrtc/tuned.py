@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-import pylibsrtp
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpreceiver import RTCRtpReceiver, StreamStatistics
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
@@ -38,8 +37,6 @@ _missing += [
     )
     if not hasattr(kind, name)
 ]  # fmt: skip
-if "_rx_srtp" not in RTCDtlsTransport.__init__.__code__.co_names:
-    _missing.append("_rx_srtp")
 if _missing:
     raise ImportError(f"this aiortc lacks {_missing}: pin the version that the lock names")
 
@@ -53,8 +50,6 @@ OPUS_PARAMETERS: Final = {"minptime": 10, "useinbandfec": 1}
 
 PacketSink = Callable[[str, Arrived], None]
 """Takes a codec's name and a packet whose `payload` is the codec's."""
-MOST_SRTP_BYTES: Final = 1_500
-"""What the library's SRTP has room for."""
 
 
 def keep_codecs(transceiver: RTCRtpTransceiver, names: Collection[str]) -> None:
@@ -115,7 +110,7 @@ def tap(receiver: RTCRtpReceiver, sink: PacketSink) -> None:
                     known.pop(oldest)
                     streams.pop(oldest.to_bytes(4), None)
             source = statistics[packet.ssrc] = StreamStatistics(codec.clockRate)
-            stream = _Stream(transport, codecs, source, sink)
+            stream = _Stream(codecs, source, sink)
             streams[packet.ssrc.to_bytes(4)] = stream.take
         source.add(packet)
         sink(codec.mimeType, packet)
@@ -128,27 +123,17 @@ class _Stream:
     """A source whose packets are the receiver's, and how they are taken at once."""
 
     def __init__(
-        self,
-        transport: RTCDtlsTransport,
-        codecs: Mapping[int, Any],
-        statistics: StreamStatistics,
-        sink: PacketSink,
+        self, codecs: Mapping[int, Any], statistics: StreamStatistics, sink: PacketSink
     ) -> None:
-        self._decrypt = transport._rx_srtp.unprotect
         self._codecs = codecs
         self._statistics: Any = statistics
         self._sink = sink
 
     def take(self, data: bytes) -> None:
-        """Take a packet as it came; a forged one, or a broken one, is dropped."""
+        """Take a packet; a broken one, or one of no codec that was agreed on, is dropped."""
         codec = self._codecs.get(data[1] & 0x7F)
-        if codec is None or len(data) > MOST_SRTP_BYTES:
-            return
-        try:
-            packet = received(self._decrypt(data))
-        except pylibsrtp.Error:
-            return
-        if packet is not None:
+        packet = received(data)
+        if codec is not None and packet is not None:
             self._statistics.add(packet)
             self._sink(codec.mimeType, packet)
 

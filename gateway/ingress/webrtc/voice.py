@@ -58,8 +58,7 @@ class Voice:
         """Speak this codec from now on."""
         if mime_type != self._mime_type:
             self._mime_type = mime_type
-            self._encoder = spoken = encoder(mime_type)
-            self._ticks = packet_ticks(spoken.clock_hz)
+            self._drop_encoder()
 
     def begin(self, wire: Wire) -> None:
         """The caller can be reached from now on, in one way; others are not used."""
@@ -76,8 +75,13 @@ class Voice:
     def _resume(self) -> None:
         self._waking = None
         self._drained()
-        if self._encoder is None or self._wire is None or not self._playout.waits:
+        if self._wire is None or not self._mime_type or not self._playout.waits:
             return
+        if self._encoder is None:
+            # Not before: those of callers who only speak would be a tenth of their memory.
+            self._encoder = encoder(self._mime_type)
+            self._encoder.protect(lossy=self._reports.lossy)
+            self._ticks = packet_ticks(self._encoder.clock_hz)
         self._speaks = True
         self._pacer.start(self)
         self.due(self._pacer.place(self.phase))
@@ -113,6 +117,9 @@ class Voice:
         if self._waking is not None:
             self._waking.cancel()
             self._waking = None
+        self._drop_encoder()
+
+    def _drop_encoder(self) -> None:
         if self._encoder is not None:
             self._encoder.close()
             self._encoder = None

@@ -97,8 +97,8 @@ class TestAllocation:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
             deaf.bind((own_address(), 0))
             urls = [f"turn:{own_address()}:{deaf.getsockname()[1]}", relay.url("udp")]
-            ours = agent(by(relay, turn_urls=urls, ice_gather_timeout_s=8))
-            async with asyncio.timeout(5):
+            ours = agent(by(relay, turn_urls=urls, ice_gather_timeout_s=60))
+            async with asyncio.timeout(30):
                 await allocated(ours)
             await ours.close()
 

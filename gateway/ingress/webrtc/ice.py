@@ -190,10 +190,8 @@ class IceConnection(Connection):
         self._protocols.append(relay)
         # A relay lets nobody in who was not sent to. Offers often hold no candidates, so whoever
         # comes from where the offer came from, or by the same relay, is let in unseen.
-        for host in {candidate.host, self._caller}:
-            if host is None or self._network.forbids(host):
-                continue
-            if _version(host) == _version(candidate.host):
+        for host in {candidate.host, self._network.beside(candidate.host, self._caller)}:
+            if host is not None and not self._network.forbids(host):
                 relay.transport.sendto(b"", (host, DISCARD_PORT))
         return [candidate]
 
@@ -273,6 +271,11 @@ class IceConnection(Connection):
         super().request_received(message, addr, protocol)
         if self._early_checks:
             self._called.set()
+
+    @property
+    def closing(self) -> bool:
+        """The call ended."""
+        return bool(self._closing)
 
     async def close(self) -> None:
         """Leave; sockets are closed and ports free when it returns."""
@@ -574,11 +577,3 @@ def _peer_reflexive(address: Address) -> Candidate:
         port=address[1],
         type="prflx",
     )
-
-
-def _version(host: str) -> int | None:
-    """Return the IP version of an address, None of what is none (a proxy's `unknown`)."""
-    try:
-        return ip_address(host).version
-    except ValueError:
-        return None

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.alone import pytest_runtest_protocol
+
+__all__ = ["pytest_runtest_protocol"]
+
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH_PYTHON = ROOT / "var" / "venv" / "speech" / "bin" / "python"
 CONTRACT = ROOT.parent / "shared" / "contract"

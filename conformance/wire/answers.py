@@ -81,9 +81,12 @@ async def mu_law_answer(wire: Wire) -> None:
         async with wire.session(audio=audio) as talk:
             await talk.say(QUESTION)
             events = await talk.answer()
-        shown = events[-1]["response"]["audio"]["output"]["format"]
+        response = events[-1]["response"]
+        expect_same(response["status"], "completed", f"status ({response['status_details']})")
+        shown = response["audio"]["output"]["format"]
         expect_same(shown, {"type": name}, "the response's format")
-        expect(deltas(events, "output_audio"), "no audio")
+        said = response["output"]
+        expect(deltas(events, "output_audio"), f"no audio, but {said}")
 
 
 @scenario("a response is cancelled", "CONTRACT 8.11")

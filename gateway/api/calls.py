@@ -36,8 +36,9 @@ from realtime.errors import (
     WireFault,
 )
 from realtime.events.base import Incoming
-from realtime.events.client import check_known_fields, session_in
+from realtime.events.client import session_in
 from realtime.events.faults import fault_of
+from realtime.events.known import known_part
 from realtime.session.merging import merged_session
 
 SDP: Final = "application/sdp"
@@ -75,7 +76,10 @@ class CallsEndpoint:
         if session is not None:
             relayed = self._is_relayed(principal, session, request.query_params.get("model"))
             asked = _session_of(principal.session, session, relayed=relayed)
-            principal = replace(principal, session=asked)
+            if principal.session is None:
+                principal = replace(principal, session=asked)
+            else:
+                principal = replace(principal, form=asked)
         return await self._answer(request, self._opening, principal, offer)
 
     def _is_relayed(self, principal: Principal, sent: dict[str, Any], model: str | None) -> bool:
@@ -262,7 +266,7 @@ def _translation_of(
 def _session_of(
     bound: Mapping[str, Any] | None, sent: dict[str, Any], *, relayed: bool
 ) -> dict[str, Any]:
-    """Return the session that a form asks for; what a client secret is bound to stays bound.
+    """Return the session that a form asks for, beside what a client secret is bound to.
 
     The endpoint of a `relayed` model may know fields that we do not.
 
@@ -276,11 +280,5 @@ def _session_of(
     sent.setdefault("type", kind)
     if bound and sent["type"] != kind:
         raise SessionKindMismatch(sent=str(sent["type"]), session=kind)
-    if relayed:
-        check_known_fields(sent)
-    else:
-        session_in(sent)
-    merged = merged_session(bound, sent)
-    if "model" in bound:
-        merged["model"] = bound["model"]  # kept silently, as an update's (CONTRACT 6)
-    return merged
+    session_in(known_part(sent)[0] if relayed else sent)
+    return sent

@@ -12,9 +12,12 @@ from gateway.api.body import json_object
 from gateway.api.callers import project_caller
 from gateway.api.faults import json_response
 from gateway.api.minting import DEFAULT_TTL_S, ExpiresAfter, mint
+from gateway.engines.registry import DEFAULT_MODEL
+from gateway.identity.principal import Principal
 from gateway.services import Services
 from realtime.events.base import Incoming
 from realtime.events.faults import fault_of
+from realtime.events.known import known_part
 from realtime.events.session import RealtimeSessionIn, SessionIn
 
 
@@ -35,7 +38,7 @@ class ClientSecrets:
         """Mint a secret bound to the effective session."""
         principal = await project_caller(self._services, request)
         data = await json_object(request)
-        asked = self._validated(data)
+        asked = secret_request(self._services, principal, data)
         minted = await mint(
             self._services,
             request,
@@ -52,8 +55,25 @@ class ClientSecrets:
             }
         )
 
-    def _validated(self, data: dict[str, Any]) -> ClientSecretRequest:
-        try:
-            return ClientSecretRequest.model_validate(data)
-        except ValidationError as error:
-            raise fault_of(error, data) from None
+
+def secret_request(
+    services: Services, principal: Principal, data: dict[str, Any]
+) -> ClientSecretRequest:
+    """Return what a secret is asked for with; fields that only a relay's endpoint knows left out.
+
+    Raises:
+        WireFault: something is wrong with it.
+    """
+    known, session = data, data.get("session")
+    if isinstance(session, dict) and _is_relayed(services, principal, session):
+        known = {**data, "session": known_part(session)[0]}
+    try:
+        return ClientSecretRequest.model_validate(known)
+    except ValidationError as error:
+        raise fault_of(error, known) from None
+
+
+def _is_relayed(services: Services, principal: Principal, session: dict[str, Any]) -> bool:
+    model = session.get("model") or DEFAULT_MODEL
+    engine = services.registry.resolve(str(model), principal)
+    return engine is not None and engine.relay is not None

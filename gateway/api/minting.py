@@ -16,13 +16,10 @@ from gateway.services import Services
 from gateway.sessions.admission import permitted
 from gateway.sessions.prompting import ProjectPrompts
 from realtime.errors import InvalidModel
-from realtime.events.base import Incoming
+from realtime.events.base import Incoming, JsonObject
 from realtime.events.session import RealtimeSessionIn, SessionIn
-from realtime.session.config import (
-    AnySessionConfig,
-    SessionConfig,
-    TranscriptionSessionConfig,
-)
+from realtime.relay.beginning import shown_before
+from realtime.session.config import AnySessionConfig, TranscriptionSessionConfig
 from realtime.session.updates import updated
 
 DEFAULT_TTL_S = 600
@@ -41,7 +38,7 @@ class Minted:
 
     value: str
     expires_at: int
-    config: AnySessionConfig
+    config: AnySessionConfig | JsonObject
 
 
 async def mint(
@@ -55,12 +52,14 @@ async def mint(
 ) -> Minted:
     """Mint a secret bound to a session; `sent` is what is kept of it, as the client sent it.
 
+    What relays alone know is in `sent` only.
+
     Raises:
         WireFault: the session does not fit, or policy refused.
     """
-    config = await _effective(services, session, principal)
-    await admit_minting(services, principal, kind=config.type, model=config.model)
-    bound = {**sent, "model": config.model} if isinstance(config, SessionConfig) else sent
+    config, model = await _effective(services, session, sent, principal)
+    await admit_minting(services, principal, kind=session.type, model=model)
+    bound = {**sent, "model": model} if isinstance(session, RealtimeSessionIn) else sent
     value, expires_at = await mint_bound(services, request, principal, bound, ttl_s=ttl_s)
     return Minted(value=value, expires_at=expires_at, config=config)
 
@@ -93,14 +92,15 @@ async def mint_bound(
 
 
 async def _effective(
-    services: Services, session: SessionIn, principal: Principal
-) -> AnySessionConfig:
-    """The session has not started: its `expires_at` is 0 (CONTRACT 3.1)."""
+    services: Services, session: SessionIn, sent: JsonObject, principal: Principal
+) -> tuple[AnySessionConfig | JsonObject, str]:
+    """Return the session and its model; it has not started, so `expires_at` is 0 (CONTRACT 3.1)."""
     registry, session_id = services.registry, services.ids("sess")
     if not isinstance(session, RealtimeSessionIn):
         fresh = TranscriptionSessionConfig(id=session_id)
         traits = registry.transcriber.traits()
-        return updated(fresh, session, has_spoken=False, traits=traits)
+        transcribing = updated(fresh, session, has_spoken=False, traits=traits)
+        return transcribing, transcribing.model
     model = session.model or DEFAULT_MODEL
     engine = registry.resolve(model, principal)
     if engine is None:
@@ -109,4 +109,9 @@ async def _effective(
     if engine.relay is None or not engine.relay.has_prompts:
         supplied = await ProjectPrompts(services.prompts, principal.project_id).supplied(session)
     config = engine.fresh_config(session_id=session_id, model=model)
-    return updated(config, session, has_spoken=False, traits=engine.traits(), prompted=supplied)
+    if engine.relay is not None:
+        usual = orjson.loads(orjson.dumps(config))
+        delegated = engine.relay.runs_mcp
+        return shown_before(usual, sent, supplied, delegates_mcp=delegated), model
+    traits = engine.traits()
+    return updated(config, session, has_spoken=False, traits=traits, prompted=supplied), model

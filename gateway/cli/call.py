@@ -32,6 +32,10 @@ from realtime.media.resample import Resampler
 PIECE_MS = 20
 TRAILING_SILENCE_MS = 1_000
 GOOD, NEGATIVE, FAILURE, USAGE = 0, 1, 2, 64
+REMEDIES = {
+    "invalid_api_key": "The gateway has no such key. `make run` keeps one in var/dev.key, for"
+    " --key-file; without it OPENAI_API_KEY is sent. `voiceengine keys create` makes another.",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +63,8 @@ class Result:
     answered: str = ""
     status: str = ""
     error: str = ""
+    remedy: str = ""
+    """What to do about the error, where the contract's words name another service's pages."""
     first_audio_ms: int | None = None
     response_ms: int | None = None
     audio: bytearray = field(default_factory=bytearray)
@@ -139,7 +145,9 @@ class _Call:
         return self._result
 
     async def _send(self, **event: Any) -> None:
-        await self._socket.send(json.dumps(event))
+        # Who listens finds what was said before the end, and tells of the end itself.
+        with suppress(websockets.ConnectionClosed):
+            await self._socket.send(json.dumps(event))
 
     async def _configure(self) -> None:
         audio: dict[str, Any] = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
@@ -195,6 +203,7 @@ class _Call:
                 result.answered += event["delta"]
             case "error":
                 result.error = event["error"]["message"]
+                result.remedy = REMEDIES.get(event["error"]["code"], "")
             case "response.done":
                 response = event["response"]
                 result.status = response["status"]
@@ -281,5 +290,7 @@ def _show(result: Result, *, as_json: bool) -> None:
         print(f"answered  {result.answered}")
     if result.error:
         print(f"error     {result.error}")
+    if result.remedy:
+        print(f"remedy    {result.remedy}")
     if result.first_audio_ms is not None:
         print(f"latency   first audio {result.first_audio_ms} ms, whole {result.response_ms} ms")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.api.body import json_object
-from gateway.api.client_secrets import ClientSecretRequest
+from gateway.api.client_secrets import secret_request
 from gateway.api.faults import NotFound, json_response
 from gateway.api.minting import mint
 from gateway.console import choices
@@ -21,7 +20,6 @@ from gateway.engines.engine import Engine
 from gateway.engines.registry import ECHO_MODEL
 from gateway.identity.turn import ice_servers
 from gateway.services import Services
-from realtime.events.faults import fault_of
 from realtime.events.session import RealtimeSessionIn
 
 KEY_S: Final = 60
@@ -92,10 +90,7 @@ class Playground:
         principal = current_operator(self._services, request)
         request.state.organisation_id = principal.organisation_id
         data = await json_object(request)
-        try:
-            asked = ClientSecretRequest.model_validate(data)
-        except ValidationError as error:
-            raise fault_of(error, data) from None
+        asked = secret_request(self._services, principal, data)
         minted = await mint(
             self._services,
             request,

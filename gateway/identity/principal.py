@@ -18,6 +18,8 @@ class Principal:
     """Names of the models that the key may use, None for every one."""
     client_secret_id: str | None = None
     session: dict[str, Any] | None = None
+    form: dict[str, Any] | None = None
+    """What a call's form asks for beside a client secret's session, as an update would."""
     temperature: float | None = None
     """What a beta client's secret says beside the session, which has no word for it."""
 

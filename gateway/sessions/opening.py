@@ -18,6 +18,7 @@ from gateway.services import Services
 from gateway.sessions.admission import Allowed, both, permitted
 from gateway.sessions.admitted import AdmittedSession, open_record, owner_of
 from gateway.sessions.allowance import Allowance
+from gateway.sessions.configuring import Configuring
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.locale import ANY_LOCALE, Locale
@@ -27,9 +28,6 @@ from gateway.sessions.runner import SessionRunner
 from gateway.telemetry import metrics
 from realtime.engine import SessionFacts
 from realtime.errors import ServerFault
-from realtime.events.client import session_in
-from realtime.events.session import SessionIn
-from realtime.prompts import Prompted
 from realtime.session.config import (
     AnySessionConfig,
     SessionConfig,
@@ -37,7 +35,6 @@ from realtime.session.config import (
 )
 from realtime.session.inputs import SessionLimits
 from realtime.session.machine import Session
-from realtime.session.updates import updated
 
 _NOISE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _SHIFT = {byte: ord(_NOISE[byte % len(_NOISE)]) for byte in range(256)}
@@ -55,32 +52,13 @@ def _nothing() -> None:
     """There is nothing to do."""
 
 
-def effective_config(
-    kind: SessionKind,
-    session: SessionIn | None,
-    *,
-    session_id: str,
-    model: str,
-    expires_at: int,
-    engine: Engine,
-    prompted: Prompted | None = None,
+def fresh_session(
+    kind: SessionKind, *, session_id: str, model: str, expires_at: int, engine: Engine
 ) -> AnySessionConfig:
-    """Return the defaults of a kind of session with a client secret's session applied.
-
-    `prompted` is what that session's prompt supplies.
-
-    Raises:
-        WireFault: the session does not fit.
-    """
-    config: AnySessionConfig
+    """Return what a kind of session begins with, before anybody asks for anything."""
     if kind == "transcription":
-        config = TranscriptionSessionConfig(id=session_id, expires_at=expires_at)
-    else:
-        config = engine.fresh_config(session_id=session_id, model=model, expires_at=expires_at)
-    if session is not None:
-        traits = engine.traits()
-        config = updated(config, session, has_spoken=False, traits=traits, prompted=prompted)
-    return config
+        return TranscriptionSessionConfig(id=session_id, expires_at=expires_at)
+    return engine.fresh_config(session_id=session_id, model=model, expires_at=expires_at)
 
 
 def blocked_skills(everywhere: Sequence[str], verdict: Allowed) -> tuple[str, ...]:
@@ -282,6 +260,7 @@ async def _opened(
     safety_identifier: str,
     meanwhile: Callable[[], None],
 ) -> AnyConversation:
+    stands_in = False
     while engine.relay is not None:
         try:
             return await open_relay(
@@ -296,21 +275,19 @@ async def _opened(
             if engine.fallback is None:
                 raise
             metrics.FALLBACKS.inc()
-            engine = engine.fallback
+            engine, stands_in = engine.fallback, True
     meanwhile()
     now_s = int(time.time())
     minutes = engine.terms.session_minutes or services.settings.session_max_minutes
-    session = session_in(principal.session) if principal.session else None
-    prompts = ProjectPrompts(services.prompts, principal.project_id)
-    config = effective_config(
+    fresh = fresh_session(
         kind,
-        session,
         session_id=services.ids("sess"),
         model=model,
         expires_at=now_s + minutes * 60,
         engine=engine,
-        prompted=None if session is None else await prompts.supplied(session),
     )
+    prompts = ProjectPrompts(services.prompts, principal.project_id)
+    config = await Configuring(engine, prompts, stands_in=stands_in).of(principal, fresh)
     recorder = open_record(
         services,
         principal,

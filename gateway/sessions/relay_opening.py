@@ -22,10 +22,11 @@ from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relaying import RelayCompany, RelayRunner
 from realtime.errors import ServerFault
 from realtime.events.client import session_in
+from realtime.prompts import Prompted
+from realtime.relay.beginning import Given, begun
 from realtime.relay.limits import RelayLimits
 from realtime.relay.machine import RelaySession
 from realtime.relay.offers import RelayTools, without_mcp
-from realtime.relay.prompts import with_prompt
 
 
 class OpenedRelay(AdmittedSession):
@@ -44,6 +45,7 @@ class OpenedRelay(AdmittedSession):
         endpoint: RelayEndpoint,
         fallbacks: tuple[RelayEndpoint, ...],
         asked: Mapping[str, Any] | None,
+        prompt: Mapping[str, Any] | None,
         minutes: int,
         expires_at: int,
         has_tools: bool,
@@ -54,6 +56,7 @@ class OpenedRelay(AdmittedSession):
         self._endpoint = endpoint
         self._fallbacks = fallbacks
         self._asked = asked
+        self._prompt = prompt
         self._minutes = minutes
         self._has_tools = has_tools
         self._expires_at = expires_at
@@ -86,7 +89,7 @@ class OpenedRelay(AdmittedSession):
                 tool_rounds=services.settings.tool_rounds,
             ),
             asked=self._asked,
-            prompt=(self._principal.session or {}).get("prompt"),
+            prompt=self._prompt,
             tools=self._tools(),
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
@@ -163,12 +166,11 @@ async def open_relay(
         WireFault: the prompt of a client secret cannot be, or the upstream refuses its session.
     """
     endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
-    bound = principal.session
-    if bound and bound.get("prompt") is not None and not endpoint.has_prompts:
-        meanwhile()
-        bound = await _with_prompt(services, principal, bound)
+    if principal.session is not None or principal.form is not None:
+        meanwhile()  # a prompt is looked for
+    asked, prompt = await _asked(services, principal, endpoint)
     warm = None if endpoint.safety_identifier else services.warm.take(endpoint)
-    opening = Opening(endpoint, _configuration(endpoint, bound), warm=warm)
+    opening = Opening(endpoint, _configuration(endpoint, asked), warm=warm)
     # While the upstream does its part of the handshake we do ours.
     try:
         meanwhile()
@@ -189,7 +191,8 @@ async def open_relay(
             model=model,
             endpoint=endpoint,
             fallbacks=tuple(fallbacks),
-            asked=bound,
+            asked=asked,
+            prompt=prompt,
             minutes=minutes,
             expires_at=now_s + minutes * 60,
             has_tools="tools" in engine.terms.features,
@@ -204,20 +207,42 @@ async def open_relay(
     return opened
 
 
-async def _with_prompt(
-    services: Services, principal: Principal, bound: dict[str, Any]
-) -> dict[str, Any]:
-    prompts = ProjectPrompts(services.prompts, principal.project_id)
-    supplied = await prompts.supplied(session_in({"type": "realtime", "prompt": bound["prompt"]}))
-    return bound if supplied is None else with_prompt(bound, supplied)
-
-
 def _configuration(
-    endpoint: RelayEndpoint, bound: Mapping[str, Any] | None
+    endpoint: RelayEndpoint, asked: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Return what the upstream is told of a client secret's session."""
-    if not bound:
+    """Return what the upstream is told of the session that it shall begin with."""
+    if not asked:
         return None
-    session = {key: value for key, value in bound.items() if key != "model"}
+    session = {key: value for key, value in asked.items() if key != "model"}
     session.setdefault("type", "realtime")
     return session if endpoint.runs_mcp else without_mcp(session)
+
+
+async def _asked(
+    services: Services, principal: Principal, endpoint: RelayEndpoint
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Return what the session begins with, and its prompt as the client wrote it.
+
+    Raises:
+        WireFault: a prompt cannot be.
+    """
+    bound, form = principal.session, principal.form
+    prompts = ProjectPrompts(services.prompts, principal.project_id)
+    given = [
+        Given(layer, None if endpoint.has_prompts else await _supplied(prompts, layer))
+        for layer in (bound, form)
+        if layer is not None
+    ]
+    if not given:
+        return None, None
+    prompt = next(
+        (one.session["prompt"] for one in reversed(given) if "prompt" in one.session), None
+    )
+    return begun(given), prompt
+
+
+async def _supplied(prompts: ProjectPrompts, session: Mapping[str, Any]) -> Prompted | None:
+    prompt = session.get("prompt")
+    if prompt is None:
+        return None
+    return await prompts.supplied(session_in({"type": "realtime", "prompt": prompt}))

@@ -107,6 +107,10 @@ RTP_DROPPED = Counter(
 RTP_INVALID = Counter(
     "voiceengine_rtp_invalid", "RTP packets that are none of their codec's.", registry=REGISTRY
 )
+RTP_FORGED = Counter(
+    "voiceengine_rtp_forged", "Packets of media that the caller did not send, or sent twice.",
+    registry=REGISTRY,
+)  # fmt: skip
 ICE_SERVER_FAILURES = Counter(
     "voiceengine_ice_server_failures", "Calls answered without a server of ours, by its kind.",
     ["kind"], registry=REGISTRY,

@@ -207,19 +207,6 @@ def session_in(data: object, *, root: tuple[str, ...] = ("session",)) -> Session
         raise fault_of(error, data, root=root) from None
 
 
-def check_known_fields(data: object) -> None:
-    """Refuse a session for what is wrong in fields that we know; others are for who knows them.
-
-    Raises:
-        WireFault: what is wrong with it.
-    """
-    try:
-        _SESSION.validate_python(data)
-    except ValidationError as error:
-        if any(wrong["type"] != "extra_forbidden" for wrong in error.errors()):
-            raise fault_of(error, data, root=("session",)) from None
-
-
 def event_id_of(data: Any) -> str | None:
     """Return the client's `event_id`, for `error.event_id`, if it is one."""
     sent = data.get("event_id") if isinstance(data, dict) else None

@@ -37,14 +37,21 @@ _ARRAYS_OF_STRINGS = frozenset({"output_modalities", "include", "languages", "ke
 
 def fault_of(error: ValidationError, data: object, *, root: Sequence[str] = ()) -> WireFault:
     """Return the first finding as a wire fault; `root` prefixes its path."""
-    finding = error.errors(include_url=False)[0]
-    keys = _client_path(finding["loc"], data, missing=finding["type"] == "missing")
-    param = _dotted([*root, *keys])
+    return fault_of_finding(error.errors(include_url=False)[0], data, root=root)
+
+
+def fault_of_finding(finding: ErrorDetails, data: object, *, root: Sequence[str] = ()) -> WireFault:
+    """Return a finding as a wire fault; `root` prefixes its path."""
+    keys = client_path(finding["loc"], data, missing=finding["type"] == "missing")
+    param = dotted([*root, *keys])
     name = next((str(key) for key in reversed(keys) if isinstance(key, str)), "")
     return _translate(finding, param, name)
 
 
-def _client_path(loc: Sequence[str | int], data: object, *, missing: bool) -> list[str | int]:
+def client_path(
+    loc: Sequence[str | int], data: object, *, missing: bool = False
+) -> list[str | int]:
+    """Return a finding's path in the client's own data; the end of it is absent if `missing`."""
     path: list[str | int] = []
     node = data
     tags = _tags(node)
@@ -77,7 +84,8 @@ def _child(node: object, key: str | int) -> tuple[bool, object]:
     return False, None
 
 
-def _dotted(keys: Sequence[str | int]) -> str:
+def dotted(keys: Sequence[str | int]) -> str:
+    """Return a path as the contract writes it: `session.tools[0].name`."""
     text = ""
     for key in keys:
         if isinstance(key, int):

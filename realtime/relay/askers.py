@@ -22,7 +22,7 @@ class Askers:
     """The senders of the latest events that bear an id; the oldest give way."""
 
     def __init__(self) -> None:
-        self._by_event: dict[str, ControllerId] = {}
+        self._by_event: dict[str, tuple[ControllerId, str]] = {}
         self._unnamed = 0
 
     def named(self, event: Json, controller: ControllerId) -> Json:
@@ -33,16 +33,20 @@ class Askers:
             event_id = f"{ASKED}{self._unnamed}"
             event = {**event, "event_id": event_id}
         if isinstance(event_id, str):
-            self.note(event_id, controller)
+            self._note(event_id, controller, event["type"])
         return event
 
-    def note(self, event_id: str, controller: ControllerId) -> None:
-        """An event went up."""
+    def _note(self, event_id: str, controller: ControllerId, kind: str) -> None:
         self._by_event.pop(event_id, None)
-        self._by_event[event_id] = controller
+        self._by_event[event_id] = (controller, kind)
         if len(self._by_event) > MOST:
             del self._by_event[next(iter(self._by_event))]
 
+    def latest(self, kind: str) -> str | None:
+        """Return the id of the last event of a kind, None if none is remembered."""
+        return next((i for i, (_, of) in reversed(self._by_event.items()) if of == kind), None)
+
     def take(self, event_id: object) -> ControllerId | None:
         """Return who sent it, None if nobody knows."""
-        return self._by_event.pop(event_id, None) if isinstance(event_id, str) else None
+        found = self._by_event.pop(event_id, None) if isinstance(event_id, str) else None
+        return None if found is None else found[0]

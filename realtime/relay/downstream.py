@@ -8,6 +8,7 @@ from typing import Any, Final
 from realtime.errors import ServerFault, WireFault
 from realtime.prompts import PromptTemplate
 from realtime.relay.askers import ASKED, Askers, clients_id
+from realtime.relay.blame import Blame, body_of
 from realtime.relay.calls import Answer, Calls
 from realtime.relay.effects import RecordRelayed, SendRelayed, SendUpstream
 from realtime.relay.faults import is_about_account, told_error
@@ -80,6 +81,7 @@ class Downstream:
         self._replays = 0
         self._context_tokens = 0
         self._error: Json | None = None
+        self._blame = Blame(unanswered, self.offers, prompts, self.askers)
         self._now_ms = 0
 
     @property
@@ -391,25 +393,20 @@ class Downstream:
     # --- errors ---
 
     def _failed(self, event: Json, text: str | None) -> None:
-        error = event.get("error")
-        if not isinstance(error, Mapping):
-            return
+        error = body_of(event)
+        if error is not event.get("error"):
+            event, text = {**event, "error": error}, None
         if error.get("code") == "session_expired":
             self.expired = True
             return
-        event_id = error.get("event_id")
-        self.offers.refused(event_id)
-        self.prompts.refused(event_id)
+        event_id = self._blame.settle(error)
         if is_own(event_id):
-            self._unanswered.refused(event_id)
             self.playing.refused(event_id)
             return
         self._error = error
         told = told_error(error)
-        if told is None or isinstance(event_id, str):  # else it answers nobody's event
-            self._unanswered.refused(event_id)
-        if clients_id(event_id) != event_id:
-            told = {**(told or error), "event_id": None}
+        if error.get("event_id") != clients_id(event_id):
+            told = {**(told or error), "event_id": clients_id(event_id)}
         if told is not None:
             event, text = {**event, "error": told}, None
         asker = self.askers.take(event_id)

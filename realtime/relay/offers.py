@@ -223,6 +223,10 @@ class Offers:
                 self._updates.remove(update)
                 return
 
+    def is_next(self, event_id: str) -> bool:
+        """Say whether it is the oldest update that was not answered."""
+        return bool(self._updates) and self._updates[0].event_id == event_id
+
     def begin(self, now_ms: int) -> None:
         """Ask the servers of the session that nobody asked yet."""
         if self._tools:

@@ -65,6 +65,20 @@ class Unanswered:
                 del self._events[place]
                 return
 
+    def blamed(self, kind: str | None, *, unnamed: bool) -> Json | None:
+        """An `error` came that names no event: take the oldest it may be about.
+
+        Args:
+            kind: the type that it is about, None if it does not show.
+            unnamed: only events without an id can be meant, since others are named there.
+        """
+        for place, event in enumerate(self._events):
+            if kind not in {None, event["type"]}:
+                continue
+            if not unnamed or event.get("event_id") is None:
+                return self._events.pop(place)
+        return None
+
     def wants_response(self) -> bool:
         """Say whether a response was asked for."""
         return any(event["type"] == "response.create" for event in self._events)

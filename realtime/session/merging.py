@@ -6,11 +6,12 @@ and then an update by the request's would (CONTRACT 6), whatever may not be upda
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from realtime.turns.models import transcription_model
 
+_LABEL_ONLY = {"type", "server_label"}
 _OF_TRANSCRIPTION_MODELS = ("prompt", "keywords", "languages", "delay")
 
 
@@ -19,9 +20,20 @@ def merged_session(bound: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[st
     merged = {**bound, **sent}
     if "audio" in bound and "audio" in sent:
         merged["audio"] = _audio(bound["audio"], sent["audio"])
+    if bound.get("tools") and sent.get("tools"):
+        merged["tools"] = _tools(bound["tools"], sent["tools"])
     if "tracing" in bound and (bound["tracing"] is None or sent.get("tracing") is not None):
         merged["tracing"] = bound["tracing"]  # once set it stays, unless it is disabled
     return merged
+
+
+def _tools(bound: Sequence[Any], sent: Sequence[Any]) -> list[Any]:
+    """An entry that only names a server means what was said of it before (CONTRACT 6.10)."""
+    known = {tool["server_label"]: tool for tool in bound if tool.get("type") == "mcp"}
+    return [
+        known.get(tool["server_label"], tool) if tool.keys() == _LABEL_ONLY else tool
+        for tool in sent
+    ]
 
 
 def _audio(bound: Any, sent: Any) -> Any:

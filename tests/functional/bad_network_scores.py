@@ -26,6 +26,7 @@ WEATHERS = {
     "jitter of 50 ms": Weather(jitter_ms=50),
     "reordering": Weather(reordering=0.10),
     "duplication": Weather(duplication=0.10),
+    "five of six forged": Weather(forged=5),
     "all at once": Weather(loss=0.05, jitter_ms=50, reordering=0.05, duplication=0.05),
 }
 

@@ -56,7 +56,7 @@ class Server:
             if self.trust is None or not self.trust.exists()
             else ssl.create_default_context(cafile=str(self.trust))
         )
-        return urllib.request.urlopen(self.url[:-3] + path, timeout=5, context=context)
+        return urllib.request.urlopen(self.url[:-3] + path, timeout=30, context=context)
 
     def readiness(self) -> dict[str, Any]:
         """Return what `/readyz` says."""
@@ -115,8 +115,13 @@ def command(
 
 
 def voice(python: Path) -> dict[str, str]:
-    """Return the settings that add the real speech worker and OVOS skills."""
+    """Return the settings that add the real speech worker and OVOS skills.
+
+    They may take longer than callers would wait: the rest of the run shares their cores.
+    """
+    patience = dict.fromkeys(("RECOGNITION", "SYNTHESIS", "ANSWER"), "30")
     return {
+        **{f"VOICEENGINE_{part}_TIMEOUT_S": seconds for part, seconds in patience.items()},
         "VOICEENGINE_SPEECH": "true",
         "VOICEENGINE_SKILLS": "true",
         "VOICEENGINE_SPEECH_PYTHON": str(python),

@@ -10,9 +10,14 @@ from tests.functional.bad_network import BadNetworkCaller, calling_badly
 from tests.functional.bad_network_scores import QUESTION, begun
 from tests.functional.server import Server
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.usefixtures("skills_python")]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.alone,
+    pytest.mark.timeout(180),
+    pytest.mark.usefixtures("skills_python"),
+]
 
-SILENT_S = 0.8
+SILENT_S = 2.0
 """First sound to silence. Voice activity wants about 100 ms of speech to be sure, a word begins
 softly, and both processes and this one share the cores with the rest of the suite; 0.16 to 0.42
 were measured, at a load of eight."""

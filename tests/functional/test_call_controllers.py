@@ -56,7 +56,7 @@ async def attached(server: Server, call_id: str, key: str) -> AsyncIterator[Side
 
 async def seen(who: Caller | Sideband, kind: str, **fields: Any) -> dict[str, Any]:
     """Return an event of a type with these fields, once it is there."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             for event in who.events:
                 if event["type"] == kind and fields.items() <= event.items():

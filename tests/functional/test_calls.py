@@ -33,14 +33,14 @@ async def connected(caller: Caller, session: dict[str, Any] | None = None) -> Ca
 
 async def ended(server: Server, reason: str, before: float) -> None:
     """Wait until one more session ended for this reason."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while server.metric("voiceengine_sessions_ended_total", reason=reason) <= before:
             await asyncio.sleep(0.05)
 
 
 async def nobody(server: Server) -> None:
     """Wait until no call is live."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while server.metric("voiceengine_sessions", kind="webrtc"):
             await asyncio.sleep(0.05)
 
@@ -412,7 +412,7 @@ class TestSideband:
 
     async def read(self, socket: Any, kind: str) -> dict[str, Any]:
         """Return the next event of a type."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 event = dict(json.loads(await socket.recv()))
                 assert event["type"] != "response.output_audio.delta"

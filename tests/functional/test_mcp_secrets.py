@@ -55,7 +55,7 @@ def mint(server: Server, session: dict[str, Any]) -> dict[str, Any]:
         data=json.dumps({"session": session}).encode(),
         headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return dict(json.load(answer))
 
 

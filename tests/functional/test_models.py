@@ -82,7 +82,7 @@ def rest(server: Server, path: str, *, key: str, body: Any = None) -> tuple[int,
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -194,7 +194,7 @@ async def test_project_has_so_many_sessions_of_a_model(server: Server) -> None:
     """One more is told to come again, and finds a place once one is free."""
     async with connected(server, model="bare"):
         assert await refusal(server, "bare", server.key) == ("rate_limit_exceeded", 1013)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 async with connected(server, model="bare"):

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, cast
 
+import httpx2 as httpx
 import pytest
 import websockets
 from openai import AsyncOpenAI
@@ -101,6 +102,19 @@ def recorded(server: Server, query: str) -> list[dict[str, Any]]:
     """Return the JSON of a column."""
     with closing(sqlite3.connect(server.data_dir / "voiceengine.db")) as database:
         return [json.loads(body) for (body,) in database.execute(query)]
+
+
+def rest(server: Server, session: dict[str, Any]) -> tuple[int, Any]:
+    """Ask for a client secret."""
+    headers = {"Authorization": f"Bearer {server.key}"}
+    url = f"{server.url}/realtime/client_secrets"
+    answer = httpx.post(url, json={"session": session}, headers=headers)
+    return answer.status_code, answer.json()
+
+
+def mcp_tool(**fields: Any) -> dict[str, Any]:
+    """Return a server that nobody asks here."""
+    return {"type": "mcp", "server_label": "s", "server_url": "http://127.0.0.1:1/mcp", **fields}
 
 
 # --- what passes ---
@@ -241,6 +255,56 @@ async def test_client_secret_configures_the_upstream_before_the_client_hears_of_
             updates = [event for event in what["received"] if event["type"] == "session.update"]
     assert [update["session"]["instructions"] for update in updates] == ["Be bound."] * 2
     assert "model" not in updates[0]["session"]
+
+
+async def test_client_secret_takes_what_only_the_endpoint_knows(gateway: Server) -> None:
+    """As an update does: fields, a voice, options of its model; our own models refuse them."""
+    known = {"type": "realtime", "model": "relayed"}
+    audio = {"output": {"voice": "theirs"}, "input": {"vendor": 1}}
+    bound = {**known, "vendor_field": {"of": "theirs"}, "audio": audio, "tracing": "auto"}
+    bound["reasoning"] = {"effort": "low"}
+    status, minted = rest(gateway, bound)
+    assert status == 200, minted
+    shown = minted["session"]
+    assert (shown["vendor_field"], shown["reasoning"]) == ({"of": "theirs"}, {"effort": "low"})
+    assert shown["audio"]["input"]["vendor"] == 1
+    assert shown["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    assert (shown["audio"]["output"]["voice"], shown["audio"]["output"]["speed"]) == ("theirs", 1.0)
+    assert (shown["tracing"], shown["expires_at"]) == ("auto", 0)
+    headers = {"Authorization": f"Bearer {minted['value']}"}
+    async with websockets.connect(gateway.ws_url, additional_headers=headers) as socket:
+        created = json.loads(await socket.recv())["session"]
+    assert (created["vendor_field"], created["audio"]["output"]["voice"]) == (
+        {"of": "theirs"},
+        "theirs",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "param"),
+    [
+        ({"model": "relayed", "vendor": 1, "instructions": 7}, "session.instructions"),
+        ({"model": "relayed", "tools": [mcp_tool(), mcp_tool()]}, "session.tools[1].server_label"),
+        ({"model": "echo", "vendor": 1}, "session.vendor"),
+        ({"model": "echo", "audio": {"output": {"voice": "theirs"}}}, "session.audio.output.voice"),
+    ],
+)
+async def test_client_secret_is_checked_in_what_is_known_here(
+    gateway: Server, wrong: dict[str, Any], param: str
+) -> None:
+    """Whoever answers; a field that nobody here knows is refused for models of ours."""
+    status, fault = rest(gateway, {"type": "realtime", **wrong})
+    assert (status, fault["error"]["param"]) == (400, param)
+
+
+async def test_client_secret_of_a_relay_hides_what_its_servers_are_opened_with(
+    gateway: Server,
+) -> None:
+    """A token is for the server; whoever reads the answer need not have it (CONTRACT 8.5)."""
+    tool = mcp_tool(authorization="s3cret", vendor_hint="kept")
+    status, minted = rest(gateway, {"type": "realtime", "model": "relayed", "tools": [tool]})
+    assert status == 200, minted
+    assert minted["session"]["tools"] == [mcp_tool(vendor_hint="kept")]
 
 
 def pooled(server: Server, result: str) -> float:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
+import httpx2 as httpx
 import pytest
 import websockets
 
 from tests.functional import server as servers
+from tests.functional.caller import calling
 from tests.functional.client import Client, connected, user_text
 from tests.functional.server import Server
 from tests.servers import upstream
@@ -24,6 +27,20 @@ fallback = "second"
 [models.second]
 kind = "relay"
 relay = {{ url = "{second}", model = "others", api_key = {{ env = "RELAY_KEY" }} }}
+
+[models.away]
+kind = "relay"
+relay = {{ url = "ws://127.0.0.1:1/v1/realtime" }}
+fallback = "house"
+
+[models.away-too]
+kind = "relay"
+relay = {{ url = "ws://127.0.0.1:1/v1/realtime", prompts = "endpoint" }}
+fallback = "house"
+
+[models.house]
+kind = "echo"
+features = ["images"]
 
 [models.warm]
 kind = "relay"
@@ -100,11 +117,67 @@ async def test_declared_relay_is_opened_ahead(gateway: Server) -> None:
     def pooled() -> float:
         return gateway.metric("voiceengine_relay_warm_connections_total", result="hit")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not pooled():
             async with connected(gateway, model="warm") as client:
                 assert await answer(client, "Hello?") == "completed"
     assert pooled() == 1
+
+
+ODD = {
+    "type": "realtime", "instructions": "Remember me.", "vendor_field": 1,
+    "reasoning": {"effort": "low"}, "tools": [{"type": "function", "name": "f", "vendor": 1}],
+    "audio": {"output": {"voice": "theirs", "speed": 1.25}, "input": {"vendor": {"deep": 1}}},
+}  # fmt: skip
+"""Much of it is known to no model of ours."""
+
+
+async def secret(gateway: Server, session: dict[str, Any]) -> str:
+    """Mint a client secret."""
+    headers = {"Authorization": f"Bearer {gateway.key}"}
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as http:
+        answer = await http.post("/realtime/client_secrets", json={"session": session})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["value"])
+
+
+def of_house(session: dict[str, Any]) -> None:
+    """Check that what the fallback takes was taken, and nothing else."""
+    assert (session["model"], session["instructions"]) == ("away", "Remember me.")
+    assert session["audio"]["output"]["speed"] == 1.25
+    assert session["audio"]["output"]["voice"] == "alloy"
+    assert session["tools"] == []
+    assert "vendor_field" not in session
+
+
+async def test_fallback_of_our_own_takes_what_it_knows_of_a_client_secret(gateway: Server) -> None:
+    """The session was meant for the endpoint; what only that knows is left out, and logged."""
+    value = await secret(gateway, {**ODD, "model": "away"})
+    async with connected(gateway, model="away", key=value) as client:
+        await client.send(type="session.update", session={"type": "realtime"})
+        of_house((await client.until("session.updated"))[-1]["session"])
+        assert await answer(client, "Hello?") == "completed"
+    assert "session.vendor_field" in (gateway.data_dir / "server.log").read_text()
+
+
+async def test_fallback_of_our_own_takes_what_it_knows_of_a_calls_form(gateway: Server) -> None:
+    """The same for a call."""
+    async with calling(gateway) as caller:
+        answered = await caller.dial({**ODD, "model": "away"})
+        assert answered.status_code == 201, answered.text
+        of_house((await caller.until("session.created"))["session"])
+
+
+async def test_session_whose_prompt_only_the_endpoint_knows_has_no_fallback(
+    gateway: Server,
+) -> None:
+    """Without its persona it would be another session: 1011, which clients try again."""
+    value = await secret(gateway, {"type": "realtime", "model": "away-too", "prompt": {"id": "p"}})
+    headers = {"Authorization": f"Bearer {value}"}
+    async with websockets.connect(gateway.ws_url, additional_headers=headers) as socket:
+        error = (await Client(socket).until("error"))[-1]["error"]
+        await socket.wait_closed()
+    assert (error["type"], socket.close_code) == ("server_error", 1011)
 
 
 async def test_wake_word_is_refused(gateway: Server) -> None:

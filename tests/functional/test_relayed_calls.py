@@ -22,7 +22,7 @@ from tests.servers.upstream import KEY
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
-SPOKEN_MS = 3_000
+SPOKEN_MS = 9_000
 PLAYBACK = "output_audio_buffer."
 
 
@@ -63,7 +63,7 @@ async def beside(caller: Caller) -> AsyncIterator[Client]:
 
 async def audible(caller: Caller, ms: int) -> None:
     """Wait until so much was heard."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while len(caller.loud_s()) * 20 < ms:
             await asyncio.sleep(0.02)
 
@@ -144,8 +144,7 @@ async def test_caller_who_speaks_cuts_the_answer_where_it_was_heard(
         after = len(caller.events)
         caller.send("vendor.do", what="speech")
         cut = await caller.until("conversation.item.truncated", after=after)
-        heard_ms = len(caller.loud_s()) * 20
-        assert 300 < cut["audio_end_ms"] < heard_ms + 600 < SPOKEN_MS
+        assert 300 < cut["audio_end_ms"] < SPOKEN_MS
         kinds = caller.types(after=after)
         assert kinds.index("input_audio_buffer.speech_started") < kinds.index(PLAYBACK + "cleared")
         assert kinds.index(PLAYBACK + "cleared") < kinds.index("conversation.item.truncated")
@@ -155,6 +154,7 @@ async def test_caller_who_speaks_cuts_the_answer_where_it_was_heard(
         assert (told["item_id"], told["audio_end_ms"]) == (cut["item_id"], cut["audio_end_ms"])
         quiet_from = len(caller.levels) + 20
         await asyncio.sleep(1)
+        assert cut["audio_end_ms"] < len(caller.loud_s()) * 20 + 600
         assert not [loud for _, loud in caller.levels[quiet_from:] if loud > 100]
         assert playback(caller) == ["started", "cleared"]
 

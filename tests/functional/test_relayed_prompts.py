@@ -10,6 +10,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.functional import server as servers
+from tests.functional.caller import calling
 from tests.functional.client import Client, connected
 from tests.functional.server import Server
 from tests.servers import upstream
@@ -117,6 +118,24 @@ async def test_client_secret_brings_its_prompt(gateway: Server) -> None:
         assert (await sent_up(client))["session"]["instructions"] == SAID
         shown = await update(client, output_modalities=["text"])
         assert (shown["prompt"], shown["instructions"]) == (SELLER, SAID)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("model", ["echo", "relayed"])
+async def test_form_beside_a_client_secret_is_an_update(gateway: Server, model: str) -> None:
+    """Whoever answers: its prompt takes the place of earlier words, a label names a known server."""
+    server = {"type": "mcp", "server_label": "s", "server_url": "http://127.0.0.1:1/mcp"}
+    bound = {"type": "realtime", "model": model, "instructions": "Mine.", "tools": [server]}
+    form = {"type": "realtime", "prompt": SELLER, "tools": [{"type": "mcp", "server_label": "s"}]}
+    headers = {"Authorization": f"Bearer {gateway.key}"}
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as http:
+        minted = (await http.post("/realtime/client_secrets", json={"session": bound})).json()
+    async with calling(gateway, minted["value"]) as caller:
+        answered = await caller.dial(form)
+        assert answered.status_code == 201, answered.text
+        session = (await caller.until("session.created"))["session"]
+    assert (session["instructions"], session["prompt"]) == (SAID, SELLER)
+    assert session["tools"] == [server]
 
 
 async def test_endpoint_that_keeps_prompts_gets_them_as_they_are(gateway: Server) -> None:

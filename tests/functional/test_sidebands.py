@@ -110,7 +110,7 @@ class TestElsewhere:
         if changed.get("model") == "over":
             record.ended(EndReason.HUNG_UP, "")
         await until(lambda: not house.services.recorder._rows)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while call_id not in {row["id"] for row in await house.record.calls()}:
                 await asyncio.sleep(0)
         return record

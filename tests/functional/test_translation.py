@@ -153,7 +153,7 @@ class TestTranslation:
         async with translating(translating_server) as client:
             await client.receive()
             await append(client, said("what time"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while translating_server.metric("voiceengine_sessions"):
                 await asyncio.sleep(0.1)
 

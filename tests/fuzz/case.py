@@ -24,7 +24,7 @@ from gateway.sessions import runner as shell
 from gateway.sessions.admission import Allowed, Denied, Verdict
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.directory import Directory
-from gateway.sessions.opening import OpenedSession, effective_config
+from gateway.sessions.opening import OpenedSession, fresh_session
 from gateway.sessions.projection import Projection
 from gateway.settings import Settings
 from gateway.tools.session import Tools
@@ -211,9 +211,8 @@ class Session:
             prompts=_Prompts(script),
             tools=Tools([], allowed_origins=[]),
         )
-        config = effective_config(
+        config = fresh_session(
             "transcription" if self.kind == "transcription" else "realtime",
-            None,
             session_id=services.ids("sess"),
             model="gpt-realtime-2" if self.kind == "reasoning" else "gpt-realtime",
             expires_at=1_800_000_000,

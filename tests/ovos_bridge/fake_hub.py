@@ -122,7 +122,7 @@ class FakeHub:
 
     async def wait_for(self, kind: str, count: int = 1) -> None:
         """Wait until clients have sent so many messages of a type."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.of_type(kind)) < count:
                 await asyncio.sleep(0.005)
 

@@ -181,10 +181,10 @@ class TestUnasked:
         hub.orders["waits"] = (speak("one"),)
         answer = Answer(session, asked("waits", response_id="resp_2"))
         answer.run.commit()
-        await hub.wait_for(UTTERANCE, 3)
+        await hub.wait_for(UTTERANCE, 30)
         hub.emit("speak", {"utterance": "Ring!"}, earlier)
         hub.emit(*HANDLED, hub.utterances()[-1]["context"])
-        await asyncio.wait_for(answer.ended.wait(), 5)
+        await asyncio.wait_for(answer.ended.wait(), 30)
         assert answer.text == "one"
         assert unasked == [Volunteered("Ring!")]
 
@@ -197,7 +197,7 @@ class TestUnasked:
         hub.orders["waits"] = (speak("one"),)
         answer = Answer(session, asked("waits"))
         answer.run.commit()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not answer.text:
                 await asyncio.sleep(0.005)
         cut = hub.utterances()[-1]["context"]
@@ -207,7 +207,7 @@ class TestUnasked:
         hub.emit("speak", {"utterance": "three"}, cut)
         hub.emit(*HANDLED, cut)
         hub.emit("speak", {"utterance": "Ring!"}, cut)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not unasked:
                 await asyncio.sleep(0.005)
         assert unasked == [Volunteered("Ring!")]
@@ -222,7 +222,7 @@ class TestUnasked:
         reports = await Answer(session, asked("waits")).whole()
         assert isinstance(reports[-1], BrainFinished)
         hub.emit("speak", {"utterance": "two"}, hub.utterances()[-1]["context"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not unasked:
                 await asyncio.sleep(0.005)
         assert unasked == [Volunteered("two")]
@@ -258,7 +258,7 @@ class TestPlayback:
         session = opened(brain)
         answer = Answer(session, asked("waits"))
         answer.run.commit()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not answer.reports:
                 await asyncio.sleep(0.005)
         answer.run.cancel()
@@ -296,11 +296,11 @@ class TestFaults:
                 session = opened(brain)
                 answer = Answer(session, asked("hang"))
                 answer.run.commit()
-                await hub.wait_for("recognizer_loop:utterance", 2)
+                await hub.wait_for("recognizer_loop:utterance", 30)
                 assert hub.server is not None
                 hub.server.close()
                 await hub.server.wait_closed()
-                await asyncio.wait_for(answer.ended.wait(), 2)
+                await asyncio.wait_for(answer.ended.wait(), 30)
                 assert isinstance(answer.reports[-1], BrainFailed)
                 assert answer.reports[-1].fault.code == "skills_unavailable"
                 async with fake_hub(port):
@@ -329,7 +329,7 @@ class TestFaults:
         hub.orders["hang"] = ()
         answer = Answer(opened(brain), asked("hang"))
         answer.run.commit()
-        await hub.wait_for("recognizer_loop:utterance", 2)
+        await hub.wait_for("recognizer_loop:utterance", 30)
         brain.core_lost()
         assert isinstance(answer.reports[-1], BrainFailed)
         await wait_ready(brain)
@@ -365,7 +365,7 @@ class TestReadiness:
             await hub.wait_for("mycroft.skills.is_ready")
             hub.emit("mycroft.skills.train", {}, {})
             hub.ready = True
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while brain.state.stage != "training":
                     await asyncio.sleep(0.005)
             assert hub.of_type("recognizer_loop:utterance") == []
@@ -381,7 +381,7 @@ class TestReadiness:
         answer = hub.orders.pop("what time is it")
         hub.orders["what time is it"] = ()
         async with running(SkillsBrain(hub.url)) as brain:
-            await hub.wait_for("recognizer_loop:utterance", 2)
+            await hub.wait_for("recognizer_loop:utterance", 30)
             assert not brain.ready
             hub.orders["what time is it"] = answer
             await wait_ready(brain)
@@ -407,9 +407,9 @@ async def test_turns_beyond_the_bound_wait_their_turn(hub: FakeHub) -> None:
         second = Answer(opened(brain, "b"), asked("match"))
         first.run.commit()
         second.run.commit()
-        await hub.wait_for("recognizer_loop:utterance", 2)
+        await hub.wait_for("recognizer_loop:utterance", 30)
         await asyncio.sleep(0)
         assert len(hub.utterances()) == 1
         first.run.cancel()
-        await asyncio.wait_for(second.ended.wait(), 5)
+        await asyncio.wait_for(second.ended.wait(), 30)
         assert second.text == "It is noon."

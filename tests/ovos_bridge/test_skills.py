@@ -32,7 +32,7 @@ async def said(session: SkillsSession, question: str, response_id: str = "resp_1
 
 async def until_text(answer: Answer) -> None:
     """Wait until something was said."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not answer.text:
             await asyncio.sleep(0.01)
 
@@ -90,7 +90,7 @@ async def test_several_speaks_make_one_answer(skills: SkillsBrain) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     assert await said(session, "tell me several things") == "first second third"
-    assert loop.time() - began < 5
+    assert loop.time() - began < 10  # not when the answer would have timed out
     session.close()
 
 
@@ -102,7 +102,7 @@ async def test_first_words_of_an_answer_do_not_wait_for_the_last(skills: SkillsB
     await until_text(answer)
     assert answer.text == "working on it"
     assert not answer.ended.is_set()
-    await asyncio.wait_for(answer.ended.wait(), 10)
+    await asyncio.wait_for(answer.ended.wait(), 30)
     assert answer.text == "working on it slow work is done"
     session.close()
 
@@ -116,7 +116,7 @@ async def test_what_a_skill_says_unasked_is_volunteered(skills: SkillsBrain) -> 
     assert await said(bystander, "flip a coin")
     assert await said(session, "ring me soon") == "I will ring"
     assert await said(session, "flip a coin", "resp_2")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(rung) < 2:
             await asyncio.sleep(0.02)
     assert [each.text for each in rung] == ["ring ring", "that was all"]
@@ -135,7 +135,7 @@ async def test_timer_rings_in_the_session_that_set_it(skills: SkillsBrain) -> No
     bystander = skills.open(SessionFacts(session_id="no timer"), volunteer=other.append)
     assert await said(bystander, "flip a coin")
     assert "starting now" in await said(session, "set a timer for two seconds")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not rung:
             await asyncio.sleep(0.02)
     assert "timer is up" in rung[0].text
@@ -221,7 +221,7 @@ async def test_stop_of_one_caller_spares_the_others(skills: SkillsBrain) -> None
     await until_text(answer)
     stopper = skills.open(SessionFacts(session_id="stopper"))
     assert await said(stopper, "stop") == ""
-    await asyncio.wait_for(answer.ended.wait(), 10)
+    await asyncio.wait_for(answer.ended.wait(), 30)
     assert answer.text == "working on it slow work is done"
     assert stops == []
     busy.close()
@@ -291,11 +291,11 @@ async def test_killed_part_fails_the_answer_and_the_next_one_works(
         await until_text(answer)
         began = loop.time()
         await asyncio.to_thread(ovos.kill, victim)
-        await asyncio.wait_for(answer.ended.wait(), 5)
+        await asyncio.wait_for(answer.ended.wait(), 30)
         end = answer.reports[-1]
         assert isinstance(end, BrainFailed)
         assert end.fault.code == "skills_unavailable"
-        assert loop.time() - began < 1
+        assert loop.time() - began < 10  # not when its answer would have timed out
         ovos.start(victim)
         refused = Answer(session, asked("flip a coin", response_id="resp_2"))
         assert isinstance((await refused.whole())[-1], BrainFailed)

@@ -58,7 +58,7 @@ async def test_stock_ovos_answers_by_its_address(brain: SkillsBrain) -> None:
     session.playback(playing=False)
     assert await said(session, "blue") == "You said blue"
     assert await said(session, "ring me soon") == "I will ring"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(rung) < 2:
             await asyncio.sleep(0.05)
     assert [each.text for each in rung] == ["ring ring", "that was all"]
@@ -120,7 +120,7 @@ async def test_death_of_a_stock_part_is_noticed_and_outlived(
     session = opened(brain)
     answer = Answer(session, asked("take your time"))
     answer.run.commit()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not answer.text:
             await asyncio.sleep(0.01)
     await asyncio.to_thread(stock.kill, victim)

@@ -79,6 +79,14 @@ CASES = {
         {"tools": [{"type": "function", "name": "a"}]},
         {"tools": [{"type": "function", "name": "b"}]},
     ),
+    "server by its label": (
+        {"tools": [{"type": "mcp", "server_label": "s", "server_url": "https://s.example"}]},
+        {"tools": [{"type": "function", "name": "b"}, {"type": "mcp", "server_label": "s"}]},
+    ),
+    "server defined anew": (
+        {"tools": [{"type": "mcp", "server_label": "s", "server_url": "https://s.example"}]},
+        {"tools": [{"type": "mcp", "server_label": "s", "server_url": "https://t.example"}]},
+    ),
     "effort": ({"reasoning": {"effort": "high"}}, {"reasoning": {"effort": "low"}}),
     "tracing that is set": ({"tracing": "auto"}, {"tracing": {"workflow_name": "w"}}),
     "tracing that is disabled": ({"tracing": None}, {"tracing": "auto"}),

@@ -423,19 +423,19 @@ class ChatServer:
 
     def asked(self) -> list[dict[str, Any]]:
         """Return the bodies it was sent."""
-        with urlopen(f"{self.origin}/asked", timeout=5) as answer:
+        with urlopen(f"{self.origin}/asked", timeout=30) as answer:
             found: list[dict[str, Any]] = json.load(answer)
         return found
 
     def heads(self) -> list[dict[str, str]]:
         """Return the headers of each request, with its path and query."""
-        with urlopen(f"{self.origin}/heads", timeout=5) as answer:
+        with urlopen(f"{self.origin}/heads", timeout=30) as answer:
             found: list[dict[str, str]] = json.load(answer)
         return found
 
     def left(self) -> int:
         """Return how many answers nobody read to the end."""
-        with urlopen(f"{self.origin}/left", timeout=5) as answer:
+        with urlopen(f"{self.origin}/left", timeout=30) as answer:
             return int(json.load(answer))
 
 

@@ -80,7 +80,7 @@ def _wait(process: subprocess.Popen[bytes], url: str) -> None:
     ends = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < ends and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(url, timeout=30):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(POLL_S)

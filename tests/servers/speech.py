@@ -50,7 +50,7 @@ class SpeechServer:
 
     def asked(self, what: str) -> list[dict[str, Any]]:
         """Return what it was sent, of one kind."""
-        with urlopen(f"{self.origin}/asked", timeout=5) as answer:
+        with urlopen(f"{self.origin}/asked", timeout=30) as answer:
             found: list[dict[str, Any]] = json.load(answer)
         return [each for each in found if each["what"] == what]
 

@@ -29,7 +29,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CONTROL = os.environ["VOICEENGINE_CONTROL"]
 SILENCE_S = 3
 LEAST_WORDS = 3
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 class _Pages(SimpleHTTPRequestHandler):

@@ -159,9 +159,12 @@ async def _configured(link: Link) -> dict[str, Any]:
 
 
 def _told(event: Mapping[str, Any]) -> WireFault | None:
-    """Return what the client may read of a refusal, None if it is none of its business."""
+    """Return what the client may read of a refusal, None if it is none of its business.
+
+    Nothing else was sent there, so that an error which names no event is about the session.
+    """
     error = event.get("error")
-    if not isinstance(error, dict) or error.get("event_id") != CONFIGURE:
+    if not isinstance(error, dict) or error.get("event_id") not in {None, CONFIGURE}:
         return None
     message, code, param = (error.get(name) for name in ("message", "code", "param"))
     if error.get("type") != WireFault.type or code in _OPERATORS or is_about_account(error):

@@ -1,4 +1,4 @@
-"""aiortc's peer connection with our ICE agent in it (ADR 0024)."""
+"""aiortc's peer connection with our ICE agent and our seal in it (ADR 0024, ADR 0027)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from gateway.ingress.webrtc.certificate import share_certificate
 from gateway.ingress.webrtc.ice import IceConnection
 from gateway.ingress.webrtc.network import Network
+from gateway.ingress.webrtc.sealed import Seal, take_keys
 
 _MAKER: Final = "_RTCPeerConnection__createDtlsTransport"
 if not hasattr(RTCPeerConnection, _MAKER):
@@ -59,4 +60,6 @@ def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:
     transport._connection = ours
     transport._recv = ours.recv
     transport._send = ours.send
+    ours.seal = Seal()
+    take_keys(dtls, ours.seal)
     return ours

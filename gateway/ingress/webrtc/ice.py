@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Coroutine
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from gateway.ingress.webrtc.network import Network, NoMediaPath
 from gateway.ingress.webrtc.ports import NoMediaPorts
 from gateway.ingress.webrtc.probes import RETRIES, Probes, is_media
 from gateway.ingress.webrtc.relays import allocate
+from gateway.ingress.webrtc.sealed import Seal, is_srtp
 from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
 from gateway.ingress.webrtc.tcp import MOST_WAYS, TcpSocket, tcp_candidate
 from gateway.telemetry import metrics
@@ -38,7 +40,9 @@ MOST_CANDIDATES: Final = 32
 MOST_PAIRS: Final = 100
 """RFC 8445 6.1.2.5; beyond it the oldest that is not used is forgotten."""
 MOST_QUEUED: Final = 512
-"""Packets that wait to be decrypted, 10 s of audio; what comes on top is dropped."""
+"""Packets that wait to be read, 10 s of audio; what comes on top is dropped."""
+MOST_DTLS: Final = 256
+"""What may wait for DTLS to be taken, which is opened later and so can be forged."""
 QUIET_S: Final = 0.3
 """Media from another address is followed when the known one was silent for so long."""
 PROBE_S: Final = 0.1
@@ -96,6 +100,8 @@ class IceConnection(Connection):
         """When the selected pair was heard last."""
         self._selected: tuple[StunProtocol, Address] | None = None
         self._probes = Probes(self._probe)
+        self.seal: Seal | None = None
+        """What opens the caller's media; None hands it on sealed."""
         self._seen: CandidatePair | None = None
         """Another pair that was heard last, and would be followed if it works."""
 
@@ -181,10 +187,8 @@ class IceConnection(Connection):
         self._protocols.append(relay)
         # A relay lets nobody in who was not sent to. Offers often hold no candidates, so whoever
         # comes from where the offer came from, or by the same relay, is let in unseen.
-        for host in {candidate.host, self._caller}:
-            if host is None or self._network.forbids(host):
-                continue
-            if _version(host) == _version(candidate.host):
+        for host in {candidate.host, self._network.beside(candidate.host, self._caller)}:
+            if host is not None and not self._network.forbids(host):
                 relay.transport.sendto(b"", (host, DISCARD_PORT))
         return [candidate]
 
@@ -305,20 +309,45 @@ class IceConnection(Connection):
     # --- what comes in ---
 
     def media_received(self, data: bytes, address: Address, socket: MediaSocket) -> None:
-        """Take DTLS, SRTP or SRTCP; its own keys say whether it is genuine."""
+        """Take DTLS, SRTP or SRTCP; what the caller did not seal is as if it never came."""
         if not is_media(data):
             metrics.ICE_DROPPED.inc()
             return
-        if self._selected is not None:
-            if self._selected == (socket, address):
+        known, most = self._selected == (socket, address), MOST_QUEUED
+        if not is_srtp(data):
+            most = MOST_DTLS
+            if not known and not self._may_shake_hands(socket, address):
+                return
+        elif self.seal is not None:
+            if not self.seal.has_keys:
+                if known:
+                    self.seal.hold(partial(self.media_received, data, address, socket))
+                return
+            opened = self.seal.open(data)
+            if opened is None:
+                return
+            data = opened
+        if known:
+            if is_srtp(data):
                 self._heard_s = self._loop.time()
                 self._probes.heard(data)
-            else:
-                self._media_from_elsewhere(data, socket, address)
-        if self._queue.qsize() >= MOST_QUEUED:
+        elif self._selected is not None:
+            self._media_from_elsewhere(data, socket, address)
+        if self._queue.qsize() >= most:
             metrics.ICE_DROPPED.inc()
             return
         self._queue.put_nowait((data, 1))
+
+    def _may_shake_hands(self, socket: MediaSocket, address: Address) -> bool:
+        """Say whether DTLS is taken from there: before the keys, from where checks came only.
+
+        A handshake believes whatever it is told; once it is over, what is forged is skipped.
+        """
+        if self.seal is None or self.seal.has_keys or self._pair(socket, address) is not None:
+            return True
+        return any(
+            (protocol, addr) == (socket, address) for _, addr, protocol in self._early_checks
+        )
 
     def data_received(self, data: bytes, component: int) -> None:
         """Drop what begins like STUN and is none; media comes by `media_received`."""
@@ -516,11 +545,3 @@ def _peer_reflexive(address: Address) -> Candidate:
         port=address[1],
         type="prflx",
     )
-
-
-def _version(host: str) -> int | None:
-    """Return the IP version of an address, None of what is none (a proxy's `unknown`)."""
-    try:
-        return ip_address(host).version
-    except ValueError:
-        return None

@@ -102,6 +102,25 @@ class Network:
         hides = there.version == 6 and bool(there.sixtofour or there.teredo)
         return hides or there.is_reserved
 
+    def beside(self, relay: str, caller: str | None) -> str | None:
+        """Return the address of whom an offer came from, if a relay can reach the caller by it.
+
+        Proxies are no callers: neither the trusted ones, where they say of nobody that it called,
+        nor others, which are in a private network as a rule; what is private here is somebody
+        else, or nobody, beside a relay that is not. Loopback is the relay's own.
+        """
+        try:
+            there, here = ip_address(caller or ""), ip_address(relay)
+        except ValueError:  # a proxy's `unknown`
+            return None
+        if isinstance(there, IPv6Address) and there.ipv4_mapped is not None:
+            there = there.ipv4_mapped  # to a server that listens by both kinds at once
+        if there.version != here.version or there.is_loopback:
+            return None
+        if any(there in network for network in self._settings.trusted_proxies):
+            return None
+        return str(there) if there.is_global or not here.is_global else None
+
     def addresses(self) -> list[str]:
         """Return the addresses that a call takes, at most MOST_ADDRESSES; empty for relays only."""
         now_s = time.monotonic()

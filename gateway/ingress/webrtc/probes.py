@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from gateway.ingress.webrtc.sealed import is_srtp, sender
 from gateway.ingress.webrtc.sockets import MediaSocket
 
 MOST_PROBES: Final = 4
@@ -80,6 +81,4 @@ class Probes:
 
 def _stream(packet: bytes) -> bytes | None:
     """Return who sends an SRTP or SRTCP packet (SSRC), which both say in the clear."""
-    if packet[0] < 128:
-        return None
-    return packet[4:8] if 192 <= packet[1] <= 223 else packet[8:12]
+    return sender(packet) if is_srtp(packet) else None

@@ -36,7 +36,7 @@ def key(server: Server) -> str:
         data=json.dumps({"session": ECHO}).encode(),
         headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return str(json.load(answer)["value"])
 
 

@@ -42,7 +42,7 @@ def ask(
     request = urllib.request.Request(url, data=body, headers=named, method=method)
     opener = urllib.request.build_opener(_NoRedirect)
     try:
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=30) as answer:
             return answer.status, _lower(answer.headers.items()), answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, _lower(error.headers.items()), error.read().decode()

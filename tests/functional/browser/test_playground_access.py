@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -150,21 +152,26 @@ def test_what_happens_is_told_without_being_looked_at(playground: Page) -> None:
     assert playground.locator("[aria-live]").count() == 0
 
 
-@pytest.mark.parametrize(("motion", "most"), [("reduce", 4), ("no-preference", 60)])
+@pytest.mark.parametrize(
+    ("motion", "least_ms", "most_ms"), [("reduce", 450, math.inf), ("no-preference", 0, 250)]
+)
 def test_waves_move_little_where_motion_disturbs(
-    page: Page, plain_server: Server, motion: Literal["reduce", "no-preference"], most: int
+    page: Page,
+    plain_server: Server,
+    motion: Literal["reduce", "no-preference"],
+    least_ms: float,
+    most_ms: float,
 ) -> None:
     """Twice a second instead of twenty times."""
     page.emulate_media(reduced_motion=motion)
     admit(page, plain_server)
-    drawn = page.evaluate(
-        """async () => {
-          let drawn = 0;
-          new MutationObserver(() => { drawn += 1; }).observe(
-            document.getElementById('wave-in'), { attributes: true });
-          await new Promise((resolve) => { setTimeout(resolve, 1000); });
-          return drawn;
-        }"""
+    drawn_ms = page.evaluate(
+        """() => new Promise((resolve) => {
+          const drawn = [];
+          new MutationObserver(() => {
+            if (drawn.push(performance.now()) === 5) resolve(drawn);
+          }).observe(document.getElementById('wave-in'), { attributes: true });
+        })"""
     )
-    assert 0 < drawn <= most
-    assert motion == "reduce" or drawn > 4
+    # The shortest wait of several: a machine that is busy makes them longer, never shorter.
+    assert least_ms <= min(after - before for before, after in pairwise(drawn_ms)) <= most_ms

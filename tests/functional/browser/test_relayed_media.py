@@ -121,7 +121,7 @@ class TestRelayOnly:
             assert (await caller.dial(ECHO)).status_code == 201
             await caller.until("session.created")
             relay.process.kill()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while server.metric("voiceengine_calls_ended_total", **ended) == before:
                     await asyncio.sleep(0.1)
         async with calling(server) as caller:

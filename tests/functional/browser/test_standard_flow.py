@@ -31,7 +31,7 @@ def ephemeral_key(server: Server) -> str:
         data=json.dumps({"session": {"type": "realtime", "model": "gpt-realtime"}}).encode(),
         headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return str(json.load(answer)["value"])
 
 

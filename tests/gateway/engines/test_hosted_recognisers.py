@@ -142,7 +142,7 @@ class TestUploading:
         hearing = Hearing(uploading(), hypotheses=True)
         hearing.stream.feed(AUDIO)
         hearing.stream.prepare()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not hearing.hypotheses:
                 await asyncio.sleep(0.01)
         hearing.stream.feed(bytes(9_600))
@@ -276,7 +276,7 @@ class TestListening:
         hearing = Hearing(listening(), hypotheses=True)
         hearing.stream.feed(AUDIO[: WORD_BYTES * 3])
         hearing.stream.prepare()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not hearing.hypotheses:
                 await asyncio.sleep(0.01)
         assert await hearing.text() == " ".join(WORDS[:3])
@@ -289,7 +289,7 @@ class TestListening:
         monkeypatch.setattr(deepgram, "KEEP_ALIVE_S", 0.05)
         hearing = Hearing(listening())
         hearing.stream.feed(AUDIO)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "KeepAlive" not in server.asked("listen")[-1]["messages"]:
                 await asyncio.sleep(0.02)
         assert await hearing.text() == TEXT

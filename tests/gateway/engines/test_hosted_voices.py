@@ -62,7 +62,7 @@ async def streaming(server: SpeechServer) -> AsyncIterator[Make]:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until the server says so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.02)
 

@@ -10,20 +10,19 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from gateway.engines.relay.endpoint import RelayEndpoint
-from gateway.engines.relay.opening import UpstreamFault, open_upstream
+from gateway.engines.relay.opening import CONFIGURE, UpstreamFault, open_upstream
 
 REFUSAL = {"type": "invalid_request_error", "code": "invalid_value", "message": "No such voice.",
            "param": "session.audio.output.voice"}  # fmt: skip
 
 
-async def refused(error: Mapping[str, Any], *, answers: bool = True) -> UpstreamFault:
-    """Configure a session at an upstream that says `error` to it."""
+async def refused(error: Mapping[str, Any], *, names: str | None = CONFIGURE) -> UpstreamFault:
+    """Configure a session at an upstream that says `error` to it, about the event it `names`."""
 
     async def session(socket: ServerConnection) -> None:
         await socket.send(json.dumps({"type": "session.created", "session": {}}))
-        update = json.loads(await socket.recv())
-        event_id = update["event_id"] if answers else None
-        await socket.send(json.dumps({"type": "error", "error": {**error, "event_id": event_id}}))
+        assert json.loads(await socket.recv())["event_id"] == CONFIGURE
+        await socket.send(json.dumps({"type": "error", "error": {**error, "event_id": names}}))
         await socket.wait_closed()
 
     async with serve(session, "127.0.0.1", 0) as server:
@@ -63,6 +62,13 @@ async def test_trouble_that_is_not_the_clients_is_not_told(error: dict[str, Any]
     assert (await refused(error)).told is None
 
 
-async def test_error_that_answers_nothing_is_not_told() -> None:
+async def test_refusal_that_names_no_event_is_told_too() -> None:
+    """Some endpoints do not say what an error is about; nothing else was sent there."""
+    told = (await refused(REFUSAL, names=None)).told
+    assert told is not None
+    assert (told.status, told.param) == (400, "session.audio.output.voice")
+
+
+async def test_error_about_something_else_is_not_told() -> None:
     """It is not about the session that was asked for."""
-    assert (await refused(REFUSAL, answers=False)).told is None
+    assert (await refused(REFUSAL, names="another")).told is None

@@ -98,7 +98,7 @@ class Connection:
         self.socket.connection_made(self.wire)
         self.client.send_request(self.client.connect())
         self.socket.data_received(b"".join(self.client.data_to_send()) + behind)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.ready.wait()
 
     def received(self) -> list[WireFrame]:

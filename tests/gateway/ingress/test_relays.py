@@ -98,7 +98,7 @@ class TestAllocation:
             deaf.bind((own_address(), 0))
             urls = [f"turn:{own_address()}:{deaf.getsockname()[1]}", relay.url("udp")]
             ours = agent(by(relay, turn_urls=urls, ice_gather_timeout_s=8))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await allocated(ours)
             await ours.close()
 
@@ -130,6 +130,63 @@ class TestAllocation:
         await ours.gather_candidates()
         assert [one.type for one in ours.local_candidates] == ["host"]
         await ours.close()
+
+
+PUBLIC = "9.9.9.9"
+"""A relay's address; nothing is sent there."""
+
+
+class TestWhoIsLetIn:
+    @pytest.mark.parametrize(
+        ("caller", "relay", "let_in"),
+        [
+            ("1.2.3.4", PUBLIC, "1.2.3.4"),
+            ("::ffff:1.2.3.4", PUBLIC, "1.2.3.4"),
+            ("2606:4700::1", "2620:fe::fe", "2606:4700::1"),
+            ("10.9.8.7", "10.1.1.1", "10.9.8.7"),
+            ("1.2.3.4", "10.1.1.1", "1.2.3.4"),
+            ("10.9.8.7", PUBLIC, None),
+            ("100.64.0.7", PUBLIC, None),
+            ("fd00::7", "2620:fe::fe", None),
+            ("127.0.0.1", PUBLIC, None),
+            ("127.0.0.1", "127.0.0.1", None),
+            ("10.1.0.5", "10.1.1.1", None),
+            ("1.1.1.1", PUBLIC, None),
+            ("2606:4700::1", PUBLIC, None),
+            ("unknown", PUBLIC, None),
+            (None, PUBLIC, None),
+        ],
+        ids=[
+            "public", "public, mapped", "public, IPv6", "private beside a private relay",
+            "public beside a private relay", "private", "of a carrier", "private, IPv6",
+            "loopback", "loopback of all", "trusted proxy", "trusted public proxy",
+            "of another kind", "nobody's", "none",
+        ],
+    )  # fmt: skip
+    def test_caller_is_let_in_where_the_relay_can_reach_it(
+        self, caller: str | None, relay: str, let_in: str | None
+    ) -> None:
+        """A proxy in front, named or not, is not the caller; private means somebody else there."""
+        here = Network(Settings(trusted_proxies=["10.1.0.0/24", "1.1.1.1"]))  # type: ignore[list-item]
+        assert here.beside(relay, caller) == let_in
+
+    async def test_relay_is_told_of_no_proxy(self, relay: Relay) -> None:
+        """Only of the caller, and of itself for callers by the same relay."""
+        let_in = re.compile(r"peer (192\.0\.2\.\d+):9 lifetime updated")
+        before = len(relay.log.read_text())
+        here = by(relay, "udp", trusted_proxies=["192.0.2.8"])
+        ours, theirs = (
+            IceConnection(here, username="user", password="p" * 22, caller=caller)
+            for caller in ("192.0.2.8", "192.0.2.9")
+        )
+        try:
+            await ours.gather_candidates()
+            await theirs.gather_candidates()
+            await until(lambda: "192.0.2.9" in let_in.findall(relay.log.read_text()[before:]))
+            assert "192.0.2.8" not in let_in.findall(relay.log.read_text()[before:])
+        finally:
+            await ours.close()
+            await theirs.close()
 
 
 class TestAuthority:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
+import pytest
 from aiortc.rtp import RtpPacket
+from av.packet import Packet
 
 from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.sessions.leg import LegSession
@@ -24,16 +27,25 @@ async def speaking() -> WebRtcLeg:
     return leg
 
 
+def at_once(packet: Coroutine[Any, Any, Packet]) -> Packet:
+    """Return what a coroutine has without waiting for anything."""
+    with pytest.raises(StopIteration) as ended:
+        packet.send(None)
+    value: Packet = ended.value.value
+    return value
+
+
 async def test_busy_moment_is_caught_up_with() -> None:
     """Packets that a busy loop made late leave at once, and the next is on time again."""
     leg = await speaking()
     first = await leg.track.recv()
     began_s = asyncio.get_running_loop().time()
     time.sleep(0.07)  # noqa: ASYNC251 -- the loop is busy
-    late = [await leg.track.recv() for _ in range(6)]
+    late = [at_once(leg.track.recv()) for _ in range(3)]
+    late += [await leg.track.recv() for _ in range(3)]
     took_s = asyncio.get_running_loop().time() - began_s
     assert [one.pts - first.pts for one in late] == [PACKET_TICKS * n for n in range(1, 7)]
-    assert 0.11 <= took_s <= 0.2
+    assert took_s >= 0.11
     leg.close()
 
 

@@ -49,7 +49,7 @@ def repository(database: Database) -> ProjectRepository:
 async def written(recorder: Recorder) -> None:
     """Write everything that is queued."""
     recorder.stop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await recorder.run()
 
 

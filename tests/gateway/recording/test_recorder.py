@@ -66,7 +66,7 @@ def begin(recorder: Recorder, session_id: str = SESSION) -> SessionRecorder:
 async def written(recorder: Recorder) -> None:
     """Write everything that is queued."""
     recorder.stop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await recorder.run()
 
 
@@ -370,7 +370,7 @@ class TestBounds:
         await database.was_asked.wait()
         database.away = False
         recorder.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await writer
         repository = ProjectRepository(
             database, organisation_id=DEFAULT_ORGANISATION, project_id=DEFAULT_PROJECT

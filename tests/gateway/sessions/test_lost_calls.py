@@ -65,7 +65,7 @@ async def calls(database: Database, identity: Identity) -> Database:
     CallRecord(recorder, ASKED)
     CallRecord(recorder, replace(ASKED, call_id="rtc_there", node="there"))
     recorder.stop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await recorder.run()
     return database
 
@@ -97,7 +97,7 @@ async def test_rows_of_another_installation_are_closed_without_a_start(
     assert await reasons(calls) == {"rtc_here": None, "rtc_there": None}
     clock.now_s += 2**26 * 60 + lost_calls.MARGIN_S
     running = asyncio.create_task(one.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (await reasons(calls))["rtc_there"] is None:
             await asyncio.sleep(0)
     running.cancel()

@@ -137,7 +137,7 @@ class TestTools:
         )  # fmt: skip
         handler._effects.append(CallTool(call))
         runner.post(PlaybackCleared("resp_0", {}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not isinstance(handler.received[-1], ToolReturned):
                 await asyncio.sleep(0.01)
         returned = handler.received[-1]
@@ -169,7 +169,7 @@ class TestFaults:
         runner, client = runner_of(handler)
         handler.due_ms = runner.now_ms()
         runner.post(SpeechFinished("seg_1"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await runner.ended.wait()
         assert client.closed is not None
         assert client.closed[0] == 1011
@@ -187,7 +187,7 @@ class TestFaults:
 
 
 async def wait_for(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0)
 

@@ -78,7 +78,7 @@ class TestTransaction:
         """Who only reads is not held up by a transaction that goes on."""
         async with database.transaction() as writing:
             await insert_ignore(writing, Organisation, [organisation(1)])
-            async with asyncio.timeout(2), database.reading() as reading:
+            async with asyncio.timeout(30), database.reading() as reading:
                 found = await reading.scalar(select(func.count()).select_from(Organisation))
         assert found == 0
 

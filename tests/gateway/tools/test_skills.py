@@ -35,7 +35,7 @@ def entered(brain: Brain) -> SkillsTool:
 
 async def asked(tool: SkillsTool, session_id: str = SESSION, **arguments: Any) -> object:
     """Call the tool."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await tool.call(call_of(tool), arguments, session_id=session_id)
 
 

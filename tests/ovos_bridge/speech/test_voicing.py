@@ -65,4 +65,4 @@ async def test_voice_that_hangs_gives_the_process_up(monkeypatch: pytest.MonkeyP
     await asyncio.wait_for(given_up.wait(), 5)
     voice.released.set()
     watching.cancel()
-    await asyncio.wait_for(ended.wait(), 5)  # the thread must not outlive the loop it reports to
+    await asyncio.wait_for(ended.wait(), 30)  # the thread must not outlive the loop it reports to

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from realtime.engine import FunctionSpec
 from realtime.errors import KeyRevoked, PolicyDenied, WireFault
 from realtime.ids import SequentialIds
 from realtime.relay.effects import DropUpstream, FallBack, Redial, SendRelayed, SendUpstream
@@ -205,6 +206,44 @@ class TestDown:
         failed = {**RESPONSE, "status": "failed", "status_details": {"error": error}}
         (done,) = shown(relay.upstream(type="response.done", response=failed))
         assert "org-1" not in json.dumps(done)
+
+    def test_refused_update_that_is_not_named_is_undone(self, relay: Relay) -> None:
+        """The next echo is that of the next update."""
+        tool = {"type": "mcp", "server_label": "s", "server_url": "https://s.example"}
+        for tools in ([{**tool, "server_label": "bad"}], [tool]):
+            relay.client(type="session.update", event_id="mine", session={"tools": tools})
+            relay.allow()
+        error = {"type": "invalid_request_error", "message": "no", "param": "session.voice"}
+        (told,) = shown(relay.upstream(type="error", error=error))
+        assert told["error"]["event_id"] == "mine"
+        echo, *_ = shown(relay.upstream(type="session.updated", session={**SESSION, "tools": []}))
+        assert echo["session"]["tools"] == [tool]
+
+    def test_tools_that_the_upstream_refuses_are_no_clients_error(self) -> None:
+        """What the gateway offered is its own affair, also where the error does not say so."""
+        spec = FunctionSpec(name="f", description="", parameters={})
+        relay = Relay(tools=RelayTools(tools=(spec,)))
+        relay.give(Opened(1))
+        error = {"type": "invalid_request_error", "message": "no", "param": "session.tools[0]"}
+        assert shown(relay.upstream(type="error", error=error)) == []
+
+    @pytest.mark.parametrize(
+        ("body", "kind", "message"),
+        [
+            ({"error": "It broke.", "code": "oops"}, "server_error", "It broke."),
+            ({"message": "It broke."}, "server_error", "It broke."),
+            ({"error": {"code": 7, "message": "It broke."}}, "server_error", "It broke."),
+            ({"error": {"type": "x"}}, "x", "The model's endpoint reported an error."),
+            ({}, "server_error", "The model's endpoint reported an error."),
+        ],
+    )
+    def test_error_of_another_shape_is_told_in_the_contracts(
+        self, relay: Relay, body: dict[str, Any], kind: str, message: str
+    ) -> None:
+        """Every key is there, and what can be read of it (CONTRACT 16)."""
+        (told,) = shown(relay.upstream(type="error", event_id="e", **body))
+        assert told["error"].keys() == {"type", "code", "message", "param", "event_id"}
+        assert (told["error"]["type"], told["error"]["message"]) == (kind, message)
 
 
 class TestLoss:

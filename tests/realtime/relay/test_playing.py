@@ -253,6 +253,51 @@ def test_retrieved_item_is_shown_to_who_asked(relay: Relay) -> None:
     assert [effect.to for effects in answers for effect in effects] == [2, 1]
 
 
+def asks(relay: Relay, controller: int, **event: Any) -> None:
+    """Let a controller ask for something."""
+    relay.give(RelayedFromClient(controller, event, 10))
+    if relay.questions:
+        relay.allow()
+
+
+BAD = {"type": "invalid_request_error", "code": "invalid_value", "message": "no", "param": None}
+UPDATE = {"type": "session.update", "session": {"type": "realtime", "tool_choice": "smell"}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "error"),
+    [
+        ({"type": "conversation.item.create", "item": {}}, UPDATE, {"param": "session.tool_choice"}),
+        (UPDATE, {"type": "conversation.item.create", "item": {}}, {"param": "item.type"}),
+        (UPDATE, {"type": "response.create"}, {"code": "conversation_already_has_active_response"}),
+        (UPDATE, {"type": "response.cancel"}, {"code": "response_cancel_not_active"}),
+        (UPDATE, {"type": "input_audio_buffer.commit"}, {"code": "input_audio_buffer_commit_empty"}),
+        ({"type": "response.cancel"}, {"type": "response.create"}, {"code": "whatever"}),
+        ({"type": "session.close"}, {"type": "conversation.item.retrieve", "item_id": "x"},
+         {"code": "item_retrieve_invalid_item_id"}),
+    ],
+)  # fmt: skip
+def test_error_that_names_no_event_is_told_to_whom_it_is_about(
+    relay: Relay, first: dict[str, Any], second: dict[str, Any], error: dict[str, Any]
+) -> None:
+    """Its code or the place in it shows the kind of event; the contract's `event_id` is there."""
+    done(relay)
+    asks(relay, 1, event_id="first", **first)
+    asks(relay, 2, event_id="second", **second)
+    (effect,) = relay.upstream(type="error", error={**BAD, **error})
+    assert (effect.to, effect.event["error"]["event_id"]) == (2, "second")
+
+
+def test_error_that_is_about_nothing_is_told_to_all(relay: Relay) -> None:
+    """An endpoint that names events did not mean any of these."""
+    done(relay)
+    asks(relay, 1, event_id="first", **UPDATE)
+    relay.upstream(type="error", error={**BAD, "event_id": "first"})
+    asks(relay, 2, event_id="second", **UPDATE)
+    (effect,) = relay.upstream(type="error", error={**BAD, "param": "session.tool_choice"})
+    assert (effect.to, effect.event["error"].get("event_id")) == (None, None)
+
+
 def test_error_that_names_no_event_still_ends_the_oldest_request(relay: Relay) -> None:
     """Some endpoints do not say what an error is about; nothing must be owed for ever."""
     done(relay)

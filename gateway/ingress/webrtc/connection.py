@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcdtlstransport import RTCDtlsParameters, RTCDtlsTransport
 
 from gateway.ingress.webrtc.certificate import share_certificate
 from gateway.ingress.webrtc.ice import IceConnection
@@ -62,4 +62,12 @@ def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:
     transport._send = ours.send
     ours.seal = Seal()
     take_keys(dtls, ours.seal)
+    shake_hands = dtls.start
+
+    async def start(parameters: RTCDtlsParameters) -> None:
+        # The library begins the handshake of a call that ended unconnected, too: 60 KiB of OpenSSL.
+        if not ours.closing:
+            await shake_hands(parameters)
+
+    dtls.start = start
     return ours

@@ -269,6 +269,11 @@ class IceConnection(Connection):
         if self._early_checks:
             self._called.set()
 
+    @property
+    def closing(self) -> bool:
+        """The call ended."""
+        return bool(self._closing)
+
     async def close(self) -> None:
         """Leave; sockets are closed and ports free when it returns."""
         self._closing = True

@@ -7,7 +7,7 @@ has a valid key may do everything a key may do. A policy engine replaces it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -68,14 +68,26 @@ class Admission(Protocol):
         """Return the verdict; a fault of the evaluator is a denial, never an exception."""
 
 
-async def permitted(admission: Admission, action: str, facts: Mapping[str, Any]) -> Allowed:
+async def permitted(
+    admission: Admission,
+    action: str,
+    facts: Mapping[str, Any],
+    *,
+    meanwhile: Callable[[], None] | None = None,
+) -> Allowed:
     """Return policy's leave; a denial is counted and logged with its decision.
+
+    If the verdict must be waited for, `meanwhile` is called first.
 
     Raises:
         PolicyDenied: it refused.
         PolicyUnavailable: it did not answer in time.
     """
-    verdict = await admission.admit(action, facts)
+    verdict = admission.admit_nowait(action, facts)
+    if verdict is None:
+        if meanwhile is not None:
+            meanwhile()
+        verdict = await admission.admit(action, facts)
     if isinstance(verdict, Denied):
         metrics.DENIALS.labels(verdict.reason).inc()
         _log.warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from realtime.session.inputs import ControllerId, EndReason, Joined
 
 AnyCalled: TypeAlias = AnyConversation | OpenedTranslation
 
+LEAST_COLLECTED: Final = 50
+"""Calls whose remains are worth a look at everything that lives, which halts the loop for it."""
 MOST_SIDEBANDS: Final = 8
 """Sidebands of one call at a time; every event is made for each."""
 
@@ -164,6 +167,8 @@ class Calls:
         self._preparing = 0
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: set[asyncio.Task[None]] = set()
+        self._left = 0
+        """Calls that ended since garbage was collected."""
 
     def live_in(self, tasks: asyncio.TaskGroup) -> None:
         """Let every call be a task of this group."""
@@ -207,7 +212,19 @@ class Calls:
         self._calls[call.call_id] = call
         task = self._tasks.create_task(serving)
         self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        task.add_done_callback(self._served)
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        """A call is gone but for its memory: a library's objects, tied to each other in circles.
+
+        Python would let some 200 calls' wait before it looks, as the process is large. Those
+        that live are looked at too, so as many must have ended.
+        """
+        self._serving.discard(task)
+        self._left += 1
+        if self._left >= max(LEAST_COLLECTED, len(self._calls)):
+            self._left = 0
+            gc.collect()
 
     async def wait_over(self, timeout_s: float) -> None:
         """Wait until every call's books are closed and its media is gone."""

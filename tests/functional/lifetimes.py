@@ -55,9 +55,9 @@ def _open_files(process_id: int) -> Iterator[str]:
                 yield target
 
 
-async def restored(server: Server, before: State) -> State:
+async def restored(server: Server, before: State, *, within_s: float = RESTORED_S) -> State:
     """Wait until the server is back to where it was; return how it is then."""
-    found, deadline = State(server), time.monotonic() + RESTORED_S
+    found, deadline = State(server), time.monotonic() + within_s
     backlog = server.metric("voiceengine_recorder_backlog_rows")
     while not found.back_to(before) or backlog:
         assert time.monotonic() < deadline, (

@@ -115,8 +115,13 @@ def command(
 
 
 def voice(python: Path) -> dict[str, str]:
-    """Return the settings that add the real speech worker and OVOS skills."""
+    """Return the settings that add the real speech worker and OVOS skills.
+
+    They may take longer than callers would wait: the rest of the run shares their cores.
+    """
+    patience = dict.fromkeys(("RECOGNITION", "SYNTHESIS", "ANSWER"), "30")
     return {
+        **{f"VOICEENGINE_{part}_TIMEOUT_S": seconds for part, seconds in patience.items()},
         "VOICEENGINE_SPEECH": "true",
         "VOICEENGINE_SKILLS": "true",
         "VOICEENGINE_SPEECH_PYTHON": str(python),

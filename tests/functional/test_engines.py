@@ -20,7 +20,7 @@ async def test_engine_holds_every_rule_of_the_wire(
 ) -> None:
     """Skills, chat model and relay pass the same scenarios, and the page says so."""
     with ENGINES[engine](tmp_path, skills_python) as server:
-        endpoint = Endpoint(server.url, server.key)
+        endpoint = Endpoint(server.url, server.key, timeout_s=60)
         outcomes, frames = await suite.run(endpoint, lambda _: None, suite.scenarios())
     if engine != "relay-foreign":  # its events are meant to be none of ours
         outcomes += suite.validate(frames)

@@ -38,14 +38,14 @@ def held(client: Client, endpoint: Endpoint) -> None:
 @pytest.mark.parametrize("client", PLAIN, ids=lambda client: client.name)
 def test_client_converses_unmodified(client: Client, voice_server: Server) -> None:
     """Only the base URL and the key are ours; the matrix says what was exercised."""
-    held(client, Endpoint(voice_server.url, voice_server.key))
+    held(client, Endpoint(voice_server.url, voice_server.key, timeout_s=60))
 
 
 @pytest.mark.parametrize("client", OVER_TLS, ids=lambda client: client.name)
 def test_client_that_dials_tls_converses_unmodified(client: Client, tls_server: Server) -> None:
     """The official JavaScript SDK always dials wss, so the server speaks TLS."""
     authority = tls_server.data_dir / "tls" / "authority.pem"
-    held(client, Endpoint(tls_server.url, tls_server.key, authority=authority))
+    held(client, Endpoint(tls_server.url, tls_server.key, timeout_s=60, authority=authority))
 
 
 def test_compatibility_page_is_what_the_data_say() -> None:

@@ -72,7 +72,7 @@ def play(endpoint: Endpoint, scenarios: list[Scenario]) -> Played:
 @pytest.fixture(scope="module")
 def endpoint(voice_server: Server) -> Endpoint:
     """The server with speech and skills."""
-    return Endpoint(voice_server.url, voice_server.key, timeout_s=20)
+    return Endpoint(voice_server.url, voice_server.key, timeout_s=60)
 
 
 @pytest.fixture(scope="module")

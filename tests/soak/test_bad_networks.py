@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.functional.bad_network_scores import WEATHERS, asked, spoken
 from tests.functional.server import Server
+from tests.servers.impairment import Weather
 
 pytestmark = pytest.mark.timeout(1_800)
 
@@ -23,24 +25,35 @@ UNDERSTOOD = 0.8
 async def test_gateway_hears_in_every_weather(
     plain_server: Server, name: str, *, copying: bool
 ) -> None:
-    """As in the suite, for longer."""
-    for _ in range(ROUNDS):
+    """As in the suite, for longer, some callers at once."""
+
+    async def call() -> None:
         seed = time.time_ns()
         heard = await spoken(plain_server, WEATHERS[name], copying=copying, seed=seed, times=TIMES)
-        print(f"{name:16} seed {seed}: {heard}")
+        print(f"{name:18} seed {seed}: {heard}")
         heard.check(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(ROUNDS):
+            tasks.create_task(call())
 
 
 async def test_turns_are_understood_and_heard_in_every_weather(voice_server: Server) -> None:
     """A question keeps its words, and its answer is heard."""
     understood: list[bool] = []
+
+    async def turn(name: str, weather: Weather) -> None:
+        seed = time.time_ns()
+        turn = await asked(voice_server, weather, seed=seed)
+        print(f"{name:18} seed {seed}: {turn}")
+        if turn.answer.lost or not weather.loss:
+            turn.answer.check(name)
+        words = re.sub("[^a-z ]", "", turn.transcript.lower())
+        understood.append(words == "what time is it")
+
     for name, weather in WEATHERS.items():
-        for _ in range(ROUNDS):
-            seed = time.time_ns()
-            turn = await asked(voice_server, weather, seed=seed)
-            print(f"{name:16} seed {seed}: {turn}")
-            if turn.answer.lost or not weather.loss:
-                turn.answer.check(name)
-            words = re.sub("[^a-z ]", "", turn.transcript.lower())
-            understood.append(words == "what time is it")
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(ROUNDS):
+                tasks.create_task(turn(name, weather))
+    print(f"{sum(understood)} of {len(understood)} questions kept their words")
     assert sum(understood) >= UNDERSTOOD * len(understood)

@@ -10,18 +10,24 @@ from tests.functional import server as servers
 from tests.functional.lifetimes import State, restored
 from tests.functional.server import Server
 from tests.functional.test_call_leaks import calls
+from tests.gateway.ingress.test_ice import free_ports
+from tests.servers.nat import own_address
 
 pytestmark = pytest.mark.timeout(3_600)
 
 WARM, CALLS, AT_ONCE = 200, 500, 10
+PORTS = 2 * AT_ONCE
+"""Fewer than calls: ports that were kept would be missed."""
+ADDRESSES = f'["{own_address()}"]'
 GROWTH_KIB = 16 * 1024
 """What the allocator may keep after it is warm; leaked calls would be 170 MiB."""
 
 
 @pytest.fixture(scope="module")
 def calls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with no bound on requests."""
-    server = servers.start(tmp_path_factory.mktemp("calls"))
+    """A server with few ports."""
+    env = {"VOICEENGINE_RTP_PORTS": free_ports(PORTS), "VOICEENGINE_RTP_ADDRESSES": ADDRESSES}
+    server = servers.start(tmp_path_factory.mktemp("calls"), env=env)
     server.wait_ready()
     yield server
     assert server.stop() == 0

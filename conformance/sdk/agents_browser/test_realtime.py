@@ -12,6 +12,7 @@ import threading
 import urllib.request
 import wave
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,7 +30,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CONTROL = os.environ["VOICEENGINE_CONTROL"]
 SILENCE_S = 3
 LEAST_WORDS = 3
-WAIT_MS = 30_000
+"""No sound is lost on the way: the gateway has it from 0.3 s before the first word on, and without
+the browser's processing as alike to the recording as Opus leaves it (0.94 of its frames). But where
+no grammar helps it, the small recogniser takes `what` for `but` or `it` for `a` in two of six such
+calls, and finds the word, or loses it, when the same sound begins 2 ms later."""
+WAIT_MS = 60_000
 
 
 class _Pages(SimpleHTTPRequestHandler):
@@ -131,9 +136,9 @@ def test_spoken_question_is_heard_and_answered_aloud(page: Page) -> None:
     assert page.evaluate("heard()") > before
     history = page.evaluate("session.history")
     user, answer = (next(i for i in history if i["role"] == r) for r in ("user", "assistant"))
-    # A browser's processing and Opus cost a small recogniser a word where nothing else tells it.
-    heard = set(about.words(user["content"][0]["transcript"]).split())
-    assert len(heard & set(about.QUESTION_WORDS.split())) >= LEAST_WORDS, heard
+    heard = about.words(user["content"][0]["transcript"]).split()
+    alike = SequenceMatcher(None, heard, about.QUESTION_WORDS.split()).get_matching_blocks()
+    assert sum(block.size for block in alike) >= LEAST_WORDS, heard
     assert answer["content"][0]["transcript"]
 
 

@@ -10,7 +10,7 @@ import { z } from 'zod';
 
 const { VOICEENGINE_URL: base, VOICEENGINE_KEY: key, VOICEENGINE_CONTROL: control } = process.env;
 const model = process.env.VOICEENGINE_MODEL ?? 'gpt-realtime';
-const timeout = 30_000;
+const timeout = 60_000;
 const url = `${base.replace(/^http/, 'ws')}/realtime?model=${model}`;
 const weather = 'The weather in Bern: sunny all day.';
 const long = 'one two three four five six seven eight nine ten '.repeat(8);

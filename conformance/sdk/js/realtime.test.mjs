@@ -10,7 +10,7 @@ const client = new OpenAI({
   apiKey: process.env.VOICEENGINE_KEY,
 });
 const model = process.env.VOICEENGINE_MODEL ?? 'gpt-realtime';
-const timeout = 30_000;
+const timeout = 60_000;
 const recording = fs.readFileSync(new URL('../../audio/what_time_is_it.wav', import.meta.url));
 const question = recording.subarray(44);
 const long = 'one two three four five six seven eight nine ten '.repeat(8);

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcdtlstransport import RTCDtlsParameters, RTCDtlsTransport
 
 from gateway.ingress.webrtc.certificate import share_certificate
 from gateway.ingress.webrtc.ice import IceConnection
@@ -33,6 +33,10 @@ class MediaConnection(RTCPeerConnection):
         dtls: RTCDtlsTransport = getattr(super(), _MAKER)()
         self._ways.append(_give_way(dtls, self._network, self._caller))
         return dtls
+
+    def forget_closed(self) -> None:
+        """Let go of ways that the answer closed: a bundle has one for all."""
+        self._ways = [way for way in self._ways if not way.closed]
 
     async def abandon(self) -> None:
         """Close what is open to the network, whatever a half-applied offer left of the rest."""
@@ -62,4 +66,12 @@ def _give_way(dtls: Any, network: Network, caller: str | None) -> IceConnection:
     transport._send = ours.send
     ours.seal = Seal()
     take_keys(dtls, ours.seal)
+    shake_hands = dtls.start
+
+    async def start(parameters: RTCDtlsParameters) -> None:
+        # The library begins the handshake of a call that ended unconnected, too: 60 KiB of OpenSSL.
+        if not ours.closing:
+            await shake_hands(parameters)
+
+    dtls.start = start
     return ours

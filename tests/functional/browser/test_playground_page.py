@@ -77,6 +77,60 @@ def test_tool_is_typed_in_and_answered_by_hand(playground: Page, transport: str)
     )
 
 
+@pytest.mark.parametrize("wide", [390, 1000])
+def test_message_has_room_at_every_width(playground: Page, tmp_path: Path, wide: int) -> None:
+    """An image beside it shows its name, and takes the place of no words."""
+    page = playground
+    page.set_viewport_size({"width": wide, "height": 800})
+    begin(page)
+    image = tmp_path / f"{'a long name ' * 8}.png"
+    image.write_bytes(PIXEL)
+    page.set_input_files("input[name=image]", image)
+    expect(page.locator("#compose .file")).to_contain_text("a long name")
+    room = page.locator("#compose input[name=text]").bounding_box()
+    assert room is not None
+    assert room["width"] > 150
+    assert page.evaluate("document.documentElement.scrollWidth") <= wide
+    page.click("#compose button")
+    expect(page.get_by_alt_text("The image you sent")).to_be_visible()
+    expect(page.locator("#compose .file")).to_have_text("Image")
+
+
+def test_stop_and_conversation_are_in_sight_on_a_phone(playground: Page) -> None:
+    """Who speaks sees what is said, and can end it wherever the page was scrolled to."""
+    page = playground
+    page.set_viewport_size({"width": 390, "height": 844})
+    begin(page)
+    for seen in ("#stop", "#mute", "#wave-in", "#transcript", "#compose input[name=text]"):
+        expect(page.locator(seen)).to_be_in_viewport(ratio=1)
+    page.locator("#log").scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#stop")).to_be_in_viewport(ratio=1)
+    under = page.evaluate(
+        "document.getElementById('log').getBoundingClientRect().bottom"
+        " - document.getElementById('stop').getBoundingClientRect().top"
+    )
+    assert under <= 0
+
+
+def test_applied_instructions_are_marked_and_emptied_ones_taken_back(playground: Page) -> None:
+    """The transcript says from where on a prompt holds; one that was never written is left alone."""
+    page = playground
+    begin(page, "websocket")
+    updates = page.locator("#log summary", has_text="session.update").filter(has_text="sent")
+    for count, (written, sent) in enumerate(
+        (("", None), ("Be brief.", "Be brief."), ("", "")), start=1
+    ):
+        page.fill("textarea[name=instructions]", written)
+        page.click("#apply")
+        expect(page.locator("#transcript .note")).to_have_count(count)
+        expect(updates).to_have_count(count)
+        updates.last.click()
+        expect(page.locator("#log pre")).to_have_count(count)
+        told = json.loads(page.locator("#log pre").last.inner_text())
+        assert told["session"].get("instructions") == sent
+
+
 def test_image_is_sent_and_one_too_large_for_a_call_is_not(
     playground: Page, tmp_path: Path
 ) -> None:

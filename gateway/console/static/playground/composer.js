@@ -9,6 +9,10 @@ export class Composer {
   constructor(page) {
     Object.assign(this, page);
     this.live = false;
+    const { image } = this.form.elements;
+    const name = () => { this.picked.textContent = image.files.length ? `Image: ${image.files[0].name}` : 'Image'; };
+    image.addEventListener('change', name);
+    this.form.addEventListener('reset', () => setTimeout(name)); // the field is empty after the event
     this.form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.written().catch((problem) => this.explain(Problem.from(problem)));

@@ -10,6 +10,7 @@ import { Transcript, Wave } from './views.js';
 const TRIES = 3;
 const AGAIN_MS = 1000;
 const FRAME_MS = matchMedia('(prefers-reduced-motion: reduce)').matches ? 500 : 50;
+const NARROW = matchMedia('(max-width: 60rem)');
 const SILENT = new Set(['denied', 'absent', 'busy', 'insecure']);
 const by = (id) => document.getElementById(id);
 
@@ -18,9 +19,10 @@ const log = new EventLog(by('log'), by('filter'), by('deltas'));
 const transcript = new Transcript(by('transcript'));
 const turns = new Turns(by('turns'));
 const waves = { you: new Wave(by('wave-in')), agent: new Wave(by('wave-out')) };
-const composer = new Composer({ form: by('compose'), calls: by('calls'), settings, transcript, send, explain, tell, asked: () => turns.asked() });
+const composer = new Composer({ form: by('compose'), calls: by('calls'), picked: by('picked'), settings, transcript, send, explain, tell, asked: () => turns.asked() });
 
 let talk = null;
+let applying = false;
 let remedy = () => {};
 
 function show(state, text) {
@@ -70,6 +72,7 @@ async function start({ silent = false, carried = [] } = {}) {
     await mine.listen(silent);
     await mine.connect();
     begun(carried, 'Connected');
+    if (NARROW.matches) by('talk').scrollIntoView();
   } catch (error) {
     if (talk === mine) failed(Problem.from(error), silent);
   }
@@ -120,6 +123,7 @@ function failed(problem, silent) {
 }
 
 function end() {
+  applying = false;
   talk?.close();
   talk = null;
   composer.forget();
@@ -142,7 +146,14 @@ const TAKEN = {
     const { error } = response.status_details ?? {};
     if (response.status === 'failed') explain(new Problem('response', error?.message ?? 'The answer failed.'));
   },
-  error: ({ error }) => explain(new Problem('error', error.message)),
+  'session.updated': () => {
+    if (applying) transcript.note('New instructions and tools from here on.');
+    applying = false;
+  },
+  error: ({ error }) => {
+    applying = false;
+    explain(new Problem('error', error.message));
+  },
 };
 
 function take(event) {
@@ -177,6 +188,7 @@ by('apply').addEventListener('click', () => {
   try {
     explain(null);
     send({ type: 'session.update', session: settings.changeable() });
+    applying = true;
   } catch (problem) {
     explain(problem);
   }

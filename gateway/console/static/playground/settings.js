@@ -10,6 +10,7 @@ export class Settings {
   constructor(form) {
     this.fields = form.elements;
     this.models = new Map();
+    this.instructed = false;
     form.addEventListener('input', ({ target }) => {
       if (target.name === 'model') this.chosen();
       this.keep();
@@ -76,18 +77,21 @@ export class Settings {
     return tools;
   }
 
-  // What may change while the session runs.
+  // What may change while the session runs; instructions that it was given can be taken back.
   changeable() {
     const tools = this.tools();
     const instructions = this.fields.instructions.value.trim();
+    const told = Boolean(instructions) || this.instructed;
+    this.instructed = Boolean(instructions);
     return {
       type: 'realtime',
-      ...(instructions ? { instructions } : {}),
+      ...(told ? { instructions } : {}),
       ...(this.takes('tools') ? { tools, tool_choice: tools.length ? this.fields.tool_choice.value : 'auto' } : {}),
     };
   }
 
   session() {
+    this.instructed = false;
     const input = this.takes('transcription') ? { input: { transcription: { model: TRANSCRIBER } } } : {};
     const voice = this.fields.voice.value;
     return { ...this.changeable(), audio: { ...input, ...(voice ? { output: { voice } } : {}) } };

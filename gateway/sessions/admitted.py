@@ -75,6 +75,8 @@ class AdmittedSession:
         self._session_id = session_id
         self._transport = "websocket"
         self._begun = False
+        self.withheld: frozenset[str] = frozenset()
+        """Tools that policy took away with its leave."""
         self.observer = SessionObserver(recorder)
         self.log = structlog.get_logger("session").bind(
             session_id=session_id, project_id=principal.project_id, model=model
@@ -97,6 +99,7 @@ class AdmittedSession:
         self._services.directory.add(self._session_id, self._principal, self.runner)
         self.projection = self._view(dialect, conversation_id)
         self._begun, self._transport = True, transport
+        self.runner.withheld = self.withheld
         metrics.SESSIONS.labels(transport).inc()
         metrics.SESSIONS_STARTED.labels(dialect).inc()
         # The client gets its first event before the log its line.

@@ -74,6 +74,8 @@ class AdmittedSession:
         self._session_id = session_id
         self._transport = "websocket"
         self._begun = False
+        self.withheld: frozenset[str] = frozenset()
+        """Tools that policy took away with its leave."""
         self.observer = SessionObserver(recorder)
 
     @property
@@ -101,6 +103,7 @@ class AdmittedSession:
         self._services.directory.add(self._session_id, self._principal, self.runner)
         self.projection = self._view(dialect, conversation_id)
         self._begun, self._transport = True, transport
+        self.runner.withheld = self.withheld
         # The client gets its first event before the books and the log their lines.
         asyncio.get_running_loop().call_soon(self._tell_of_start, dialect)
 

@@ -232,7 +232,7 @@ async def open_session(
     verdict = verdict if leave is None else both(leave, verdict)
     services.directory.enter(principal.project_id, model, engine.terms.most_sessions)
     try:
-        return await _opened(
+        opened = await _opened(
             services,
             principal,
             verdict,
@@ -246,6 +246,8 @@ async def open_session(
     except BaseException:
         services.directory.leave(principal.project_id, model)
         raise
+    opened.withheld = verdict.withheld_tools
+    return opened
 
 
 async def _opened(

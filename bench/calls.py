@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.rtp import RtpPacket
 from av import Packet
 
 from bench.messages import cpu_s, memory_kib
 from gateway.ingress.webrtc.opus import FRAME_SAMPLES, OpusDecoder, OpusEncoder
+from gateway.ingress.webrtc.rtp import Arrived
 from gateway.ingress.webrtc.tuned import tap
 from tests.functional.caller import Caller
 from tests.functional.client import QUESTION
@@ -89,7 +89,7 @@ class Ear:
     _quiet: int = 0
     _decoder: OpusDecoder = field(default_factory=OpusDecoder)
 
-    def packet(self, _mime_type: str, packet: RtpPacket) -> None:
+    def packet(self, _mime_type: str, packet: Arrived) -> None:
         self.packets += 1
         if not self.listening:
             return

@@ -39,7 +39,7 @@ from gateway.readiness import PartState, Readiness
 from gateway.recording.recorder import Recorder
 from gateway.secrets.keyring import Keyring
 from gateway.services import Services
-from gateway.sessions.admission import LocalAdmission
+from gateway.sessions.admission import LocalAdmission, TimedAdmission
 from gateway.sessions.calls import Calls
 from gateway.sessions.directory import Directory
 from gateway.sessions.lost_calls import LostCalls
@@ -125,7 +125,7 @@ def build_services(settings: Settings) -> tuple[Services, Embedded]:
             Keyring.load(settings.data_dir / "keyring"),
         ),
         operators=Operators(),
-        admission=LocalAdmission(),
+        admission=TimedAdmission(LocalAdmission()),
         limits=MemoryRateLimits(
             requests_per_minute=settings.requests_per_minute,
             tokens_per_minute=settings.tokens_per_minute,

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from gateway.ingress.websocket.protocol import FramedWebSocket
 from gateway.ingress.websocket.routes import SocketsFirst
+from gateway.ingress.websocket.upgrade import UpgradingHttp
 from gateway.sessions.directory import Directory
 from gateway.settings import Settings
 
@@ -104,6 +105,7 @@ def _config(app: ASGIApp, settings: Settings, *, port: int) -> uvicorn.Config:
         app,
         host=settings.host,
         port=port,
+        http=UpgradingHttp,
         ws=FramedWebSocket,
         ws_max_size=settings.ws_max_message_bytes,
         ws_ping_interval=settings.ws_ping_interval_s,

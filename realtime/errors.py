@@ -294,6 +294,10 @@ class PolicyUnavailable(WireFault):
     status = 503
     close_code = 1013
 
+    def __init__(self, reason: str = "") -> None:
+        super().__init__("Policy could not be asked. Please try again.")
+        self.reason = reason
+
 
 class SessionExpired(WireFault):
     """The session reached its longest duration."""

@@ -106,6 +106,14 @@ class MeteredRun(Protocol):
         """Return what it has cost so far, None where nothing was begun before `commit`."""
 
 
+@runtime_checkable
+class HandingRun(Protocol):
+    """A run that may give up at its `commit` what it began before, since another answers."""
+
+    def dropped(self) -> BrainSpent | None:
+        """Return what was given up, None where nothing was."""
+
+
 class BrainSession(Protocol):
     """The brain's side of one session; keeps what it must remember between turns."""
 

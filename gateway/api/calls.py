@@ -21,6 +21,7 @@ from gateway.identity.principal import Principal
 from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import MOST_SDP_BYTES
 from gateway.ingress.webrtc.opening import CallOpening
+from gateway.ingress.webrtc.pacer import Pacer
 from gateway.ingress.webrtc.translations import TranslationCallOpening
 from gateway.services import Services
 from gateway.sessions.call_admission import ACCEPT, HANG_UP, REFER, REJECT, controlled_call
@@ -64,10 +65,10 @@ class CallsEndpoint:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        network = Network(services.settings)
-        self._opening = CallOpening(services, network)
-        self._translations = TranslationCallOpening(services, network)
-        self._beta = CallOpening(services, network, dialect="beta")
+        network, pacer = Network(services.settings), Pacer()
+        self._opening = CallOpening(services, network, pacer)
+        self._translations = TranslationCallOpening(services, network, pacer)
+        self._beta = CallOpening(services, network, pacer, dialect="beta")
 
     async def create(self, request: Request) -> Response:
         """Answer an SDP offer: 201, the answer, and where the call is found."""

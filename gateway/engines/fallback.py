@@ -6,7 +6,16 @@ from collections.abc import Callable, Collection
 
 import structlog
 
-from gateway.engines.group import Member, SessionGroup, Sink, Volunteer, opened, speculations, spent
+from gateway.engines.group import (
+    Member,
+    SessionGroup,
+    Sink,
+    Volunteer,
+    dropped,
+    opened,
+    speculations,
+    spent,
+)
 from gateway.engines.reduced import reduced
 from gateway.telemetry import metrics
 from realtime.engine import (
@@ -70,6 +79,7 @@ class FallbackRun:
         self._request = request
         self._sink = sink
         self._begun = False
+        self._dropped: BrainSpent | None = None
         self._cancelled = False
         taken = None if session.asks_first else session.reduced(request)
         self._first = taken is None
@@ -84,9 +94,10 @@ class FallbackRun:
         if not self._first:
             self._session.counted()
         elif self._is_lost():
-            early = self._run
+            early, cost = self._run, spent(self._run)
             if self._hands_over():
                 early.cancel()
+                self._dropped = cost
                 return
         self._run.commit()
 
@@ -106,6 +117,10 @@ class FallbackRun:
     def spent(self) -> BrainSpent | None:
         """Return what it has cost so far, None where nothing was begun yet."""
         return spent(self._run)
+
+    def dropped(self) -> BrainSpent | None:
+        """Return what the first had made early, where the fallback answered at the commit."""
+        return self._dropped if self._dropped is not None else dropped(self._run)
 
     def _passes(self, fault: EngineFault) -> bool:
         return fault.code in self._session.passing

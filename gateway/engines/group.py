@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from realtime.engine import BrainReport, BrainRequest, BrainSpent, SessionFacts, Volunteered
-from realtime.ports import Brain, BrainRun, BrainSession, MeteredRun, SpeculativeBrain
+from realtime.ports import (
+    Brain,
+    BrainRun,
+    BrainSession,
+    HandingRun,
+    MeteredRun,
+    SpeculativeBrain,
+)
 
 Sink = Callable[[BrainReport], None]
 Volunteer = Callable[[Volunteered], None]
@@ -19,6 +26,11 @@ def speculations(brain: Brain) -> int:
 def spent(run: BrainRun | None) -> BrainSpent | None:
     """Return what a run has cost so far, None where nothing was begun before `commit`."""
     return run.spent() if isinstance(run, MeteredRun) else None
+
+
+def dropped(run: BrainRun) -> BrainSpent | None:
+    """Return what a run gave up at its `commit`, None where it gave up nothing."""
+    return run.dropped() if isinstance(run, HandingRun) else None
 
 
 class LateRun:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from gateway.engines.group import Member, SessionGroup, Sink, Volunteer, opened, speculations, spent
+from gateway.engines.group import (
+    Member,
+    SessionGroup,
+    Sink,
+    Volunteer,
+    dropped,
+    opened,
+    speculations,
+    spent,
+)
 from gateway.engines.reduced import reduced
 from gateway.settings.models import Route
 from gateway.telemetry import metrics
@@ -65,6 +74,10 @@ class RoutedRun:
     def spent(self) -> BrainSpent | None:
         """Return what it has cost so far, None where nothing was begun yet."""
         return spent(self._run)
+
+    def dropped(self) -> BrainSpent | None:
+        """Return what was given up at the commit."""
+        return dropped(self._run)
 
 
 class RoutedSession(SessionGroup):

@@ -4,53 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.ingress.codec import append_audio, check_bounds, decoded, event_of
-from gateway.sessions.dialects import GA, Dialect
+from gateway.ingress.codec import append_audio, check_bounds, event_of
+from gateway.ingress.receiving import Receiver
+from gateway.sessions.dialects import GA
 from gateway.sessions.opening import OpenedSession
-from realtime.errors import InvalidEvent, ServerFault, WireFault
-from realtime.events.client import event_id_of
-from realtime.session.inputs import ControllerId, FromClient, InvalidFromClient
+from gateway.sessions.runner import SessionRunner
+from realtime.session.inputs import FromClient
 
 
-class FrameTaker:
+class FrameTaker(Receiver[OpenedSession]):
     """Turns one controller's frames into its session's inputs, in order."""
 
-    def __init__(
-        self, opened: OpenedSession, controller: ControllerId, *, dialect: Dialect = GA
-    ) -> None:
-        self._opened = opened
-        self._runner = opened.runner
-        self._controller = controller
-        self._dialect = dialect
+    _runner: SessionRunner
 
-    def take(self, frame: str | bytes) -> None:
-        """Take one frame; never raises."""
-        if self._runner.closed:
+    def _take_decoded(self, data: Any, size_bytes: int) -> None:
+        audio = append_audio(data)
+        if audio is not None:
+            self._runner.append(audio)
             return
-        data: Any = None
-        try:
-            if not isinstance(frame, str):
-                raise InvalidEvent(
-                    "Expected a text WebSocket message; binary frames are not supported."
-                )
-            data = decoded(frame)
-            audio = append_audio(data)
-            if audio is None:
-                if self._dialect is not GA:
-                    check_bounds(data)
-                    data = self._dialect.incoming(data)
-                self._event(data)
-            else:
-                self._runner.append(audio)
-        except WireFault as fault:
-            self._runner.post(InvalidFromClient(self._controller, fault, event_id_of(data)))
-        except Exception:
-            # The last line of defence of a session: a fault of ours in one
-            # event is told as a server fault, logged, and the session goes on.
-            self._opened.log.exception("event_failed")
-            self._runner.post(InvalidFromClient(self._controller, ServerFault(), event_id_of(data)))
-
-    def _event(self, data: Any) -> None:
+        if self._dialect is not GA:
+            check_bounds(data)
+            data = self._dialect.incoming(data)
         event = event_of(data)
         if isinstance(event, bytes):
             self._runner.append(event)

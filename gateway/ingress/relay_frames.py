@@ -9,26 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.ingress.codec import APPEND, check_bounds, decoded
-from gateway.sessions.dialects import GA, Dialect
+from gateway.ingress.codec import APPEND, check_bounds
+from gateway.ingress.receiving import Receiver
+from gateway.sessions.dialects import GA
 from gateway.sessions.frames import is_plain_append
 from gateway.sessions.relay_opening import OpenedRelay
-from realtime.errors import InvalidEvent, ServerFault, WireFault
-from realtime.events.client import client_event, event_id_of
+from gateway.sessions.relaying import RelayRunner
+from realtime.events.client import client_event
 from realtime.relay.inputs import RelayedFromClient
-from realtime.session.inputs import ControllerId, InvalidFromClient
 
 
-class RelayFrameTaker:
+class RelayFrameTaker(Receiver[OpenedRelay]):
     """Turns one controller's frames into what the upstream gets."""
 
-    def __init__(
-        self, opened: OpenedRelay, controller: ControllerId, *, dialect: Dialect = GA
-    ) -> None:
-        self._opened = opened
-        self._runner = opened.runner
-        self._controller = controller
-        self._dialect = dialect
+    _runner: RelayRunner
 
     def take(self, frame: str | bytes) -> None:
         """Take one frame; never raises."""
@@ -38,26 +32,9 @@ class RelayFrameTaker:
         if not (audio and self._runner.pass_up(str(frame))):
             self._read(frame)
 
-    def _read(self, frame: str | bytes) -> None:
-        data: Any = None
-        try:
-            if not isinstance(frame, str):
-                raise InvalidEvent(
-                    "Expected a text WebSocket message; binary frames are not supported."
-                )
-            data = decoded(frame)
-            if not isinstance(data, dict) or not isinstance(data.get("type"), str):
-                client_event(data)  # it knows the words for what is no event
-            self._event(data, len(frame))
-        except WireFault as fault:
-            self._runner.post(InvalidFromClient(self._controller, fault, event_id_of(data)))
-        except Exception:
-            # The last line of defence of a session: a fault of ours in one
-            # event is told as a server fault, logged, and the session goes on.
-            self._opened.log.exception("event_failed")
-            self._runner.post(InvalidFromClient(self._controller, ServerFault(), event_id_of(data)))
-
-    def _event(self, data: dict[str, Any], size_bytes: int) -> None:
+    def _take_decoded(self, data: Any, size_bytes: int) -> None:
+        if not isinstance(data, dict) or not isinstance(data.get("type"), str):
+            client_event(data)  # it knows the words for what is no event
         if data["type"] != APPEND:
             check_bounds(data)
             self._opened.observer.received(data["type"], data, self._runner.now_ms())

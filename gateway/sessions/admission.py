@@ -6,14 +6,18 @@ has a valid key may do everything a key may do. A policy engine replaces it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
 import structlog
 
 from gateway.telemetry import metrics
-from realtime.errors import PolicyDenied
+from realtime.errors import PolicyDenied, PolicyUnavailable
+
+VERDICT_TIMEOUT_S: Final = 5.0
+"""How long an evaluator may think; then nothing is allowed (DECISIONS 2.2)."""
 
 LOGGED_FACTS: Final = ("project_id", "key_id", "client_secret_id", "call_id", "model")
 """What a denial's line says of who wanted what."""
@@ -27,6 +31,11 @@ class Allowed:
 
     obligations: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def withheld_tools(self) -> frozenset[str]:
+        """Names of tools that the session goes on without."""
+        return frozenset(self.obligations.get("withheld_tools", ()))
+
 
 @dataclass(frozen=True, slots=True)
 class Denied:
@@ -35,9 +44,13 @@ class Denied:
     reason: str
     remedy: str
     decision_id: str
+    unavailable: bool = False
+    """Nobody decided; whoever asks again may be allowed."""
 
-    def fault(self) -> PolicyDenied:
+    def fault(self) -> PolicyDenied | PolicyUnavailable:
         """Return the fault that the client gets."""
+        if self.unavailable:
+            return PolicyUnavailable(self.reason)
         message = f"Denied by policy ({self.reason}). {self.remedy}".strip()
         return PolicyDenied(message, reason=self.reason)
 
@@ -55,13 +68,26 @@ class Admission(Protocol):
         """Return the verdict; a fault of the evaluator is a denial, never an exception."""
 
 
-async def permitted(admission: Admission, action: str, facts: Mapping[str, Any]) -> Allowed:
+async def permitted(
+    admission: Admission,
+    action: str,
+    facts: Mapping[str, Any],
+    *,
+    meanwhile: Callable[[], None] | None = None,
+) -> Allowed:
     """Return policy's leave; a denial is counted and logged with its decision.
+
+    If the verdict must be waited for, `meanwhile` is called first.
 
     Raises:
         PolicyDenied: it refused.
+        PolicyUnavailable: it did not answer in time.
     """
-    verdict = await admission.admit(action, facts)
+    verdict = admission.admit_nowait(action, facts)
+    if verdict is None:
+        if meanwhile is not None:
+            meanwhile()
+        verdict = await admission.admit(action, facts)
     if isinstance(verdict, Denied):
         metrics.DENIALS.labels(verdict.reason).inc()
         _log.warning(
@@ -100,3 +126,33 @@ class LocalAdmission:
     async def admit(self, action: str, facts: Mapping[str, Any]) -> Verdict:
         """Return `Allowed`, at once."""
         return _ALLOWED
+
+
+class TimedAdmission:
+    """Asks an evaluator, and allows nothing where it is silent or fails (DECISIONS 2.2)."""
+
+    def __init__(self, evaluator: Admission, *, timeout_s: float = VERDICT_TIMEOUT_S) -> None:
+        self._evaluator = evaluator
+        self._timeout_s = timeout_s
+
+    def admit_nowait(self, action: str, facts: Mapping[str, Any]) -> Verdict | None:
+        """Return the verdict if it is known without waiting, else None."""
+        try:
+            return self._evaluator.admit_nowait(action, facts)
+        except Exception as fault:  # noqa: BLE001 -- see `admit`
+            return _undecided(action, "policy_failed", fault)
+
+    async def admit(self, action: str, facts: Mapping[str, Any]) -> Verdict:
+        """Return the verdict; one that does not come is a denial, which may pass."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._evaluator.admit(action, facts)
+        except TimeoutError as fault:
+            return _undecided(action, "policy_timeout", fault)
+        except Exception as fault:  # noqa: BLE001 -- whatever an evaluator does lets nobody in
+            return _undecided(action, "policy_failed", fault)
+
+
+def _undecided(action: str, reason: str, fault: Exception) -> Denied:
+    _log.error("policy_unavailable", action=action, reason=reason, error=type(fault).__name__)
+    return Denied(reason, "", "", unavailable=True)

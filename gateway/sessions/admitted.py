@@ -7,9 +7,10 @@ from functools import partial
 
 import structlog
 
+from gateway.engines.engine import Terms
 from gateway.identity.principal import Principal
 from gateway.limits.port import Owner
-from gateway.recording.recorder import SessionRecorder
+from gateway.recording.recorder import SessionOpened, SessionRecorder
 from gateway.services import Services
 from gateway.sessions.dialects import Beta, DialectName
 from gateway.sessions.driver import BROKEN_CODE, SessionDriver
@@ -23,6 +24,32 @@ from realtime.session.inputs import EndReason
 def owner_of(principal: Principal, model: str) -> Owner:
     """Return whose allowance a session uses."""
     return Owner(principal.organisation_id, principal.project_id, model)
+
+
+def open_record(
+    services: Services,
+    principal: Principal,
+    terms: Terms,
+    *,
+    session_id: str,
+    engine: str,
+    model: str,
+    now_s: int,
+) -> SessionRecorder:
+    """Return the record of a session that begins now; nothing is written yet."""
+    return services.recorder.open_session(
+        SessionOpened(
+            session_id=session_id,
+            organisation_id=principal.organisation_id,
+            project_id=principal.project_id,
+            key_id=principal.key_id,
+            client_secret_id=principal.client_secret_id,
+            engine=engine,
+            model=model,
+            started_at=now_s,
+            prices=terms.prices,
+        )
+    )
 
 
 class AdmittedSession:
@@ -48,6 +75,8 @@ class AdmittedSession:
         self._session_id = session_id
         self._transport = "websocket"
         self._begun = False
+        self.withheld: frozenset[str] = frozenset()
+        """Tools that policy took away with its leave."""
         self.observer = SessionObserver(recorder)
         self.log = structlog.get_logger("session").bind(
             session_id=session_id, project_id=principal.project_id, model=model
@@ -70,6 +99,7 @@ class AdmittedSession:
         self._services.directory.add(self._session_id, self._principal, self.runner)
         self.projection = self._view(dialect, conversation_id)
         self._begun, self._transport = True, transport
+        self.runner.withheld = self.withheld
         metrics.SESSIONS.labels(transport).inc()
         metrics.SESSIONS_STARTED.labels(dialect).inc()
         # The client gets its first event before the log its line.

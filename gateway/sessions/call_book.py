@@ -13,7 +13,7 @@ from gateway.identity.principal import Principal
 from gateway.recording.calls import CallAsked, CallRecord
 from gateway.services import Services
 from gateway.telemetry import metrics, tracing
-from realtime.errors import PolicyDenied, WireFault
+from realtime.errors import PolicyDenied, PolicyUnavailable, WireFault
 from realtime.session.inputs import EndReason
 
 
@@ -81,7 +81,7 @@ class CallBook:
         """Note that the call never began if what is done in here fails."""
         try:
             yield
-        except PolicyDenied as fault:
+        except (PolicyDenied, PolicyUnavailable) as fault:
             self.ended(EndReason.REFUSED, fault.reason or str(fault.code))
             raise
         except WireFault as fault:

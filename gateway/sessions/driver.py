@@ -33,6 +33,7 @@ from realtime.session.inputs import (
     ControllerId,
     EndReason,
     Input,
+    Narrowed,
     Opened,
     PlaybackCleared,
     Refused,
@@ -80,6 +81,9 @@ class SessionDriver:
         self._inbox: list[Input] = []
         self._handling = False
         self.controllers = Controllers()
+        self.withheld: frozenset[str] = frozenset()
+        """Tools that policy took away before the session began."""
+        self._taken_away: frozenset[str] = frozenset()
         self.ended = Gate()
         self.end_reason: EndReason | None = None
 
@@ -97,6 +101,13 @@ class SessionDriver:
         """Say whether more client events wait than may, though nobody could be stopped."""
         return self._handler.congested
 
+    def withhold(self, tools: frozenset[str]) -> None:
+        """Policy takes tools away: responses from now on go without them."""
+        new = tools - self._taken_away
+        if new:
+            self._taken_away |= new
+            self.post(Narrowed(new))
+
     def rate_limits(self) -> list[dict[str, Any]]:
         """Return what `rate_limits.updated` would say now."""
         return [asdict(entry) for entry in self._allowance.shown()]
@@ -106,6 +117,7 @@ class SessionDriver:
     def begin(self, controller: ControllerId) -> None:
         """The first client is there, or a call without one (0)."""
         self.post(Opened(controller))
+        self.withhold(self.withheld)
 
     def post(self, given: Input) -> None:
         """Apply an input and everything that follows from it.
@@ -197,6 +209,7 @@ class SessionDriver:
             self._observer.denied(verdict)
             self.post(Refused(question, verdict.fault()))
         else:
+            self.withhold(verdict.withheld_tools)
             self.post(Allowed(question))
 
     def _reserve(self, effect: fx.ReserveTokens) -> None:

@@ -19,7 +19,7 @@ from realtime.events.server import ErrorEvent, ItemDeleted, ItemDone, ItemTrunca
 from realtime.events.transcription_events import TranscriptionCompleted
 from realtime.events.translation import AnyServerEvent
 from realtime.session.config import AnySessionConfig
-from realtime.session.effects import DiscardBrain, RecordUsage
+from realtime.session.effects import CommitBrain, DiscardBrain, RecordUsage
 from realtime.translation.config import TranslationSessionConfig
 from realtime.usage import OutputDetails, Usage, text_tokens
 
@@ -90,12 +90,13 @@ class SessionObserver:
         }
         self._spans.finish(about)
 
-    def speculated(self, outcome: Literal["started", "used", "discarded"]) -> None:
+    def speculated(self, outcome: Literal["started", "used"]) -> None:
         """An answer was begun early, or its fate is known."""
         metrics.SPECULATIONS.labels("brain", outcome).inc()
 
-    def discarded(self, effect: DiscardBrain, spent: BrainSpent) -> None:
-        """An answer that was begun early is not wanted: what it cost stands in the record."""
+    def discarded(self, effect: DiscardBrain | CommitBrain, spent: BrainSpent) -> None:
+        """An answer that was begun early is not used: what it cost stands in the record."""
+        metrics.SPECULATIONS.labels("brain", "discarded").inc()
         given, made = effect.given, OutputDetails(text_tokens(spent.text))
         counted = spent.usage
         if counted is not None:

@@ -13,10 +13,10 @@ from gateway.engines.engine import Engine
 from gateway.engines.registry import context_tokens
 from gateway.identity.principal import Principal
 from gateway.limits.port import RateLimited
-from gateway.recording.recorder import SessionOpened, SessionRecorder
+from gateway.recording.recorder import SessionRecorder
 from gateway.services import Services
 from gateway.sessions.admission import Allowed, both, permitted
-from gateway.sessions.admitted import AdmittedSession, owner_of
+from gateway.sessions.admitted import AdmittedSession, open_record, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.configuring import Configuring
 from gateway.sessions.dialects import DialectName
@@ -46,6 +46,10 @@ def noise(length: int) -> str:
 
 
 SessionKind = Literal["realtime", "transcription"]
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
 
 
 def fresh_session(
@@ -177,9 +181,14 @@ def count_connection(services: Services, principal: Principal, model: str) -> No
 
 
 async def admit_session(
-    services: Services, principal: Principal, *, kind: str, model: str
+    services: Services,
+    principal: Principal,
+    *,
+    kind: str,
+    model: str,
+    meanwhile: Callable[[], None] = _nothing,
 ) -> Allowed:
-    """Count a connection and ask admission.
+    """Count a connection and ask admission; if it must be waited for, `meanwhile` comes first.
 
     Raises:
         Draining: the process is about to stop.
@@ -189,7 +198,7 @@ async def admit_session(
     services.directory.check_open()
     count_connection(services, principal, model)
     facts = {**principal.facts(), "session_type": kind, "model": model}
-    return await permitted(services.admission, "realtime.connect", facts)
+    return await permitted(services.admission, "realtime.connect", facts, meanwhile=meanwhile)
 
 
 async def open_session(
@@ -203,10 +212,13 @@ async def open_session(
     wake_word: str | None = None,
     safety_identifier: str = "",
     leave: Allowed | None = None,
+    meanwhile: Callable[[], None] = _nothing,
 ) -> AnyConversation:
     """Admit and prepare a session; `model` is empty where only transcription was asked for.
 
-    `leave` is what policy said to the way in, beside what it says to the session.
+    `leave` is what policy said to the way in, beside what it says to the session. `meanwhile`
+    is what the caller has to do while others are waited for, the sooner the better; it may be
+    called several times, or not at all.
 
     Raises:
         RateLimited: too many requests.
@@ -216,11 +228,11 @@ async def open_session(
     """
     usual = services.settings.wake_word
     engine = engine.woken_by(wake_word or (usual if usual in engine.wake_words else None))
-    verdict = await admit_session(services, principal, kind=kind, model=model)
+    verdict = await admit_session(services, principal, kind=kind, model=model, meanwhile=meanwhile)
     verdict = verdict if leave is None else both(leave, verdict)
     services.directory.enter(principal.project_id, model, engine.terms.most_sessions)
     try:
-        return await _opened(
+        opened = await _opened(
             services,
             principal,
             verdict,
@@ -229,10 +241,13 @@ async def open_session(
             engine=engine,
             locale=locale,
             safety_identifier=safety_identifier,
+            meanwhile=meanwhile,
         )
     except BaseException:
         services.directory.leave(principal.project_id, model)
         raise
+    opened.withheld = verdict.withheld_tools
+    return opened
 
 
 async def _opened(
@@ -245,6 +260,7 @@ async def _opened(
     engine: Engine,
     locale: Locale,
     safety_identifier: str,
+    meanwhile: Callable[[], None],
 ) -> AnyConversation:
     stands_in = False
     while engine.relay is not None:
@@ -255,12 +271,14 @@ async def _opened(
                 model=model,
                 engine=engine,
                 safety_identifier=safety_identifier,
+                meanwhile=meanwhile,
             )
         except ServerFault:
             if engine.fallback is None:
                 raise
             metrics.FALLBACKS.inc()
             engine, stands_in = engine.fallback, True
+    meanwhile()
     now_s = int(time.time())
     minutes = engine.terms.session_minutes or services.settings.session_max_minutes
     fresh = fresh_session(
@@ -272,18 +290,14 @@ async def _opened(
     )
     prompts = ProjectPrompts(services.prompts, principal.project_id)
     config = await Configuring(engine, prompts, stands_in=stands_in).of(principal, fresh)
-    recorder = services.recorder.open_session(
-        SessionOpened(
-            session_id=config.id,
-            organisation_id=principal.organisation_id,
-            project_id=principal.project_id,
-            key_id=principal.key_id,
-            client_secret_id=principal.client_secret_id,
-            engine=engine.name,
-            model=model,
-            started_at=now_s,
-            prices=engine.terms.prices,
-        )
+    recorder = open_record(
+        services,
+        principal,
+        engine.terms,
+        session_id=config.id,
+        engine=engine.name,
+        model=model,
+        now_s=now_s,
     )
     return OpenedSession(
         services,

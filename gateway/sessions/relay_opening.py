@@ -10,11 +10,11 @@ from typing import Any
 
 from gateway.engines.engine import Engine
 from gateway.engines.relay.endpoint import RelayEndpoint
-from gateway.engines.relay.opening import Upstream, UpstreamFault, open_upstream
+from gateway.engines.relay.opening import Opening, Upstream, UpstreamFault
 from gateway.identity.principal import Principal
-from gateway.recording.recorder import SessionOpened, SessionRecorder
+from gateway.recording.recorder import SessionRecorder
 from gateway.services import Services
-from gateway.sessions.admitted import AdmittedSession, owner_of
+from gateway.sessions.admitted import AdmittedSession, open_record, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.leg import MediaLeg
@@ -30,15 +30,15 @@ from realtime.relay.offers import RelayTools, without_mcp
 
 
 class OpenedRelay(AdmittedSession):
-    """A session whose upstream is connected; nobody hears it before `start`."""
+    """A session whose `upstream` is connected; nobody hears it before `start`."""
 
     runner: RelayRunner
+    upstream: Upstream
 
     def __init__(
         self,
         services: Services,
         principal: Principal,
-        upstream: Upstream,
         recorder: SessionRecorder,
         *,
         model: str,
@@ -53,7 +53,6 @@ class OpenedRelay(AdmittedSession):
         super().__init__(
             services, principal, session_id=recorder.session_id, model=model, recorder=recorder
         )
-        self._upstream = upstream
         self._endpoint = endpoint
         self._fallbacks = fallbacks
         self._asked = asked
@@ -73,7 +72,7 @@ class OpenedRelay(AdmittedSession):
         """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
         services, endpoint = self._services, self._endpoint
         machine = RelaySession(
-            self._upstream.created,
+            self.upstream.created,
             model=self.model,
             expires_at=self._expires_at,
             ids=services.ids,
@@ -94,12 +93,12 @@ class OpenedRelay(AdmittedSession):
             tools=self._tools(),
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
-            lasts_ms=self._upstream.lasts_ms(),
+            lasts_ms=self.upstream.lasts_ms(),
         )
         owner = owner_of(self._principal, self.model)
         self.runner = RelayRunner(
             machine,
-            self._upstream,
+            self.upstream,
             endpoint,
             session_id=self._session_id,
             company=RelayCompany(
@@ -134,7 +133,10 @@ def endpoints_of(engine: Engine, safety_identifier: str) -> list[RelayEndpoint]:
     """Return where a relay's session begins, and who may take it over: relays of its kind."""
     found: list[RelayEndpoint] = []
     while engine.relay is not None:
-        found.append(replace(engine.relay, safety_identifier=safety_identifier))
+        relay = engine.relay
+        if safety_identifier:
+            relay = replace(relay, safety_identifier=safety_identifier)
+        found.append(relay)
         if engine.fallback is None:
             break
         engine = engine.fallback
@@ -147,55 +149,73 @@ def endpoints_of(engine: Engine, safety_identifier: str) -> list[RelayEndpoint]:
 
 
 async def open_relay(
-    services: Services, principal: Principal, *, model: str, engine: Engine, safety_identifier: str
+    services: Services,
+    principal: Principal,
+    *,
+    model: str,
+    engine: Engine,
+    safety_identifier: str,
+    meanwhile: Callable[[], None],
 ) -> OpenedRelay:
     """Connect to the upstream and prepare the session; a caller's identifier is never pooled.
+
+    `meanwhile` is called before anything is waited for, when the upstream was asked if it can be.
 
     Raises:
         ServerFault: the upstream cannot be used; why is in the log, not for the client.
         WireFault: the prompt of a client secret cannot be, or the upstream refuses its session.
     """
     endpoint, *fallbacks = endpoints_of(engine, safety_identifier)
-    terms, session = engine.terms, None
+    if principal.session is not None or principal.form is not None:
+        meanwhile()  # a prompt is looked for
     asked, prompt = await _asked(services, principal, endpoint)
-    if asked:
-        session = {key: value for key, value in asked.items() if key != "model"}
-        session.setdefault("type", "realtime")
-        session = session if endpoint.runs_mcp else without_mcp(session)
+    warm = None if endpoint.safety_identifier else services.warm.take(endpoint)
+    opening = Opening(endpoint, _configuration(endpoint, asked), warm=warm)
+    # While the upstream does its part of the handshake we do ours.
     try:
-        warm = None if endpoint.safety_identifier else services.warm.take(endpoint)
-        upstream = await open_upstream(endpoint, session, warm=warm)
+        meanwhile()
+        now_s = int(time.time())
+        minutes = engine.terms.session_minutes or services.settings.session_max_minutes
+        opened = OpenedRelay(
+            services,
+            principal,
+            open_record(
+                services,
+                principal,
+                engine.terms,
+                session_id=services.ids("sess"),
+                engine="relay",
+                model=model,
+                now_s=now_s,
+            ),
+            model=model,
+            endpoint=endpoint,
+            fallbacks=tuple(fallbacks),
+            asked=asked,
+            prompt=prompt,
+            minutes=minutes,
+            expires_at=now_s + minutes * 60,
+            has_tools="tools" in engine.terms.features,
+        )
+    except BaseException:
+        await opening.abandon()
+        raise
+    try:
+        opened.upstream = await opening.done()
     except UpstreamFault as fault:
         raise (fault.told or ServerFault()) from None
-    now_s = int(time.time())
-    minutes = terms.session_minutes or services.settings.session_max_minutes
-    recorder = services.recorder.open_session(
-        SessionOpened(
-            session_id=services.ids("sess"),
-            organisation_id=principal.organisation_id,
-            project_id=principal.project_id,
-            key_id=principal.key_id,
-            client_secret_id=principal.client_secret_id,
-            engine="relay",
-            model=model,
-            started_at=now_s,
-            prices=terms.prices,
-        )
-    )
-    return OpenedRelay(
-        services,
-        principal,
-        upstream,
-        recorder,
-        model=model,
-        endpoint=endpoint,
-        fallbacks=tuple(fallbacks),
-        asked=asked,
-        prompt=prompt,
-        minutes=minutes,
-        expires_at=now_s + minutes * 60,
-        has_tools="tools" in terms.features,
-    )
+    return opened
+
+
+def _configuration(
+    endpoint: RelayEndpoint, asked: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return what the upstream is told of the session that it shall begin with."""
+    if not asked:
+        return None
+    session = {key: value for key, value in asked.items() if key != "model"}
+    session.setdefault("type", "realtime")
+    return session if endpoint.runs_mcp else without_mcp(session)
 
 
 async def _asked(

@@ -178,13 +178,15 @@ class SessionRunner(SessionDriver):
 
     def _commit_brain(self, effect: fx.CommitBrain) -> None:
         self._observer.brain_started(effect.response_id, self._loop.time())
-        if self._speaking.commit(effect.response_id):
+        begun, lost = self._speaking.commit(effect.response_id)
+        if lost is not None:
+            self._observer.discarded(effect, lost)
+        elif begun:
             self._observer.speculated("used")
 
     def _discard_brain(self, effect: fx.DiscardBrain) -> None:
         cost = self._speaking.discard(effect.response_id)
         if cost is not None:
-            self._observer.speculated("discarded")
             self._observer.discarded(effect, cost)
 
     def _speak(self, effect: fx.Speak) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.engines.engine import Engine
-from gateway.engines.group import spent
+from gateway.engines.group import dropped, spent
 from gateway.sessions.audio import OutputAudio
 from realtime.engine import (
     BrainRequest,
@@ -54,12 +54,15 @@ class Speaking:
         run = self._speculative[request.response_id] = self._brain.prepare(request, self._post)
         return spent(run) is not None
 
-    def commit(self, response_id: str) -> bool:
-        """A speculative answer is wanted; return whether it was begun before."""
+    def commit(self, response_id: str) -> tuple[bool, BrainSpent | None]:
+        """A speculative answer is wanted; return whether it was begun before, and what is lost.
+
+        What was begun is lost where the brain has another answer now.
+        """
         run = self._runs[response_id] = self._speculative.pop(response_id)
         begun = spent(run) is not None
         run.commit()
-        return begun
+        return begun, dropped(run)
 
     def discard(self, response_id: str) -> BrainSpent | None:
         """A speculative answer is not wanted; return what it cost, None if it was never begun."""

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from gateway.engines.engine import Engine
 from gateway.identity.principal import Principal
-from gateway.recording.recorder import SessionOpened, SessionRecorder
+from gateway.recording.recorder import SessionRecorder
 from gateway.services import Services
-from gateway.sessions.admitted import AdmittedSession, owner_of
+from gateway.sessions.admitted import AdmittedSession, open_record, owner_of
 from gateway.sessions.allowance import Allowance
 from gateway.sessions.dialects import DialectName
 from gateway.sessions.leg import MediaLeg
@@ -164,17 +164,13 @@ def _opened(
         expires_at=now_s + _minutes(services, engine) * 60,
         engine=engine,
     )
-    recorder = services.recorder.open_session(
-        SessionOpened(
-            session_id=config.id,
-            organisation_id=principal.organisation_id,
-            project_id=principal.project_id,
-            key_id=principal.key_id,
-            client_secret_id=principal.client_secret_id,
-            engine=engine.name,
-            model=model,
-            started_at=now_s,
-            prices=engine.terms.prices,
-        )
+    recorder = open_record(
+        services,
+        principal,
+        engine.terms,
+        session_id=config.id,
+        engine=engine.name,
+        model=model,
+        now_s=now_s,
     )
     return OpenedTranslation(services, principal, config, engine, recorder, locale=locale)

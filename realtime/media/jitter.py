@@ -106,6 +106,11 @@ class JitterBuffer:
 
         One of no ticks holds nothing: it has its place in the order, and that is all.
         """
+        if sequence == self._next and timestamp == self._timestamp and ticks > 0 and not self._held:
+            # Nearly all: the one that is due, and nothing waits.
+            self._next = (sequence + 1) % MODULO
+            self._quiet_since_ms = now_ms
+            return [self._heard(payload, ticks)]
         if self._next is None:
             self._begin(sequence, timestamp)
         ahead = (sequence - (self._next or 0)) % MODULO
@@ -168,12 +173,15 @@ class JitterBuffer:
             # The sender was silent on purpose (DTX), or the packet before was shorter.
             self._pause(gap, released)
             self._timestamp = packet.timestamp
+        released.append(self._heard(packet.payload, packet.ticks))
+
+    def _heard(self, payload: bytes, ticks: int) -> Audio:
         self._filled = 0
-        paused = len(packet.payload) <= PAUSE_BYTES
+        paused = len(payload) <= PAUSE_BYTES
         self._patience_ms = self._paused_ms if paused else self._quiet_ms
-        released.append(Audio(packet.payload))
-        self._ticks = packet.ticks
-        self._timestamp = (self._timestamp + self._ticks) % TIMESTAMPS
+        self._ticks = ticks
+        self._timestamp = (self._timestamp + ticks) % TIMESTAMPS
+        return Audio(payload)
 
     def _pause(self, ticks: int, released: list[Released]) -> None:
         """Add silence for media time that no packet holds and that was not filled yet."""

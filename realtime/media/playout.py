@@ -32,10 +32,8 @@ class _Response:
     place: int = 0
     """The item that plays."""
     finished: bool = False
-
-    @property
-    def waiting_bytes(self) -> int:
-        return sum(len(item.waiting) for item in self.items)
+    waiting_bytes: int = 0
+    """Of all items."""
 
 
 class Playout:
@@ -56,6 +54,11 @@ class Playout:
         """How much there is to play."""
         return sum(one.waiting_bytes for one in self._responses) // BYTES_PER_MS
 
+    @property
+    def waits(self) -> bool:
+        """Say whether anything is still to be played, be it less than a millisecond."""
+        return bool(self._responses) and any(one.waiting_bytes for one in self._responses)
+
     def add(self, response_id: str, item_id: str, audio: bytes) -> None:
         """Add audio; that of a response which was cleared is dropped."""
         if response_id in self._silenced:
@@ -67,6 +70,7 @@ class Playout:
         if not response.items or response.items[-1].item_id != item_id:
             response.items.append(_Item(item_id))
         response.items[-1].waiting += audio
+        response.waiting_bytes += len(audio)
 
     def finish(self, response_id: str) -> None:
         """No more audio of the response comes; one without any ends in its place, too."""
@@ -102,6 +106,7 @@ class Playout:
             piece = item.waiting[: FRAME_BYTES - len(made)]
             del item.waiting[: len(piece)]
             item.played_bytes += len(piece)
+            response.waiting_bytes -= len(piece)
             made += piece
             last = response.place == len(response.items) - 1
             if item.waiting or last:
@@ -110,6 +115,8 @@ class Playout:
 
     def drained(self) -> list[str]:
         """Return the responses that were played to their end since the last call."""
+        if not self._drained:
+            return []
         drained, self._drained = self._drained, []
         return drained
 

@@ -181,9 +181,14 @@ class StartBrain:
 
 @dataclass(frozen=True, slots=True)
 class CommitBrain:
-    """The speculative answer is wanted."""
+    """The speculative answer is wanted.
+
+    If the brain begins it anew after all, what was given up is recorded as in `DiscardBrain`.
+    """
 
     response_id: str
+    recorded_as: str
+    given: InputDetails
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,9 @@ class Prepared:
         if self._answer is None or self._answer.request != request:
             self.discard()
             return False
-        self._answer = None
-        self._outbox.do(CommitBrain(request.response_id))
+        given, self._answer = self._answer.given, None
+        recorded_as = self._outbox.ids("resp")
+        self._outbox.do(CommitBrain(request.response_id, recorded_as, given))
         return True
 
     def discard(self) -> None:

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import websockets
 from aiortc import RTCSessionDescription
-from aiortc.rtp import RtpPacket
 from av import Packet
 
 from gateway.ingress.webrtc.codecs import OPUS, OpusStream
 from gateway.ingress.webrtc.opus import OpusEncoder
+from gateway.ingress.webrtc.rtp import Arrived
 from gateway.ingress.webrtc.tuned import tap
 from realtime.media.jitter import Audio, JitterBuffer, Lost
 from tests.functional.caller import FRAME_SAMPLES, HZ, LOUD, Caller, Microphone
@@ -58,7 +58,7 @@ class Ear:
         self._opus = OpusStream()
         self._jitter = JitterBuffer(clock_hz=self._opus.clock_hz)
 
-    def packet(self, mime_type: str, packet: RtpPacket) -> None:
+    def packet(self, mime_type: str, packet: Arrived) -> None:
         """Take a packet."""
         assert mime_type.lower() == OPUS
         loop, before = asyncio.get_running_loop(), len(self.heard)

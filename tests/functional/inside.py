@@ -13,7 +13,7 @@ from gateway.app import build_app, build_services
 from gateway.identity.service import DEFAULT_ORGANISATION, DEFAULT_PROJECT
 from gateway.server import Server
 from gateway.services import Services
-from gateway.sessions.admission import Allowed, Verdict
+from gateway.sessions.admission import Allowed, TimedAdmission, Verdict
 from gateway.sessions.calls import Call
 from gateway.settings import Settings
 from gateway.store.repository import ProjectRepository, Row
@@ -53,6 +53,7 @@ class Inside:
     key: str
     services: Services
     policy: Policy
+    timed: TimedAdmission
     server: Server
     running: asyncio.Task[None]
 
@@ -101,7 +102,8 @@ async def inside(folder: Path, **settings: Any) -> AsyncIterator[Inside]:
     )  # fmt: skip
     services, embedded = build_services(chosen)
     policy = Policy()
-    services = replace(services, admission=policy)
+    timed = TimedAdmission(policy)
+    services = replace(services, admission=timed)
     await services.identity.ensure_default_project()
     key = await services.identity.create_key("test")
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -110,7 +112,7 @@ async def inside(folder: Path, **settings: Any) -> AsyncIterator[Inside]:
     )
     running = asyncio.create_task(server.run(services.directory))
     url = f"http://127.0.0.1:{await port}/v1"
-    made = Inside(url, key, services, policy, server, running)
+    made = Inside(url, key, services, policy, timed, server, running)
     try:
         yield made
     finally:

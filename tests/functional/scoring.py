@@ -32,16 +32,16 @@ class Score:
 
 def score(heard: np.ndarray, said: np.ndarray) -> Score:
     """Compare 24 kHz samples; `heard` may begin anywhere."""
-    lag = _lag(heard, said)
+    place = lag(heard, said)
     half = np.arange(len(said)) < len(said) // 2
-    around = slice(lag - MOST_DRIFT, lag + MOST_DRIFT)
-    drift = _lag(heard, np.where(half, 0, said), around)
-    drift -= _lag(heard, np.where(half, said, 0), around)
+    around = slice(place - MOST_DRIFT, place + MOST_DRIFT)
+    drift = lag(heard, np.where(half, 0, said), around)
+    drift -= lag(heard, np.where(half, said, 0), around)
     alike: list[bool] = []
     for at in range(0, len(said) - FRAME, FRAME):
         frame = said[at : at + FRAME]
         if np.sqrt(np.mean(frame**2)) >= LOUD:
-            start = max(lag + at - SLACK, 0)
+            start = max(place + at - SLACK, 0)
             alike.append(_best(heard[start : start + FRAME + 2 * SLACK], frame) >= ALIKE)
     return Score(len(alike), float(np.mean(alike)), drift * 1000 / HZ)
 
@@ -51,7 +51,7 @@ def samples(audio: bytes) -> np.ndarray:
     return np.frombuffer(audio, "<i2").astype(float)
 
 
-def _lag(heard: np.ndarray, said: np.ndarray, around: slice | None = None) -> int:
+def lag(heard: np.ndarray, said: np.ndarray, around: slice | None = None) -> int:
     """Return where in `heard` what was said begins."""
     size = 1 << (len(heard) + len(said)).bit_length()
     product = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size))

@@ -13,9 +13,11 @@ import pytest
 from gateway.ingress.webrtc.codecs import OpusStream, OpusVoice
 from gateway.ingress.webrtc.connection import MediaConnection
 from gateway.ingress.webrtc.ice import IceConnection
-from gateway.ingress.webrtc.leg import VoiceTrack, WebRtcLeg
+from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.ingress.webrtc.peer import Peer
+from gateway.ingress.webrtc.sending import Stream
 from gateway.ingress.webrtc.sockets import MediaSocket
+from gateway.ingress.webrtc.voice import Voice, VoiceTrack
 from gateway.sessions.calls import Call
 from realtime.media.playout import Playout
 from tests.functional import server as servers
@@ -31,7 +33,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 OF_A_CALL = (
     Call, IceConnection, MediaConnection, MediaSocket, OpusStream, OpusVoice, Peer, Playout,
-    VoiceTrack, WebRtcLeg,
+    Stream, Voice, VoiceTrack, WebRtcLeg,
 )  # fmt: skip
 INSIDE, CALLS = 6, 18
 ECHO = {"type": "realtime", "model": "echo"}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2 as httpx
 import pytest
 import websockets
 from openai import AsyncOpenAI
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 from tests.functional import server as servers
 from tests.functional.client import Client, connected, types, until, user_text
@@ -40,7 +44,17 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def shared(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def slow() -> Iterator[socket.socket]:
+    """An endpoint that says nothing until somebody accepts its connections."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def shared(
+    url: str, slow: socket.socket, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A gateway in front of it."""
     theirs = {"url": url, "model": "theirs", "api_key": KEY}
     models = {
@@ -50,6 +64,7 @@ def shared(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
         "azure": {**theirs, "key_header": "api-key"},
         "locked-out": {**theirs, "api_key": "wrong"},
         "nowhere": {"url": "ws://127.0.0.1:1/v1/realtime"},
+        "slow": {"url": f"ws://127.0.0.1:{slow.getsockname()[1]}/v1/realtime", "model": "theirs"},
     }
     server = servers.start(tmp_path_factory.mktemp("relay"), env=relays(**models))
     server.wait_ready()
@@ -321,6 +336,28 @@ async def test_caller_with_a_safety_identifier_gets_a_connection_of_its_own(
         async with told(Client(socket)) as seen:
             assert "user-7" in seen["identifiers"]
     assert pooled(gateway, "hit") + pooled(gateway, "miss") == before
+
+
+async def test_client_is_welcomed_while_the_upstream_thinks(
+    gateway: Server, slow: socket.socket
+) -> None:
+    """The upgrade waits for nobody; the session begins when the upstream's does."""
+    loop = asyncio.get_running_loop()
+    headers = {"Authorization": f"Bearer {gateway.key}"}
+    for _ in range(2):  # the key is looked up, and remembered
+        async with websockets.connect(
+            f"{gateway.ws_url}?model=slow", additional_headers=headers
+        ) as client:
+            there, _address = await loop.sock_accept(slow)
+            with there:
+                handshake = ServerProtocol()
+                while not (asked := handshake.events_received()):
+                    handshake.receive_data(await loop.sock_recv(there, 65_536))
+                handshake.send_response(handshake.accept(cast("Request", asked[0])))
+                handshake.send_text(b'{"type":"session.created","session":{"type":"realtime"}}')
+                await loop.sock_sendall(there, b"".join(handshake.data_to_send()))
+                created = json.loads(await client.recv())
+                assert created["type"] == "session.created"
 
 
 # --- what is kept back ---

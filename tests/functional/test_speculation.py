@@ -85,9 +85,12 @@ async def test_answer_begun_at_the_pause_is_the_turns(server: Server, model: Cha
 async def test_answer_of_a_routed_model_with_a_fallback_is_begun_early(
     model: ChatServer, service: SpeechServer, tmp_path: Path, skills_python: Path
 ) -> None:
-    """Whom the rules choose is asked at the pause; whom they choose that cannot think early is not."""
+    """Whom the rules choose is asked at the pause; whom they choose that cannot think early is not.
+
+    What was begun with who refuses it is discarded, and the fallback's answer is not begun early.
+    """
     chat = {"url": model.url, "model": "paced"}
-    lost = {"url": "http://127.0.0.1:9/v1", "model": "lost"}
+    lost = {"url": model.url, "model": "401"}
     models = {
         "line": {
             "kind": "builtin",
@@ -104,7 +107,7 @@ async def test_answer_of_a_routed_model_with_a_fallback_is_begun_early(
     running = servers.start(tmp_path / "data", env=env)
     try:
         running.wait_ready()
-        for name, fates in (("line", (1, 1, 0)), ("calm", (1, 1, 0)), ("ill", (2, 2, 0))):
+        for name, fates in (("line", (1, 1, 0)), ("calm", (1, 1, 0)), ("ill", (2, 1, 1))):
             async with connected(running, model=name) as client:
                 await listening(client)
                 await client.say(silence_ms=3_000)
@@ -112,7 +115,8 @@ async def test_answer_of_a_routed_model_with_a_fallback_is_begun_early(
                 assert done["status"] == "completed", name
             found = [counted(running, each) for each in ("started", "used", "discarded")]
             assert found == list(fates), name
-        assert len(model.asked()) == 2
+        assert len(model.asked()) == 3
+        await until(lambda: "discarded" in statuses(running))
         assert running.metric("voiceengine_fallbacks_total") == 1
         assert running.metric("voiceengine_routed_total", model="big") == 1
     finally:

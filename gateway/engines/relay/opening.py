@@ -13,7 +13,9 @@ import structlog
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from gateway.engines.relay.beta_link import BetaLink
+from gateway.engines.relay.dialling import Dial
 from gateway.engines.relay.endpoint import RelayEndpoint
+from gateway.engines.relay.handshake import HandshakeFault
 from gateway.engines.relay.link import Link
 from gateway.telemetry import metrics
 from realtime.errors import WireFault
@@ -56,57 +58,88 @@ class Upstream:
         return left_ms if left_ms > 0 else None
 
 
-async def open_upstream(
-    endpoint: RelayEndpoint,
-    session: Mapping[str, Any] | None = None,
-    *,
-    warm: Upstream | None = None,
-) -> Upstream:
-    """Connect and begin a session, configured with `session`, within the connect timeout.
+class Opening:
+    """An upstream that is being opened, from now on; `done`, or `abandon` it.
 
-    A connection that is `warm` is only configured.
-
-    Raises:
-        UpstreamFault: it could not be.
+    A session that is given is what it is configured with; a connection that is `warm` is
+    only configured.
     """
-    try:
-        async with asyncio.timeout(endpoint.connect_timeout_s):
-            return await _open(endpoint, session, warm)
-    except UpstreamFault as fault:
-        if fault.told is not None:
-            metrics.RELAY_CONNECT_FAILURES.labels("session").inc()
-            _log.info("session_refused", code=fault.told.code, host=endpoint.host)
+
+    def __init__(
+        self,
+        endpoint: RelayEndpoint,
+        session: Mapping[str, Any] | None = None,
+        *,
+        warm: Upstream | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._session = session
+        self._from: Upstream | Dial = Dial(endpoint) if warm is None else warm
+
+    async def done(self) -> Upstream:
+        """Return the upstream once its session began, within the connect timeout.
+
+        Raises:
+            UpstreamFault: it did not.
+        """
+        endpoint = self._endpoint
+        try:
+            async with asyncio.timeout(endpoint.connect_timeout_s):
+                return await self._begun()
+        except UpstreamFault as fault:
+            if fault.told is not None:
+                metrics.RELAY_CONNECT_FAILURES.labels("session").inc()
+                _log.info("session_refused", code=fault.told.code, host=endpoint.host)
+                raise
+            reason = fault.reason
+        except TimeoutError:
+            reason = "timeout"
+        except (HandshakeFault, InvalidHandshake):
+            reason = "handshake"
+        except (OSError, WebSocketException):
+            reason = "unreachable"
+        if isinstance(self._from, Upstream):  # it went away as it was taken
+            return await open_upstream(endpoint, self._session)
+        metrics.RELAY_CONNECT_FAILURES.labels(reason).inc()
+        _log.warning("upstream_refused", reason=reason, host=endpoint.host)
+        raise UpstreamFault(reason)
+
+    async def _begun(self) -> Upstream:
+        created: dict[str, Any] | None = None
+        if isinstance(self._from, Upstream):
+            link, created = self._from.link, self._from.created
+        else:
+            kind = BetaLink if self._endpoint.speaks_beta else Link
+            link = kind(await self._from.done())
+        try:
+            created = created or await _created(link)
+            if self._session is not None:
+                update = {
+                    "type": "session.update",
+                    "event_id": CONFIGURE,
+                    "session": self._session,
+                }
+                link.write(orjson.dumps(update).decode())
+                created = {**created, "session": await _configured(link)}
+        except BaseException:
+            # Cancelled or refused: either way nobody else knows of the connection.
+            await link.close()
             raise
-        reason = fault.reason
-    except TimeoutError:
-        reason = "timeout"
-    except InvalidHandshake:
-        reason = "handshake"
-    except (OSError, WebSocketException):
-        reason = "unreachable"
-    if warm is not None:  # it went away as it was taken
-        return await open_upstream(endpoint, session)
-    metrics.RELAY_CONNECT_FAILURES.labels(reason).inc()
-    _log.warning("upstream_refused", reason=reason, host=endpoint.host)
-    raise UpstreamFault(reason)
+        return Upstream(link, created)
+
+    async def abandon(self) -> None:
+        """Close what is open; for one that is not `done`."""
+        if isinstance(self._from, Upstream):
+            self._from.link.abort()
+        else:
+            await self._from.abandon()
 
 
-async def _open(
-    endpoint: RelayEndpoint, session: Mapping[str, Any] | None, warm: Upstream | None
+async def open_upstream(
+    endpoint: RelayEndpoint, session: Mapping[str, Any] | None = None
 ) -> Upstream:
-    kind = BetaLink if endpoint.speaks_beta else Link
-    link = warm.link if warm is not None else await kind.open(endpoint)
-    try:
-        created = warm.created if warm is not None else await _created(link)
-        if session is not None:
-            update = {"type": "session.update", "event_id": CONFIGURE, "session": session}
-            link.write(orjson.dumps(update).decode())
-            created = {**created, "session": await _configured(link)}
-    except BaseException:
-        # Cancelled or refused: either way nobody else knows of the connection.
-        await link.close()
-        raise
-    return Upstream(link, created)
+    """Open an upstream and wait for it; see `Opening`."""
+    return await Opening(endpoint, session).done()
 
 
 async def _created(link: Link) -> dict[str, Any]:

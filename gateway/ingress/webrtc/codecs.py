@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from gateway.ingress.webrtc.opus import FRAME_SAMPLES, OpusDecoder, OpusEncoder, packet_ms
+from gateway.ingress.webrtc.opus import (
+    COPIED_LOSS_PERCENT,
+    FRAME_SAMPLES,
+    OpusDecoder,
+    OpusEncoder,
+    packet_ms,
+)
 from realtime.engine import BYTES_PER_SAMPLE, SAMPLE_RATE
 from realtime.media.g711 import alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
 from realtime.media.level import quieter
@@ -47,6 +53,9 @@ class Encoder(Protocol):
     def encode(self, frame: bytes) -> bytes:
         """Return the payload of 20 ms of canonical audio."""
 
+    def protect(self, *, lossy: bool) -> None:
+        """Send what helps against loss, if the codec has any."""
+
     def close(self) -> None:
         """Free it."""
 
@@ -87,6 +96,10 @@ class OpusVoice:
     def encode(self, frame: bytes) -> bytes:
         """See `Encoder`."""
         return self._encoder.encode(frame)
+
+    def protect(self, *, lossy: bool) -> None:
+        """See `Encoder`."""
+        self._encoder.expect_loss(COPIED_LOSS_PERCENT if lossy else 0)
 
     def close(self) -> None:
         """See `Encoder`."""
@@ -134,6 +147,9 @@ class G711Voice:
     def encode(self, frame: bytes) -> bytes:
         """See `Encoder`."""
         return self._compress(self._down.process(frame))
+
+    def protect(self, *, lossy: bool) -> None:
+        """See `Encoder`."""
 
     def close(self) -> None:
         """See `Encoder`."""

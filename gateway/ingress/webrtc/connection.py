@@ -34,6 +34,10 @@ class MediaConnection(RTCPeerConnection):
         self._ways.append(_give_way(dtls, self._network, self._caller))
         return dtls
 
+    def forget_closed(self) -> None:
+        """Let go of ways that the answer closed: a bundle has one for all."""
+        self._ways = [way for way in self._ways if not way.closed]
+
     async def abandon(self) -> None:
         """Close what is open to the network, whatever a half-applied offer left of the rest."""
         for way in self._ways:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
@@ -30,6 +30,7 @@ from gateway.ingress.webrtc.network import Network, NoMediaPath
 from gateway.ingress.webrtc.ports import NoMediaPorts
 from gateway.ingress.webrtc.probes import RETRIES, Probes, is_media
 from gateway.ingress.webrtc.relays import allocate
+from gateway.ingress.webrtc.rtp import RTCP_TYPES
 from gateway.ingress.webrtc.sealed import Seal, is_srtp
 from gateway.ingress.webrtc.sockets import MediaSocket, open_socket
 from gateway.ingress.webrtc.tcp import MOST_WAYS, TcpSocket, tcp_candidate
@@ -104,6 +105,8 @@ class IceConnection(Connection):
         """What opens the caller's media; None hands it on sealed."""
         self._seen: CandidatePair | None = None
         """Another pair that was heard last, and would be followed if it works."""
+        self.streams: dict[bytes, Callable[[bytes], None]] = {}
+        """Who takes the opened RTP of a known source (SSRC) at once; the library gets the rest."""
 
     # --- our candidates ---
 
@@ -283,6 +286,12 @@ class IceConnection(Connection):
         await self._probes.close()
         await super().close()
         self._selected = self._seen = None
+        self.streams.clear()
+
+    @property
+    def closed(self) -> bool:
+        """It was left, or is being left."""
+        return self._closing
 
     # --- ways that come and go ---
 
@@ -311,19 +320,31 @@ class IceConnection(Connection):
             self.relay_lost = protocol.local_candidate.type == "relay"
         super().protocol_lost(protocol)
 
-    # --- what comes in ---
+    # --- what goes out and comes in ---
+
+    def send_media(self, packet: bytes) -> None:
+        """Send by the selected pair; what nobody can get is dropped."""
+        if self._selected is not None and not self._closing:
+            way, address = self._selected
+            way.transport.sendto(packet, address)
 
     def media_received(self, data: bytes, address: Address, socket: MediaSocket) -> None:
         """Take DTLS, SRTP or SRTCP; what the caller did not seal is as if it never came."""
         if not is_media(data):
             metrics.ICE_DROPPED.inc()
             return
-        known, most = self._selected == (socket, address), MOST_QUEUED
-        if not is_srtp(data):
-            most = MOST_DTLS
-            if not known and not self._may_shake_hands(socket, address):
-                return
-        elif self.seal is not None:
+        known = self._selected == (socket, address)
+        if is_srtp(data):
+            self._sealed_came(data, address, socket, known=known)
+        elif known or self._may_shake_hands(socket, address):
+            if not known and self._selected is not None:
+                self._media_from_elsewhere(data, socket, address)
+            self._give_library(data, MOST_DTLS)
+
+    def _sealed_came(
+        self, data: bytes, address: Address, socket: MediaSocket, *, known: bool
+    ) -> None:
+        if self.seal is not None:
             if not self.seal.has_keys:
                 if known:
                     self.seal.hold(partial(self.media_received, data, address, socket))
@@ -333,11 +354,17 @@ class IceConnection(Connection):
                 return
             data = opened
         if known:
-            if is_srtp(data):
-                self._heard_s = self._loop.time()
-                self._probes.heard(data)
+            self._heard_s = self._loop.time()
+            self._probes.heard(data)
         elif self._selected is not None:
             self._media_from_elsewhere(data, socket, address)
+        take = None if data[1] in RTCP_TYPES else self.streams.get(data[8:12])
+        if take is not None:
+            take(data)
+        else:
+            self._give_library(data, MOST_QUEUED)
+
+    def _give_library(self, data: bytes, most: int) -> None:
         if self._queue.qsize() >= most:
             metrics.ICE_DROPPED.inc()
             return

@@ -17,6 +17,7 @@ from gateway.ingress.webrtc.channel import Channel
 from gateway.ingress.webrtc.leg import WebRtcLeg
 from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.offer import MOST_MESSAGE_BYTES, checked_offer
+from gateway.ingress.webrtc.pacer import Pacer
 from gateway.ingress.webrtc.peer import Peer
 from gateway.services import Services
 from gateway.sessions.admission import Allowed
@@ -69,11 +70,17 @@ class CallOpening:
     """The one kind of session that is opened; None for whatever is asked for."""
 
     def __init__(
-        self, services: Services, network: Network, *, dialect: DialectName = "ga"
+        self,
+        services: Services,
+        network: Network,
+        pacer: Pacer,
+        *,
+        dialect: DialectName = "ga",
     ) -> None:
         self._services = services
         self._dialect: DialectName = dialect
         self._network = network
+        self._pacer = pacer
 
     async def answer(
         self,
@@ -123,7 +130,7 @@ class CallOpening:
             book.session(opened.session_id)
             call = Call(principal=asked.principal, opened=opened, book=book)
             try:
-                leg = WebRtcLeg()
+                leg = WebRtcLeg(self._pacer)
                 peer = Peer(leg, self._network, caller=asked.caller)
                 serving = _Serving(services, call, peer, leg, self._dialect)
                 services.calls.add(call, serving.run())

@@ -21,6 +21,7 @@ from gateway.ingress.webrtc.offer import (
     most_message_bytes,
     offers_channel,
 )
+from gateway.ingress.webrtc.sending import speak
 from gateway.ingress.webrtc.tuned import bound_messages, keep_codecs, sends, spoken_codec, tap
 from realtime.errors import ServerFault
 
@@ -75,9 +76,10 @@ class Peer:
             raise InvalidOffer("it cannot be answered.") from None
         except ConnectionError:
             raise ServerFault from None
+        connection.forget_closed()
         for transceiver in connection.getTransceivers():
             if transceiver.kind == "audio" and sends(transceiver):
-                self._leg.track.use(spoken_codec(transceiver))
+                self._leg.voice.use(spoken_codec(transceiver))
                 self._leg.plays = True
         return str(connection.localDescription.sdp)
 
@@ -97,6 +99,7 @@ class Peer:
         keep_codecs(transceiver, SPOKEN)
         transceiver.sender.replaceTrack(self._leg.track)
         transceiver.direction = "sendrecv"
+        speak(transceiver.sender, self._leg.voice)
         tap(transceiver.receiver, self._leg.packet)
 
     def _channel(self, channel: RTCDataChannel) -> None:

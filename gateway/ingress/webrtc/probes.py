@@ -44,12 +44,14 @@ class Probes:
         self._asked: dict[Way, asyncio.Task[None]] = {}
         self._unknown: set[Way] = set()
         self._streams: dict[bytes, None] = {}
+        self._last = b""
 
     def heard(self, packet: bytes) -> None:
         """Remember a stream of the caller's."""
         stream = _stream(packet)
-        if stream is None:
+        if stream is None or stream == self._last:
             return
+        self._last = stream
         self._streams.pop(stream, None)
         self._streams[stream] = None
         if len(self._streams) > MOST_STREAMS:

@@ -9,7 +9,7 @@ pinned, and a version that lost one of them fails when this module is imported.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -19,6 +19,8 @@ from aiortc.rtcsctptransport import DataChunk, RTCSctpTransport
 from aiortc.rtp import RtpPacket
 
 from gateway.ingress.webrtc.codecs import OPUS
+from gateway.ingress.webrtc.ice import IceConnection
+from gateway.ingress.webrtc.rtp import Arrived, received
 
 _NAMES: Final = (
     "__codecs", "__decoder_thread", "__remote_streams", "__rtcp_task", "__started", "__transport",
@@ -46,7 +48,7 @@ MOST_STREAMS: Final = 32
 OPUS_PARAMETERS: Final = {"minptime": 10, "useinbandfec": 1}
 """What we ask a sender of Opus for (RFC 7587, section 6.1)."""
 
-PacketSink = Callable[[str, RtpPacket], None]
+PacketSink = Callable[[str, Arrived], None]
 """Takes a codec's name and a packet whose `payload` is the codec's."""
 
 
@@ -74,17 +76,24 @@ def tap(receiver: RTCRtpReceiver, sink: PacketSink) -> None:
     """Let `sink` have the receiver's packets; before it starts.
 
     What the library does besides for each packet, for video, for retransmission
-    and for a list of sources that grows for ever, is left out.
+    and for a list of sources that grows for ever, is left out. Its router is
+    asked once for each source; later packets of it pass it by, where the way is
+    ours.
     """
     codecs = getattr(receiver, _PREFIX + "__codecs")
     statistics = getattr(receiver, _PREFIX + "__remote_streams")
+    streams: dict[bytes, Callable[[bytes], None]] = {}
 
     async def receive(parameters: Any) -> None:
+        nonlocal streams
         if getattr(receiver, _PREFIX + "__started"):
             return
         codecs.update({codec.payloadType: codec for codec in parameters.codecs})
         transport = getattr(receiver, _PREFIX + "__transport")
         transport._register_rtp_receiver(receiver, parameters)
+        way = transport.transport._connection
+        if isinstance(way, IceConnection):
+            streams = way.streams
         setattr(receiver, _PREFIX + "__rtcp_task", asyncio.ensure_future(receiver._run_rtcp()))
         setattr(receiver, _PREFIX + "__started", True)
 
@@ -94,16 +103,39 @@ def tap(receiver: RTCRtpReceiver, sink: PacketSink) -> None:
             return
         source = statistics.get(packet.ssrc)
         if source is None:
-            table = getattr(receiver, _PREFIX + "__transport")._rtp_router.ssrc_table
-            for known in (statistics, table):
+            transport = getattr(receiver, _PREFIX + "__transport")
+            for known in (statistics, transport._rtp_router.ssrc_table):
                 if len(known) >= MOST_SOURCES:
-                    known.pop(next(iter(known)))
+                    oldest = next(iter(known))
+                    known.pop(oldest)
+                    streams.pop(oldest.to_bytes(4), None)
             source = statistics[packet.ssrc] = StreamStatistics(codec.clockRate)
+            stream = _Stream(codecs, source, sink)
+            streams[packet.ssrc.to_bytes(4)] = stream.take
         source.add(packet)
         sink(codec.mimeType, packet)
 
     receiver.receive = receive  # type: ignore[method-assign]
     receiver._handle_rtp_packet = handle  # type: ignore[method-assign]
+
+
+class _Stream:
+    """A source whose packets are the receiver's, and how they are taken at once."""
+
+    def __init__(
+        self, codecs: Mapping[int, Any], statistics: StreamStatistics, sink: PacketSink
+    ) -> None:
+        self._codecs = codecs
+        self._statistics: Any = statistics
+        self._sink = sink
+
+    def take(self, data: bytes) -> None:
+        """Take a packet; a broken one, or one of no codec that was agreed on, is dropped."""
+        codec = self._codecs.get(data[1] & 0x7F)
+        packet = received(data)
+        if codec is not None and packet is not None:
+            self._statistics.add(packet)
+            self._sink(codec.mimeType, packet)
 
 
 def bound_messages(transport: RTCSctpTransport, flooded: Callable[[], None]) -> None:

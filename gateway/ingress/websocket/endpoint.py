@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import parse_qs
 
@@ -58,21 +59,38 @@ class RealtimeSocket:
         if "call_id" in query:
             await self._attach(query["call_id"], handshake, scope["extensions"][FRAMES], send)
             return
-        await send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
+        connection: FramedWebSocket = scope["extensions"][FRAMES]
+        welcome = partial(connection.welcome, handshake.subprotocol)
         try:
-            principal = await self._services.identity.authenticate(handshake.credential)
-            opened = await self._open(query, handshake, principal)
+            opened = await self._admit(query, handshake, welcome)
         except WireFault as fault:
+            welcome()
             await self._refuse(send, fault)
             return
         except Exception:
             # Whatever breaks here (a database, say) is told like any fault, with the
             # code that SDKs take for a reason to try again.
             _log.exception("connect_failed")
+            welcome()
             await self._refuse(send, ServerFault())
             return
+        welcome()
         dialect: DialectName = "beta" if handshake.beta else "ga"
-        await self._serve(opened, dialect, scope["extensions"][FRAMES], send)
+        await self._serve(opened, dialect, connection, send)
+
+    async def _admit(
+        self, query: Mapping[str, str], handshake: Handshake, welcome: Callable[[], None]
+    ) -> AnyOpened:
+        """Open what is asked for; the client is welcomed before anything is waited for.
+
+        It is not welcomed at once, since an upstream can do its part meanwhile.
+        """
+        identity = self._services.identity
+        principal = identity.recall(handshake.credential)
+        if principal is None:
+            welcome()
+            principal = await identity.authenticate(handshake.credential)
+        return await self._open(query, handshake, principal, welcome)
 
     async def _attach(
         self, call_id: str, handshake: Handshake, connection: FramedWebSocket, send: Send
@@ -108,7 +126,11 @@ class RealtimeSocket:
         await send({"type": "websocket.close", "code": code, "reason": fault.close_reason})
 
     async def _open(
-        self, query: Mapping[str, str], handshake: Handshake, principal: Principal
+        self,
+        query: Mapping[str, str],
+        handshake: Handshake,
+        principal: Principal,
+        welcome: Callable[[], None],
     ) -> AnyOpened:
         if handshake.beta:
             if not self._services.settings.beta_dialect:
@@ -126,6 +148,7 @@ class RealtimeSocket:
             locale=locale_in(query),
             wake_word=query.get("wake_word"),
             safety_identifier=handshake.safety_identifier,
+            meanwhile=welcome,
         )
 
     async def _serve(

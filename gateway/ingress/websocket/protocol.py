@@ -18,11 +18,13 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from urllib.parse import unquote
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+from websockets.protocol import Protocol, State
 
 from gateway.ingress.websocket.mailbox import Mailbox
 from gateway.sessions.gate import Gate
@@ -43,6 +45,11 @@ WHOLE_TEXT = 0x81
 
 SMALLEST_FRAME = 6
 """Bytes of an empty frame of a client: two, and its mask."""
+
+SWITCHING: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: "
+)
 
 LINGER_S = 5.0
 """How long a connection may take to flush after its session ended."""
@@ -66,6 +73,8 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
     _take: Callable[[Frame], None] | None = None
     _offer: Callable[[bytes], bool] | None = None
     _linger: asyncio.TimerHandle | None = None
+    _accept = b""
+    """What accepts the upgrade that was asked for."""
     _framing = False
     _rest: bytearray | None = None
     """The beginning of a frame whose end has not come; at most a message and one read long."""
@@ -76,14 +85,70 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
         self.queue = cast("Any", Mailbox())
         self.writable = cast("Any", Gate(is_open=True))
 
+    # --- the handshake ---
+
+    def upgrade(self, url: bytes, headers: list[tuple[bytes, bytes]], accept: bytes) -> None:
+        """Begin with a request that was parsed and found usual; `accept` accepts it."""
+        self._accept = accept
+        self._framing = self.handshake_initiated = True
+        # The library's parser shall begin with frames.
+        self.conn.state = State.OPEN
+        self.conn.parser = Protocol.parse(self.conn)
+        next(self.conn.parser)
+        path, _, query = url.partition(b"?")
+        subprotocols = [
+            token.strip()
+            for name, value in headers
+            if name == b"sec-websocket-protocol"
+            for token in value.decode("ascii").split(",")
+        ]
+        self.scope = {
+            "type": "websocket",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": self.root_path,
+            "path": self.root_path + unquote(path.decode("ascii")),
+            "raw_path": self.root_path.encode("ascii") + path,
+            "query_string": query,
+            "headers": headers,
+            "subprotocols": subprotocols,
+            "state": self.app_state.copy(),
+            "extensions": cast("Any", {"websocket.http.response": {}, FRAMES: self}),
+        }
+        self.queue.put_nowait({"type": "websocket.connect"})
+        task = self.loop.create_task(self.run_asgi())
+        task.add_done_callback(self.on_task_complete)
+        self.tasks.add(task)
+
     def handle_connect(self, event: Request) -> None:
         """Offer the extension to the application."""
         super().handle_connect(event)
         if hasattr(self, "scope"):  # no scope: the handshake was refused
             cast("Scope", self.scope)["extensions"][FRAMES] = self
+            self._accept = self.response.headers["Sec-WebSocket-Accept"].encode()
+
+    def welcome(self, subprotocol: str | None) -> None:
+        """Accept the upgrade, if that was not done."""
+        if self.handshake_complete or self.transport.is_closing():
+            return
+        self.handshake_complete = True
+        self.conn.state = State.OPEN
+        lines = [SWITCHING, self._accept, b"\r\n"]
+        for name, value in self.default_headers:
+            lines += name, b": ", value, b"\r\n"
+        if subprotocol is not None:
+            lines += b"Sec-WebSocket-Protocol: ", subprotocol.encode("ascii"), b"\r\n"
+        self.transport.write(b"".join((*lines, b"\r\n")))
+        self.start_keepalive()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send the application's message; a refused upgrade is a handshake that is over."""
+        if message["type"] == "websocket.accept":
+            self.welcome(message.get("subprotocol"))
+            return
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             # uvicorn would log it as an error, and answer anew.
@@ -120,8 +185,9 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
 
     def _forget_handshake(self) -> None:
         """Let the headers go, which the library, uvicorn and starlette keep to the end."""
-        self.request.headers.clear()
-        self.response.headers.clear()
+        if hasattr(self, "request"):
+            self.request.headers.clear()
+            self.response.headers.clear()
         cast("list[Any]", self.scope["headers"]).clear()
 
     def data_received(self, data: bytes) -> None:

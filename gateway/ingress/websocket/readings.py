@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from gateway.ingress.websocket.protocol import FramedWebSocket
-from gateway.ingress.websocket.reading import Reading
+from gateway.ingress.websocket.reading import Reading, TranslationReading
 from gateway.ingress.websocket.relay_reading import RelayReading
-from gateway.ingress.websocket.translation_reading import TranslationReading
 from gateway.sessions.calls import AnyCalled
 from gateway.sessions.dialects import GA, Dialect
 from gateway.sessions.relay_opening import OpenedRelay

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.identity.principal import Principal
 from gateway.ingress.websocket.credentials import Handshake
@@ -16,8 +16,13 @@ class TranslationSocket(RealtimeSocket):
     """The ASGI endpoint."""
 
     async def _open(
-        self, query: Mapping[str, str], handshake: Handshake, principal: Principal
+        self,
+        query: Mapping[str, str],
+        handshake: Handshake,
+        principal: Principal,
+        welcome: Callable[[], None],
     ) -> AnyOpened:
+        welcome()
         if handshake.beta:  # it ended before there were translations
             raise BetaShapeDisabled
         bound = principal.session

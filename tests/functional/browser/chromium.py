@@ -71,7 +71,9 @@ def silence(folder: Path) -> Path:
 
 
 @contextmanager
-def launched(speech: Path, *, hide_addresses: bool = False, udp: bool = True) -> Iterator[Browser]:
+def launched(
+    speech: Path, *, hide_addresses: bool = False, udp: bool = True, one_address: bool = False
+) -> Iterator[Browser]:
     """Run a browser whose microphone says the recording once; or one that may not use it."""
     options = [
         "--use-fake-ui-for-media-stream",
@@ -84,6 +86,8 @@ def launched(speech: Path, *, hide_addresses: bool = False, udp: bool = True) ->
         options = ["--enable-features=WebRtcHideLocalIpsWithMdns", *options[1:]]
     if not udp:
         options.append("--webrtc-ip-handling-policy=disable_non_proxied_udp")
+    elif one_address:
+        options.append("--webrtc-ip-handling-policy=default_public_interface_only")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), headless=True, args=options)
         try:
@@ -93,7 +97,11 @@ def launched(speech: Path, *, hide_addresses: bool = False, udp: bool = True) ->
 
 
 @contextmanager
-def browsing(speech: Path, *, hide_addresses: bool = False, udp: bool = True) -> Iterator[Page]:
+def browsing(
+    speech: Path, *, hide_addresses: bool = False, udp: bool = True, one_address: bool = False
+) -> Iterator[Page]:
     """Have a page of such a browser."""
-    with launched(speech, hide_addresses=hide_addresses, udp=udp) as browser:
+    with launched(
+        speech, hide_addresses=hide_addresses, udp=udp, one_address=one_address
+    ) as browser:
         yield browser.new_page()

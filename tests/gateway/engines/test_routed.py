@@ -9,8 +9,11 @@ import pytest
 
 from conformance.contracts.brain import WEATHER, Answer, opened
 from gateway.engines.builtin import BuiltinBrain
+from gateway.engines.engine import Engine
 from gateway.engines.fallback import REST_S, FallbackBrain, Health
 from gateway.engines.routed import RoutedBrain, Way, meets
+from gateway.sessions.audio import OutputAudio
+from gateway.sessions.speaking import Speaking
 from gateway.settings.models import Route
 from realtime.engine import (
     BrainFailed,
@@ -23,6 +26,7 @@ from realtime.engine import (
     ContextImage,
     ContextItem,
     EngineFault,
+    SessionFacts,
     ToolRoute,
 )
 from realtime.ports import Brain
@@ -128,6 +132,28 @@ def test_brains_of_a_group_are_asked_early_if_they_speculate_and_else_at_the_com
     assert late.spent() is None  # type: ignore[attr-defined]
     late.commit()
     assert len(usual.asked) == 1
+
+
+@pytest.mark.parametrize("ill", [None, AWAY])
+def test_what_was_begun_early_and_fell_away_is_given_up(ill: EngineFault | None) -> None:
+    """Where the fallback answers at the commit; behind a route too. It is paid for all the same."""
+    early, other = (
+        Early(BrainText("resp_1", "early"), early=ill),
+        Scripted(BrainText("resp_1", "other")),
+    )
+    brain = FallbackBrain(early, other, health=Health("early", lambda: 0.0))
+    routed = RoutedBrain(Scripted(AWAY), [Way(Route(to="early", items=1), brain)])
+    reports: list[BrainReport] = []
+    speaking = Speaking(
+        Engine(name="e", brain=routed),
+        SessionFacts(session_id="s"), OutputAudio(), reports.append,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert speaking.speculate(request(message()))
+    begun, lost = speaking.commit("resp_1")
+    assert begun
+    assert lost == (None if ill is None else BrainSpent(BrainUsage(input_text_tokens=7), "", ill))
+    said = [report.text for report in reports if isinstance(report, BrainText)]
+    assert said == ["early" if ill is None else "other"]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,22 @@ class TestProjectKeys:
         with pytest.raises(InvalidApiKey):
             await identity.authenticate("-".join([*first[:3], second[3], first[4]]))
 
+    async def test_key_is_recalled_while_it_is_remembered(
+        self, identity: Identity, clock: Clock
+    ) -> None:
+        """Without the database: the same principal, and nobody for anything else."""
+        text, other = await identity.create_key("a"), await identity.create_key("b")
+        assert identity.recall(text) is None
+        who = await identity.authenticate(text)
+        assert identity.recall(text) == who
+        for unknown in (None, "", "ek_0", other, text[:-1]):
+            assert identity.recall(unknown) is None
+        await identity.revoke_key(who.key_id)
+        assert identity.recall(text) is None
+        await identity.authenticate(other)
+        clock.now_s += identities.CACHE_S
+        assert identity.recall(other) is None
+
     async def test_other_pepper_makes_keys_void(
         self, identity: Identity, database: Database
     ) -> None:

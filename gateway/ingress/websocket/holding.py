@@ -1,45 +1,54 @@
-"""The receiving side of a translation session's WebSocket: frames to inputs, in order."""
+"""The receiving side of a WebSocket: its frames are not read while the session is overloaded."""
 
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
+from typing import Final
 
-from gateway.ingress.translation_frames import TranslationFrameTaker
+from gateway.ingress.receiving import AnyOpened, Receiver
 from gateway.ingress.websocket.protocol import Frame, FramedWebSocket
-from gateway.ingress.websocket.reading import LAG_POLL_S
-from gateway.sessions.translation_opening import OpenedTranslation
+from gateway.sessions.dialects import GA, Dialect
 from realtime.session.inputs import ControllerId
 
+LAG_POLL_S: Final = 0.02
+"""While a session is overloaded its socket is looked at this often."""
 
-class TranslationReading(TranslationFrameTaker):
+
+class Holding(Receiver[AnyOpened]):
     """Takes frames as they come; stops the socket while the session is overloaded."""
 
     def __init__(
         self,
-        opened: OpenedTranslation,
+        opened: AnyOpened,
         controller: ControllerId,
         socket: FramedWebSocket,
         *,
-        lag_ms: int,
+        dialect: Dialect = GA,
     ) -> None:
-        super().__init__(opened, controller)
+        super().__init__(opened, controller, dialect=dialect)
         self._socket = socket
-        self._lag_ms = lag_ms
         self._loop = asyncio.get_running_loop()
         self._poll: asyncio.TimerHandle | None = None
 
     def take(self, frame: Frame) -> None:
         """Take one frame; never raises."""
         super().take(frame)
-        if self._runner.closed:
-            return
-        if self._poll is None and self._runner.overloaded(lag_ms=self._lag_ms):
+        if not self._runner.closed:
+            self._hold()
+
+    @abstractmethod
+    def _overloaded(self) -> bool:
+        """Say whether the socket should not be read for now."""
+
+    def _hold(self) -> None:
+        if self._poll is None and self._overloaded():
             self._socket.pause()
             self._poll = self._loop.call_later(LAG_POLL_S, self._look)
 
     def _look(self) -> None:
         self._poll = None
-        if not self._runner.closed and self._runner.overloaded(lag_ms=self._lag_ms):
+        if not self._runner.closed and self._overloaded():
             self._poll = self._loop.call_later(LAG_POLL_S, self._look)
         else:
             self._socket.resume()

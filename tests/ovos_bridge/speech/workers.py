@@ -20,7 +20,7 @@ QUESTION_TEXT = "what time is it"
 PHRASES = (QUESTION_TEXT, "tell me the time", "what day is it", "flip a coin", "who are you")
 
 CANONICAL_HZ = 24_000
-CONNECT_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 
@@ -115,7 +115,7 @@ class Link:
 
 @asynccontextmanager
 async def linked(
-    path: str, *, recognition_timeout_s: float = 30.0, synthesis_timeout_s: float = 10.0
+    path: str, *, recognition_timeout_s: float = 60.0, synthesis_timeout_s: float = 60.0
 ) -> AsyncIterator[tuple[SpeechClient, Link]]:
     """Run a client around a block; it may not be connected yet."""
     link = Link()

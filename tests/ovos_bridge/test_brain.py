@@ -15,7 +15,7 @@ from realtime.engine import BrainFailed, BrainFinished, BrainText, Volunteered
 from tests.ovos_bridge.conftest import running, wait_ready
 from tests.ovos_bridge.fake_hub import HANDLED, SKILL, UTTERANCE, FakeHub, fake_hub, speak
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(60)
 
 SHORT = Patience(answer_s=0.4, settle_s=0.1)
 
@@ -181,7 +181,7 @@ class TestUnasked:
         hub.orders["waits"] = (speak("one"),)
         answer = Answer(session, asked("waits", response_id="resp_2"))
         answer.run.commit()
-        await hub.wait_for(UTTERANCE, 30)
+        await hub.wait_for(UTTERANCE, 3)
         hub.emit("speak", {"utterance": "Ring!"}, earlier)
         hub.emit(*HANDLED, hub.utterances()[-1]["context"])
         await asyncio.wait_for(answer.ended.wait(), 30)
@@ -296,7 +296,7 @@ class TestFaults:
                 session = opened(brain)
                 answer = Answer(session, asked("hang"))
                 answer.run.commit()
-                await hub.wait_for("recognizer_loop:utterance", 30)
+                await hub.wait_for("recognizer_loop:utterance", 2)
                 assert hub.server is not None
                 hub.server.close()
                 await hub.server.wait_closed()
@@ -329,7 +329,7 @@ class TestFaults:
         hub.orders["hang"] = ()
         answer = Answer(opened(brain), asked("hang"))
         answer.run.commit()
-        await hub.wait_for("recognizer_loop:utterance", 30)
+        await hub.wait_for("recognizer_loop:utterance", 2)
         brain.core_lost()
         assert isinstance(answer.reports[-1], BrainFailed)
         await wait_ready(brain)
@@ -381,7 +381,7 @@ class TestReadiness:
         answer = hub.orders.pop("what time is it")
         hub.orders["what time is it"] = ()
         async with running(SkillsBrain(hub.url)) as brain:
-            await hub.wait_for("recognizer_loop:utterance", 30)
+            await hub.wait_for("recognizer_loop:utterance", 2)
             assert not brain.ready
             hub.orders["what time is it"] = answer
             await wait_ready(brain)
@@ -407,7 +407,7 @@ async def test_turns_beyond_the_bound_wait_their_turn(hub: FakeHub) -> None:
         second = Answer(opened(brain, "b"), asked("match"))
         first.run.commit()
         second.run.commit()
-        await hub.wait_for("recognizer_loop:utterance", 30)
+        await hub.wait_for("recognizer_loop:utterance", 2)
         await asyncio.sleep(0)
         assert len(hub.utterances()) == 1
         first.run.cancel()

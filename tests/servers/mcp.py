@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def server(tools: int) -> MCPServer:
     """Return a server with a few tools and as many more as are wanted."""
-    made = MCPServer("docs")
+    made = MCPServer("docs", log_level="CRITICAL")  # its tracebacks take seconds
 
     @made.tool(annotations=ToolAnnotations(read_only_hint=True))
     def search(q: Annotated[str, Field(description="What to look for.")]) -> str:

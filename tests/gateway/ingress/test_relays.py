@@ -239,3 +239,26 @@ class TestDoctor:
         assert "401" in wrong[1].observed
         assert "VOICEENGINE_TURN_SECRET" in wrong[1].fix
         assert "wrong-one" not in repr(wrong)
+
+    async def test_doctor_asks_the_server_for_the_address_outside(self, relay: Relay) -> None:
+        """Where callers would find this host is told, and a server that is deaf is named."""
+        urls = {"good": f"stun:{relay.address}:{relay.port}"}
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind((own_address(), 0))
+            urls["bad"] = f"stun:{own_address()}:{deaf.getsockname()[1]}"
+            for status, url in urls.items():
+                asked = Settings(stun_url=url, ice_gather_timeout_s=1.0)
+                [_, found] = await asyncio.to_thread(check_network, asked)
+                assert (found.name, found.status) == (f"STUN {relay.address}", status)
+                assert ("sees this host as" in found.observed) == (status == "good")
+
+    async def test_doctor_tells_of_a_range_too_small_for_the_calls(self) -> None:
+        """A call takes a port of the range at each address; the bound of calls says how many."""
+        asked = Settings(rtp_ports="40000-40009", calls_most=11)
+        [found] = await asyncio.to_thread(check_network, asked)
+        assert found.status == "warning"
+        assert "10 ports" in found.observed
+        assert "VOICEENGINE_CALLS_MOST" in found.fix
+        asked = Settings(rtp_ports="40000-40009", calls_most=10)
+        [found] = await asyncio.to_thread(check_network, asked)
+        assert found.status == "good"

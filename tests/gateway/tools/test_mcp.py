@@ -26,7 +26,7 @@ from realtime.tools.mcp import McpServer
 from tests.servers import mcp
 from tests.servers.mcp import Running
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ QUESTION_TEXT = "what time is it"
 PHRASES = (QUESTION_TEXT, "tell me the time", "what day is it", "flip a coin", "who are you")
 
 CANONICAL_HZ = 24_000
-CONNECT_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 
@@ -48,7 +48,9 @@ class Worker:
         state.mkdir()
         self.socket = str(folder / "s")
         self.log = folder / "speech.log"
-        self._plan = plan.speech_plan(state, python, ["--socket", self.socket, *arguments])
+        self._plan = plan.speech_plan(
+            state, python, ["--socket", self.socket, "--slot-wait-s", "45", *arguments]
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self._env = dict(self._plan.env)
 
@@ -115,7 +117,7 @@ class Link:
 
 @asynccontextmanager
 async def linked(
-    path: str, *, recognition_timeout_s: float = 30.0, synthesis_timeout_s: float = 10.0
+    path: str, *, recognition_timeout_s: float = 60.0, synthesis_timeout_s: float = 60.0
 ) -> AsyncIterator[tuple[SpeechClient, Link]]:
     """Run a client around a block; it may not be connected yet."""
     link = Link()

@@ -66,7 +66,8 @@ class Pepper:
     """The installation's secret for hashing; lost, every key is void."""
 
     def __init__(self, value: bytes) -> None:
-        self._value = value
+        # Begun once: a copy takes a third of the time, and every connection one.
+        self._mac = hmac.new(value, digestmod=sha256)
 
     @classmethod
     def load(cls, path: Path) -> Pepper:
@@ -91,4 +92,6 @@ class Pepper:
 
     def hash(self, secret: str) -> bytes:
         """Return the 32 bytes that are stored of a secret."""
-        return hmac.digest(self._value, secret.encode(), sha256)
+        mac = self._mac.copy()
+        mac.update(secret.encode())
+        return mac.digest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 import structlog
 
@@ -78,8 +77,13 @@ class AdmittedSession:
         self.withheld: frozenset[str] = frozenset()
         """Tools that policy took away with its leave."""
         self.observer = SessionObserver(recorder)
-        self.log = structlog.get_logger("session").bind(
-            session_id=session_id, project_id=principal.project_id, model=model
+
+    @property
+    def log(self) -> structlog.stdlib.BoundLogger:
+        """The log, in which every line says whose session it is; made when there is one."""
+        log: structlog.stdlib.BoundLogger = structlog.get_logger("session")
+        return log.bind(
+            session_id=self._session_id, project_id=self._principal.project_id, model=self.model
         )
 
     @property
@@ -100,12 +104,13 @@ class AdmittedSession:
         self.projection = self._view(dialect, conversation_id)
         self._begun, self._transport = True, transport
         self.runner.withheld = self.withheld
-        metrics.SESSIONS.labels(transport).inc()
+        # The client gets its first event before the books and the log their lines.
+        asyncio.get_running_loop().call_soon(self._tell_of_start, dialect)
+
+    def _tell_of_start(self, dialect: DialectName) -> None:
+        metrics.SESSIONS.labels(self._transport).inc()
         metrics.SESSIONS_STARTED.labels(dialect).inc()
-        # The client gets its first event before the log its line.
-        asyncio.get_running_loop().call_soon(
-            partial(self.log.info, "session_started", dialect=dialect)
-        )
+        self.log.info("session_started", dialect=dialect)
 
     def _view(self, dialect: DialectName, conversation_id: str | None) -> Projection:
         if dialect == "ga":

@@ -20,6 +20,7 @@ from gateway.sessions.dialects import DialectName
 from gateway.sessions.leg import MediaLeg
 from gateway.sessions.prompting import ProjectPrompts
 from gateway.sessions.relaying import RelayCompany, RelayRunner
+from gateway.settings import Settings
 from realtime.errors import ServerFault
 from realtime.events.client import session_in
 from realtime.prompts import Prompted
@@ -54,12 +55,21 @@ class OpenedRelay(AdmittedSession):
             services, principal, session_id=recorder.session_id, model=model, recorder=recorder
         )
         self._endpoint = endpoint
-        self._fallbacks = fallbacks
         self._asked = asked
         self._prompt = prompt
-        self._minutes = minutes
-        self._has_tools = has_tools
         self._expires_at = expires_at
+        # All of this while the upstream thinks; `start` is what the client waits for.
+        self._limits = _limits(services.settings, endpoint, minutes, fallbacks=len(fallbacks))
+        self._tools = self._offered(has_tools=has_tools)
+        self._company = RelayCompany(
+            admission=services.admission,
+            allowance=Allowance(services.limits, owner_of(principal, model)),
+            principal_facts=principal.facts(),
+            observer=self.observer,
+            tools=services.tools,
+            prompts=ProjectPrompts(services.prompts, principal.project_id),
+            fallbacks=fallbacks,
+        )
 
     def start(
         self,
@@ -70,55 +80,35 @@ class OpenedRelay(AdmittedSession):
         transport: str = "websocket",
     ) -> RelayRunner:
         """Build the machine, its runner and the client's view; tasks it needs are `spawn`ed."""
-        services, endpoint = self._services, self._endpoint
+        services = self._services
         machine = RelaySession(
             self.upstream.created,
             model=self.model,
             expires_at=self._expires_at,
             ids=services.ids,
-            limits=RelayLimits(
-                max_duration_ms=self._minutes * 60_000,
-                silence_ms=int(endpoint.silence_s * 1000),
-                reconnect_ms=int(endpoint.reconnect_s * 1000),
-                fallbacks=len(self._fallbacks),
-                runs_mcp=not endpoint.runs_mcp,
-                resolves_prompts=not endpoint.has_prompts,
-                import_ms=int(services.settings.mcp_import_timeout_s * 1000),
-                tool_call_ms=int(services.settings.mcp_call_timeout_s * 1000),
-                tool_call_most_ms=int(services.settings.mcp_call_most_s * 1000),
-                tool_rounds=services.settings.tool_rounds,
-            ),
+            limits=self._limits,
             asked=self._asked,
             prompt=self._prompt,
-            tools=self._tools(),
+            tools=self._tools,
             has_leg=leg is not None,
             opened_ms=int(asyncio.get_running_loop().time() * 1000),
             lasts_ms=self.upstream.lasts_ms(),
         )
-        owner = owner_of(self._principal, self.model)
         self.runner = RelayRunner(
             machine,
             self.upstream,
-            endpoint,
+            self._endpoint,
             session_id=self._session_id,
-            company=RelayCompany(
-                admission=services.admission,
-                allowance=Allowance(services.limits, owner),
-                principal_facts=self._principal.facts(),
-                observer=self.observer,
-                tools=services.tools,
-                prompts=ProjectPrompts(services.prompts, self._principal.project_id),
-                fallbacks=self._fallbacks,
-            ),
+            company=self._company,
             spawn=spawn,
             leg=leg,
         )
         self._begin(dialect, services.ids("conv"), transport)
         return self.runner
 
-    def _tools(self) -> RelayTools:
+    def _offered(self, *, has_tools: bool) -> RelayTools:
         tools, most = self._services.tools, self._services.settings.most_offered_tools
-        if not self._has_tools:
+        if not has_tools:
             return RelayTools(actions_only=tools.actions.only, most=most)
         project_id, model = self._principal.project_id, self.model
         return RelayTools(
@@ -127,6 +117,23 @@ class OpenedRelay(AdmittedSession):
             actions_only=tools.actions.only,
             most=most,
         )
+
+
+def _limits(
+    settings: Settings, endpoint: RelayEndpoint, minutes: int, *, fallbacks: int
+) -> RelayLimits:
+    return RelayLimits(
+        max_duration_ms=minutes * 60_000,
+        silence_ms=int(endpoint.silence_s * 1000),
+        reconnect_ms=int(endpoint.reconnect_s * 1000),
+        fallbacks=fallbacks,
+        runs_mcp=not endpoint.runs_mcp,
+        resolves_prompts=not endpoint.has_prompts,
+        import_ms=int(settings.mcp_import_timeout_s * 1000),
+        tool_call_ms=int(settings.mcp_call_timeout_s * 1000),
+        tool_call_most_ms=int(settings.mcp_call_most_s * 1000),
+        tool_rounds=settings.tool_rounds,
+    )
 
 
 def endpoints_of(engine: Engine, safety_identifier: str) -> list[RelayEndpoint]:

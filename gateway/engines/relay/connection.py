@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from websockets.client import ClientProtocol
-from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
+from websockets.frames import DATA_OPCODES, Close, CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
@@ -37,6 +37,7 @@ SHORT, MIDDLE = 126, 65_536
 """From which length on 2, and 8, bytes more tell it."""
 
 _LOST: Final = 1006
+_GOODBYE: Final = Close(CloseCode.NORMAL_CLOSURE, "").serialize()
 
 
 class Connection(asyncio.Protocol):
@@ -244,7 +245,11 @@ class Connection(asyncio.Protocol):
 
     async def close(self) -> None:
         """Say goodbye, and wait until the upstream has gone."""
-        if self.is_open:
+        if self.is_open and self._library is None:
+            # Nobody listens any more, and the upstream ends the connection: no parser for that.
+            self.is_open, self._deaf = False, True
+            self.transport.write(Frame(Opcode.CLOSE, _GOODBYE).serialize(mask=True))
+        elif self.is_open:
             protocol = self._protocol()
             protocol.send_close(CloseCode.NORMAL_CLOSURE)
             self._carry_out(protocol)

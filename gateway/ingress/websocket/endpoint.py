@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import parse_qs
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway.identity.principal import Principal
@@ -55,7 +54,7 @@ class RealtimeSocket:
         query = {
             key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()
         }
-        handshake = read_handshake(Headers(scope=scope), scope["subprotocols"])
+        handshake = read_handshake(_first_of_each(scope["headers"]), scope["subprotocols"])
         if "call_id" in query:
             await self._attach(query["call_id"], handshake, scope["extensions"][FRAMES], send)
             return
@@ -195,6 +194,14 @@ class RealtimeSocket:
         await socket.write()
         await runner.ended.wait()
         reading.close()
+
+
+def _first_of_each(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by name; starlette's look for each of them anew."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return found
 
 
 def _left(opened: AnyOpened, connection: FramedWebSocket) -> None:

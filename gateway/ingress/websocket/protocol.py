@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from urllib.parse import unquote
 
 from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import Protocol, State
@@ -87,8 +88,13 @@ class FramedWebSocket(WebSocketsSansIOProtocol):
 
     # --- the handshake ---
 
-    def upgrade(self, url: bytes, headers: list[tuple[bytes, bytes]], accept: bytes) -> None:
+    def upgrade(self, http: HttpToolsProtocol, accept: bytes) -> None:
         """Begin with a request that was parsed and found usual; `accept` accepts it."""
+        url, headers = http.url, http.headers
+        self.connections.add(self)
+        self.default_headers = http.server_state.default_headers  # of today, if made yesterday
+        self.transport, self.server, self.client = http.transport, http.server, http.client
+        self.scheme = "wss" if http.scheme == "https" else "ws"
         self._accept = accept
         self._framing = self.handshake_initiated = True
         # The library's parser shall begin with frames.

@@ -113,6 +113,16 @@ def test_stop_and_conversation_are_in_sight_on_a_phone(playground: Page) -> None
     assert under <= 0
 
 
+def test_start_is_in_sight_beside_long_settings(playground: Page) -> None:
+    """On a low desk the settings scroll by themselves; what begins and ends a call stays."""
+    page = playground
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.click("#tools summary")
+    for seen in ("#start", "#transcript", "#compose button"):
+        expect(page.locator(seen)).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 500
+
+
 def test_applied_instructions_are_marked_and_emptied_ones_taken_back(playground: Page) -> None:
     """The transcript says from where on a prompt holds; one that was never written is left alone."""
     page = playground

@@ -121,6 +121,32 @@ async def test_usual_upgrade_is_accepted_wherever_the_network_cuts_it() -> None:
         assert scope["query_string"] == b"model=a%20b"
 
 
+async def test_socket_made_ahead_answers_as_of_now() -> None:
+    """It is handed out once, and tells the date of the connection, not its own."""
+    config = uvicorn.Config(_accepting, http=UpgradingHttp, ws=FramedWebSocket, log_config=None)
+    config.load()
+    state, answers, sockets = ServerState(), [], []
+    for date in (b"then", b"now", b"later"):
+        state.default_headers = [(b"date", date)]
+        wire = ServedWire()
+        http = UpgradingHttp(config, state, {})
+        http.connection_made(wire)
+        http.data_received(request(USUAL).encode())
+        await asyncio.gather(*state.tasks)
+        answers.append(wire.written)
+        sockets.append(wire.protocol)
+        wire.protocol.stop_keepalive()
+        http._keep_spare()
+    assert [b"date: " + date in answer for date, answer in zip(
+        (b"then", b"now", b"later"), answers, strict=True)] == [True, True, True]  # fmt: skip
+    assert len(set(sockets)) == 3
+
+
+async def _accepting(_scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+
+
 def test_what_is_unusual_goes_the_long_way() -> None:
     """Of what a client may send once there is one, and of everything a bounded amount."""
     usual = [(name.lower().encode(), value.encode()) for name, value in USUAL.items()]

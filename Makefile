@@ -68,7 +68,7 @@ bench: ## measure; prints figures and how they were made
 	$(DEV)/python -m bench
 
 soak: ## the long and heavy tests (an hour and a half)
-	@$(PYTHON) deploy/bootstrap.py dev gateway speech $(CLIENTS)
+	@$(PYTHON) deploy/bootstrap.py dev gateway speech llama $(CLIENTS)
 	VOICEENGINE_SOAK=1 $(DEV)/python -m pytest -s -o faulthandler_timeout=14500 tests/soak tests/functional/test_voice.py
 
 provision:

@@ -1,7 +1,7 @@
 """Sets the environments up with nothing but Python: `python3 deploy/bootstrap.py NAME…`.
 
 Names: gateway, dev, speech, plugins, conformance, conformance-NAME for each client of the
-matrix that has an environment of its own, and litellm for the bench. Each environment is made
+matrix that has an environment of its own, litellm for the bench, llama for the soak. Each is made
 from its lock file by plain pip and made again when the lock changes. Standard library only.
 """
 
@@ -34,6 +34,7 @@ LOCKS = {
     "conformance-pipecat": ("conformance-pipecat.lock",),
     "conformance-beta": ("conformance-beta.lock",),
     "litellm": ("litellm.lock",),
+    "llama": ("llama.lock",),
     "speech": ("speech.lock",),
 }
 SKILLS_LOCK = "skills.lock"

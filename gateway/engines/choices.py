@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.engines.registry import TRANSCRIPTION_MODELS
 from gateway.settings import PluginSetting, Settings
 from ovos_bridge.speech.choices import DEFAULT, PluginChoice, SpeechChoices
+
+SLOT_SHARE: Final = 0.8
+"""Of the wait for words, for a slot of the recogniser; who waits in vain is told before it ends."""
 
 
 def speech_choices(settings: Settings) -> SpeechChoices:
@@ -23,6 +27,7 @@ def speech_choices(settings: Settings) -> SpeechChoices:
         detector=PluginChoice(settings.vad_module, settings.vad_options),
         wake_words={**SpeechChoices().wake_words, **_choices(settings.wake_words)},
         language=settings.language,
+        slot_wait_s=settings.recognition_timeout_s * SLOT_SHARE,
     )
 
 

@@ -54,7 +54,8 @@ def make_slots(chosen: SpeechChoices) -> dict[str, Slots]:
             if name == DEFAULT:
                 raise
             make, streams = _failing(missing), False
-        made[name] = Slots(make, choice.slots or (STREAMING_SLOTS if streams else 1))
+        count = choice.slots or (STREAMING_SLOTS if streams else 1)
+        made[name] = Slots(make, count, wait_s=chosen.slot_wait_s)
     return made
 
 

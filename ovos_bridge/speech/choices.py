@@ -18,6 +18,7 @@ WAKE_WORDS = ("hey_jarvis", "hey_mycroft", "okay_nabu", "alexa")
 """Those whose models come with the packages."""
 
 WAKE_WORD = "micro-wake-word"
+SLOT_WAIT_S = 8.0
 STT, TTS, VAD = "sphinx-stream", "espeak-stream", "silero-batched"
 
 
@@ -46,6 +47,8 @@ class SpeechChoices:
         }
     )
     language: str = "en-US"
+    slot_wait_s: float = SLOT_WAIT_S
+    """Longest wait of a committed utterance for a slot; less than the gateway waits for words."""
 
     def dumps(self) -> str:
         """Return the configuration file's text."""
@@ -65,4 +68,5 @@ def loads(text: str) -> SpeechChoices:
         detector=PluginChoice(**told["detector"]),
         wake_words={name: PluginChoice(**each) for name, each in told["wake_words"].items()},
         language=told["language"],
+        slot_wait_s=told.get("slot_wait_s", SLOT_WAIT_S),
     )

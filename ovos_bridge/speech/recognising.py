@@ -5,7 +5,7 @@ not thread-safe and cost most of a second to make. Slots hear while audio comes,
 so that little is left to do at the end. When a committed utterance finds no free
 slot, a slot gives one back that is still being spoken and hears it anew later,
 from its beginning: whoever waits for an answer comes first. A committed
-utterance that no slot takes within `SLOT_WAIT_S` fails.
+utterance that no slot takes in time fails.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import threading
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
+from ovos_bridge.speech.choices import SLOT_WAIT_S
 from ovos_bridge.speech.hearing import CANONICAL_HZ, Hearing
 from ovos_bridge.speech.streaming import UtteranceRecogniser
 from ovos_bridge.speech.utterance import Utterance
 
-SLOT_WAIT_S = 8.0
 MOST_UTTERANCE_BYTES = CANONICAL_HZ * 2 * 120
 """Two minutes; of a longer utterance the rest is not heard."""
 
@@ -49,8 +49,12 @@ class _Slot:
 class Slots:
     """The recognisers and the utterances that wait for one; called from the loop's thread."""
 
-    def __init__(self, make: Callable[[], UtteranceRecogniser], count: int) -> None:
+    def __init__(
+        self, make: Callable[[], UtteranceRecogniser], count: int, *, wait_s: float = SLOT_WAIT_S
+    ) -> None:
+        """`wait_s` is the longest time that a committed utterance waits for a slot."""
         self._make = make
+        self._wait_s = wait_s
         self._slots = [_Slot() for _ in range(count)]
         self._waiting: list[Utterance] = []
         self._phrases: tuple[str, ...] = ()
@@ -135,7 +139,7 @@ class Slots:
         with self._changed:
             utterance.ended = True
             self._changed.notify_all()
-        utterance.loop.call_later(SLOT_WAIT_S, self._give_up, utterance)
+        utterance.loop.call_later(self._wait_s, self._give_up, utterance)
 
     def close(self, utterance: Utterance) -> None:
         """Nobody wants the words any more."""

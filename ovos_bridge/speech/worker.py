@@ -316,6 +316,7 @@ def _chosen(options: argparse.Namespace) -> SpeechChoices:
         recognisers={DEFAULT: PluginChoice(options.stt)},
         synthesiser=PluginChoice(options.tts),
         detector=PluginChoice(options.vad),
+        slot_wait_s=options.slot_wait_s,
     )
 
 
@@ -336,6 +337,7 @@ def main() -> None:
     parser.add_argument("--stt", default=choices.STT)
     parser.add_argument("--tts", default=choices.TTS)
     parser.add_argument("--vad", default=choices.VAD)
+    parser.add_argument("--slot-wait-s", type=float, default=choices.SLOT_WAIT_S)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)

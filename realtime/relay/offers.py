@@ -10,7 +10,7 @@ itself are answered to nobody.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -129,7 +129,10 @@ class Offers:
         if self._has_mcp(tools) or self._adjusts(tools):
             update.tools, update.definitions = self._defined(tools, "session")
             self._differs = True
-            session = {**session, "tools": self._as_functions(update.tools)}
+            session = {**session, "tools": self._as_functions(update.tools, choice)}
+        elif tools is None and (brought := self._brought_in(choice)) is not None:
+            self._differs = True
+            session = {**session, "tools": brought}
         if self._is_ours(choice):
             session = {**session, "tool_choice": self._choice_up(choice)}
         self._updates.append(update)
@@ -140,12 +143,14 @@ class Offers:
         response = event.get("response")
         if not isinstance(response, Mapping):
             return event
-        tools, changed = response.get("tools"), {**response}
+        tools, choice, changed = response.get("tools"), response.get("tool_choice"), {**response}
         if self._has_mcp(tools) or self._adjusts(tools):
             shown, _ = self._defined(tools, "response")
-            changed["tools"] = self._as_functions(shown)
-        if self._is_ours(response.get("tool_choice")):
-            changed["tool_choice"] = self._choice_up(response["tool_choice"])
+            changed["tools"] = self._as_functions(shown, choice)
+        elif tools is None and (brought := self._brought_in(choice)) is not None:
+            changed["tools"] = brought
+        if self._is_ours(choice):
+            changed["tool_choice"] = self._choice_up(choice)
         return event if changed == response else {**event, "response": changed}
 
     def prepare(self, event: Json, now_ms: int) -> None:
@@ -173,6 +178,8 @@ class Offers:
         tools = session.get("tools")
         if self._tools is None and isinstance(tools, list):
             self._tools = tools
+        if self._choice is None:
+            self._choice = session.get("tool_choice")
         if self._given.tools or (tools and self._adjusts(tools)):
             self._tools = self._tools or []
             self._offer()
@@ -337,14 +344,40 @@ class Offers:
         if self._tools is None:
             return
         self._differs = True
-        session: dict[str, Any] = {"type": "realtime", "tools": self._as_functions(self._tools)}
+        tools = self._as_functions(self._tools, self._choice)
+        session: dict[str, Any] = {"type": "realtime", "tools": tools}
         if self._is_ours(self._choice):
             session["tool_choice"] = self._choice_up(self._choice)
         self._updates.append(_Update(OFFER, ours=True))
         update = {"type": "session.update", "event_id": OFFER, "session": session}
         self._outbox.do(SendUpstream(update))
 
-    def _as_functions(self, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _as_functions(self, shown: list[dict[str, Any]], choice: object) -> list[dict[str, Any]]:
+        """Return as many functions as may be, those among them that `choice` forces."""
+        every = self._every_function(shown)
+        forced = self._forced(choice) if len(every) > self._given.most else ()
+        kept = [tool for tool in every if isinstance(tool, Mapping) and tool.get("name") in forced]
+        others = [tool for tool in every if tool not in kept]
+        most = self._given.most
+        return [*others[: max(most - len(kept), 0)], *kept][:most]
+
+    def _brought_in(self, choice: object) -> list[dict[str, Any]] | None:
+        """Return the session's functions if a choice forces one of which the model was not told."""
+        latest = [update.tools for update in self._updates if update.tools is not None]
+        shown = latest[-1] if latest else self._tools
+        if shown is None or not isinstance(choice, Mapping):
+            return None
+        if len(self._every_function(shown)) <= self._given.most:
+            return None
+        return self._as_functions(shown, choice)
+
+    def _forced(self, choice: object) -> Container[object]:
+        """Return the names, as the upstream knows them, of which a choice forces one."""
+        if not isinstance(choice, Mapping):
+            return ()
+        return self._names_of(choice) if self._is_ours(choice) else (choice.get("name"),)
+
+    def _every_function(self, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
         own = [up for tool in shown if not self._is_ours(tool) for up in self._of_client(tool)]
         taken: dict[str, object] = {str(tool.get("name")): tool for tool in own}
         for spec in (*self._given.tools, *self._of_servers(shown)):
@@ -352,7 +385,7 @@ class Offers:
                 name = brain_name(spec.name, spec.route.server_label or "gateway", taken)
                 taken[name] = self.functions[name] = spec
                 own.append(_function(spec, name=name, description=spec.description))
-        return own[: self._given.most]
+        return own
 
     def _of_client(self, tool: dict[str, Any]) -> Iterable[dict[str, Any]]:
         """Yield a client's own function, if the upstream may be told of it."""
@@ -381,15 +414,20 @@ class Offers:
 
     def _choice_up(self, choice: Any) -> object:
         """Return the choice as the upstream knows it; before the import it has none."""
+        names = self._names_of(choice)
+        if not names:
+            return "auto"
+        wanted = choice.get("name")
+        return "required" if wanted is None else {"type": "function", "name": names[0]}
+
+    def _names_of(self, choice: Mapping[str, Any]) -> list[str]:
+        """Return the tools of a server that a choice means."""
         label, wanted = choice.get("server_label"), choice.get("name")
-        names = [
+        return [
             name
             for name, spec in self.functions.items()
             if spec.route.server_label == label and wanted in (None, spec.route.tool_name)
         ]
-        if not names:
-            return "auto"
-        return "required" if wanted is None else {"type": "function", "name": names[0]}
 
 
 def _function(spec: FunctionSpec, *, name: str, description: str) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class Ear:
         self.heard = bytearray()
         self.levels: list[tuple[float, float]] = []
         """When sound came, and how loud."""
+        self.pauses = 0
+        """How often the sender had nothing to play."""
         self._opus = OpusStream()
         self._jitter = JitterBuffer(clock_hz=self._opus.clock_hz)
 
@@ -72,6 +74,7 @@ class Ear:
                 case Lost(lost, following):
                     self.heard += self._opus.conceal(lost, following)
                 case _:
+                    self.pauses += 1
                     self.heard += bytes(one.ticks)  # 48 kHz ticks are bytes of 24 kHz
         came = samples(bytes(self.heard[before:]))
         if len(came):

@@ -101,8 +101,8 @@ async def ended(server: Server, reason: str, before: float) -> None:
             await asyncio.sleep(0.1)
 
 
-async def flood(server: Server, count: int) -> None:
-    """Send so many events at once; each has its answer, or the call ends."""
+async def flood(server: Server, count: int) -> int:
+    """Send so many events at once; each has its answer, or the call ends. Return how many had."""
     memory = memory_kib(server.process.pid)
     async with calling(server) as caller:
         mute(caller)
@@ -115,6 +115,7 @@ async def flood(server: Server, count: int) -> None:
         if caller.connection.connectionState == "connected":
             told = [event["error"]["event_id"] for event in caller.events[1:]]
             assert told == [f"event_{number}" for number in range(count)]
+    return len(caller.events) - 1
 
 
 def mute(caller: Caller) -> None:

@@ -14,7 +14,6 @@ from tests.functional.bad_network_scores import WEATHERS, asked, spoken
 from tests.functional.browser.chromium import found
 from tests.functional.browser.listener import listened
 from tests.functional.server import Server
-from tests.servers.impairment import Weather
 
 pytestmark = pytest.mark.timeout(1_800)
 
@@ -45,22 +44,20 @@ async def test_gateway_hears_in_every_weather(
 
 
 async def test_turns_are_understood_and_heard_in_every_weather(voice_server: Server) -> None:
-    """A question keeps its words, and its answer is heard."""
+    """A question keeps its words, and its answer is heard; one at a time, so that a voice that
+    shares the cores with others, and is late, is not taken for the network.
+    """
     understood: list[bool] = []
 
-    async def turn(name: str, weather: Weather) -> None:
-        seed = time.time_ns()
-        turn = await asked(voice_server, weather, seed=seed)
-        print(f"{name:18} seed {seed}: {turn}")
-        if turn.answer.lost or not weather.loss:
-            turn.answer.check(name)
-        words = re.sub("[^a-z ]", "", turn.transcript.lower())
-        understood.append(words == "what time is it")
-
     for name, weather in WEATHERS.items():
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(ROUNDS):
-                tasks.create_task(turn(name, weather))
+        for _ in range(ROUNDS):
+            seed = time.time_ns()
+            turn = await asked(voice_server, weather, seed=seed)
+            print(f"{name:18} seed {seed}: {turn}")
+            if turn.answer.lost or not weather.loss:
+                turn.answer.check(name)
+            words = re.sub("[^a-z ]", "", turn.transcript.lower())
+            understood.append(words == "what time is it")
     print(f"{sum(understood)} of {len(understood)} questions kept their words")
     assert sum(understood) >= UNDERSTOOD * len(understood)
 

@@ -75,3 +75,10 @@ def test_choices_reach_the_worker_as_they_were_set(monkeypatch: pytest.MonkeyPat
     }
     assert chosen.synthesiser == PluginChoice("espeak-stream", {"voice": "de"})
     assert chosen.detector == SpeechChoices().detector
+
+
+def test_wait_for_a_recogniser_ends_before_the_wait_for_words() -> None:
+    """Who speaks to a busy worker is told so, whatever the limit is, instead of a time-out."""
+    assert loads(speech_choices(Settings()).dumps()).slot_wait_s == 8.0
+    patient = Settings(recognition_timeout_s=30)
+    assert loads(speech_choices(patient).dumps()).slot_wait_s == 24.0

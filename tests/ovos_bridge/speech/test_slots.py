@@ -88,7 +88,7 @@ class Asked:
         return await asyncio.wait_for(self.answered, PATIENCE_S)
 
 
-def started(count: int) -> tuple[Slots, list[Counting]]:
+def started(count: int, *, wait_s: float = 8.0) -> tuple[Slots, list[Counting]]:
     """Return slots that run, and their recognisers."""
     made: list[Counting] = []
 
@@ -96,7 +96,7 @@ def started(count: int) -> tuple[Slots, list[Counting]]:
         made.append(Counting())
         return made[-1]
 
-    slots = Slots(make, count)
+    slots = Slots(make, count, wait_s=wait_s)
     slots.start()
     return slots, made
 
@@ -168,10 +168,9 @@ async def test_committed_utterance_passes_those_still_spoken() -> None:
     assert await first.text() == "some"
 
 
-async def test_utterance_no_slot_takes_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_utterance_no_slot_takes_fails_in_time() -> None:
     """Where every slot is busy with committed utterances, the wait has an end that is told."""
-    monkeypatch.setattr(recognising, "SLOT_WAIT_S", 0.05)
-    slots, made = started(1)
+    slots, made = started(1, wait_s=0.05)
     made[0].gate.clear()
     first = Asked(slots)
     first.say()

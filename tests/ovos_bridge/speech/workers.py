@@ -48,7 +48,9 @@ class Worker:
         state.mkdir()
         self.socket = str(folder / "s")
         self.log = folder / "speech.log"
-        self._plan = plan.speech_plan(state, python, ["--socket", self.socket, *arguments])
+        self._plan = plan.speech_plan(
+            state, python, ["--socket", self.socket, "--slot-wait-s", "45", *arguments]
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self._env = dict(self._plan.env)
 

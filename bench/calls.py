@@ -42,6 +42,8 @@ LEAST_SENT = 0.97
 PERIOD = 100
 """Packets from mark to mark: two seconds of which half a second is silent."""
 QUIET = 25
+MARKED = QUIET - 2
+"""Quiet packets before a mark; within what is said there are up to 22."""
 
 Answer = Callable[[str], Awaitable[str]]
 
@@ -100,7 +102,7 @@ class Ear:
         if np.sqrt(np.mean(heard**2)) < LOUD:
             self._quiet += 1
             return
-        if self._quiet >= QUIET // 2:
+        if self._quiet >= MARKED:
             self.marks_s.append(at_s)
         self._quiet = 0
 

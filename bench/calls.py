@@ -35,6 +35,8 @@ IDLE = 20
 SET_UPS = 20
 PACKET_S = 0.02
 SETTLE_S = 1.5
+BYTES_PER_S = 48_000
+"""Of what a caller says, as it is kept."""
 LOUD = 1_000.0
 LEAST_SENT = 0.97
 PERIOD = 100
@@ -193,11 +195,17 @@ async def gateway(server: Server, *, seconds: float) -> dict[str, float]:
     await asyncio.sleep(SETTLE_S)
     memory, cpu = memory_kib(pid), cpu_s(pid)
     began = time.monotonic()
-    made = [await call() for _ in range(SET_UPS)]
+    made: list[tuple[Caller, Ear]] = []
+    begun: list[float] = []
+    for _ in range(SET_UPS):
+        made.append(await call())
+        begun.append(time.monotonic())
     # While they are set up the first ones talk already: what that costs is taken off below.
     set_up, spoken_s = cpu_s(pid) - cpu, (time.monotonic() - began) * SET_UPS / 2
     await asyncio.sleep(SETTLE_S)
     idle_kib = (memory_kib(pid) - memory) / SET_UPS
+    # It waits in the input buffer, since nobody finds turns here.
+    said_kib = (time.monotonic() - statistics.mean(begun)) * BYTES_PER_S / 1024
     cpu = cpu_s(pid)
     await asyncio.sleep(seconds)
     listening = (cpu_s(pid) - cpu) / seconds / SET_UPS
@@ -213,6 +221,7 @@ async def gateway(server: Server, *, seconds: float) -> dict[str, float]:
     return {
         **found,
         "call_kib": idle_kib,
+        "said_kib": said_kib,
         "set_up_ms": (set_up - listening * spoken_s) / SET_UPS * 1000,
         "listening_calls_per_core": 1 / listening,
     }
@@ -236,6 +245,7 @@ def show(found: dict[str, dict[str, float]]) -> None:
     }
     print(
         f"calls      aiortc / ours {by_packet['aiortc'] / by_packet['ours']:.2f} by packet; "
-        f"{each['call_kib']:.0f} KiB a call, set up for {each['set_up_ms']:.0f} ms of CPU, "
+        f"{each['call_kib']:.0f} KiB a call, {each['said_kib']:.0f} of them what it said, "
+        f"set up for {each['set_up_ms']:.0f} ms of CPU, "
         f"{each['listening_calls_per_core']:.0f} calls per core that only listen"
     )

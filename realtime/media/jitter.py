@@ -99,6 +99,20 @@ class JitterBuffer:
         self.lost = 0
         self.late = 0
 
+    def passes(
+        self, sequence: int, timestamp: int, payload: bytes, ticks: int, now_ms: int
+    ) -> bool:
+        """Take a packet if it is the one that is due and nothing waits, as nearly all are.
+
+        It goes on as it is; any other is for `put`.
+        """
+        if sequence != self._next or timestamp != self._timestamp or ticks <= 0 or self._held:
+            return False
+        self._next = (sequence + 1) % MODULO
+        self._quiet_since_ms = now_ms
+        self._heard(payload, ticks)
+        return True
+
     def put(
         self, sequence: int, timestamp: int, payload: bytes, ticks: int, now_ms: int
     ) -> list[Released]:
@@ -106,11 +120,6 @@ class JitterBuffer:
 
         One of no ticks holds nothing: it has its place in the order, and that is all.
         """
-        if sequence == self._next and timestamp == self._timestamp and ticks > 0 and not self._held:
-            # Nearly all: the one that is due, and nothing waits.
-            self._next = (sequence + 1) % MODULO
-            self._quiet_since_ms = now_ms
-            return [self._heard(payload, ticks)]
         if self._next is None:
             self._begin(sequence, timestamp)
         ahead = (sequence - (self._next or 0)) % MODULO
@@ -173,15 +182,15 @@ class JitterBuffer:
             # The sender was silent on purpose (DTX), or the packet before was shorter.
             self._pause(gap, released)
             self._timestamp = packet.timestamp
-        released.append(self._heard(packet.payload, packet.ticks))
+        self._heard(packet.payload, packet.ticks)
+        released.append(Audio(packet.payload))
 
-    def _heard(self, payload: bytes, ticks: int) -> Audio:
+    def _heard(self, payload: bytes, ticks: int) -> None:
         self._filled = 0
         paused = len(payload) <= PAUSE_BYTES
         self._patience_ms = self._paused_ms if paused else self._quiet_ms
         self._ticks = ticks
         self._timestamp = (self._timestamp + ticks) % TIMESTAMPS
-        return Audio(payload)
 
     def _pause(self, ticks: int, released: list[Released]) -> None:
         """Add silence for media time that no packet holds and that was not filled yet."""

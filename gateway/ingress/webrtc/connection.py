@@ -13,8 +13,14 @@ from gateway.ingress.webrtc.network import Network
 from gateway.ingress.webrtc.sealed import Seal, take_keys
 
 _MAKER: Final = "_RTCPeerConnection__createDtlsTransport"
-if not hasattr(RTCPeerConnection, _MAKER):
-    raise ImportError(f"this aiortc lacks {_MAKER}: pin the version that the lock names")
+_DESCRIPTIONS: Final = (
+    "_RTCPeerConnection__currentLocalDescription", "_RTCPeerConnection__currentRemoteDescription",
+)  # fmt: skip
+_missing = [
+    name for name in _DESCRIPTIONS if name not in RTCPeerConnection.__init__.__code__.co_names
+]
+if _missing or not hasattr(RTCPeerConnection, _MAKER):
+    raise ImportError(f"this aiortc lacks {_missing or _MAKER}: pin the version of the lock")
 
 share_certificate()
 
@@ -37,6 +43,11 @@ class MediaConnection(RTCPeerConnection):
     def forget_closed(self) -> None:
         """Let go of ways that the answer closed: a bundle has one for all."""
         self._ways = [way for way in self._ways if not way.closed]
+
+    def forget_descriptions(self) -> None:
+        """Let go of offer and answer, 16 KiB in pieces; nobody negotiates again."""
+        for name in _DESCRIPTIONS:
+            setattr(self, name, None)
 
     async def abandon(self) -> None:
         """Close what is open to the network, whatever a half-applied offer left of the rest."""

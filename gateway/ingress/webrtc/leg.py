@@ -58,19 +58,20 @@ class WebRtcLeg:
         """Take an RTP packet."""
         if mime_type != self._mime_type:
             self._switch(mime_type)
-        if self._jitter is None or self._decoder is None:
+        jitter, spoken = self._jitter, self._decoder
+        if jitter is None or spoken is None:
             return
-        lost, late = self._jitter.lost, self._jitter.late
-        ticks = self._decoder.ticks(packet.payload)
-        self._hear(
-            self._jitter.put(
-                packet.sequence_number, packet.timestamp, packet.payload, ticks, self._now()
-            )
-        )
-        if self._jitter.lost > lost:
-            metrics.RTP_LOST.inc(self._jitter.lost - lost)
-        if self._jitter.late > late:
-            metrics.RTP_LATE.inc(self._jitter.late - late)
+        payload = packet.payload
+        place = packet.sequence_number, packet.timestamp, payload
+        ticks, now = spoken.ticks(payload), self._now()
+        if jitter.passes(*place, ticks, now):
+            if self._listens(1):
+                self._say(self._decoded(payload, spoken))
+        else:
+            lost, late = jitter.lost, jitter.late
+            self._hear(jitter.put(*place, ticks, now))
+            metrics.RTP_LOST.inc(jitter.lost - lost)
+            metrics.RTP_LATE.inc(jitter.late - late)
         if not self._armed:
             self._arm()
 
@@ -106,30 +107,40 @@ class WebRtcLeg:
         self._arm()
 
     def _hear(self, released: list[Released]) -> None:
-        session, spoken = self._session, self._decoder
-        if session is None or spoken is None or not released:
-            return
-        if session.overloaded(lag_ms=LAG_MS):
-            metrics.RTP_DROPPED.inc(len(released))
-            return
-        if len(released) == 1:
-            heard = self._audio(released[0], spoken)
-        else:
-            heard = b"".join(self._audio(one, spoken) for one in released)
-        if heard:
-            session.hear(heard)
+        spoken = self._decoder
+        if spoken is not None and released and self._listens(len(released)):
+            self._say(b"".join(self._audio(one, spoken) for one in released))
+
+    def _listens(self, count: int) -> bool:
+        """Say whether as much is heard; what is not is counted."""
+        if self._session is None:
+            return False
+        if self._session.overloaded(lag_ms=LAG_MS):
+            metrics.RTP_DROPPED.inc(count)
+            return False
+        return True
+
+    def _say(self, heard: bytes) -> None:
+        if heard and self._session is not None:
+            self._session.hear(heard)
 
     def _audio(self, one: Released, spoken: Decoder) -> bytes:
-        try:
-            match one:
-                case Audio(payload):
-                    return spoken.decode(payload) if payload else b""
-                case Lost(ticks, following):
+        match one:
+            case Audio(payload):
+                return self._decoded(payload, spoken)
+            case Lost(ticks, following):
+                try:
                     return spoken.conceal(ticks, following)
+                except ValueError:
+                    metrics.RTP_INVALID.inc()
+        return _silence(one.ticks, spoken)
+
+    def _decoded(self, payload: bytes, spoken: Decoder) -> bytes:
+        try:
+            return spoken.decode(payload) if payload else b""
         except ValueError:  # no packet of this codec
             metrics.RTP_INVALID.inc()
-        ticks = spoken.ticks(one.payload) if isinstance(one, Audio) else one.ticks
-        return bytes(ticks * SAMPLE_RATE // spoken.clock_hz * BYTES_PER_SAMPLE)
+            return _silence(spoken.ticks(payload), spoken)
 
     # --- what the caller hears ---
 
@@ -175,3 +186,7 @@ class WebRtcLeg:
         if self._decoder is not None:
             self._decoder.close()
             self._decoder = None
+
+
+def _silence(ticks: int, spoken: Decoder) -> bytes:
+    return bytes(ticks * SAMPLE_RATE // spoken.clock_hz * BYTES_PER_SAMPLE)

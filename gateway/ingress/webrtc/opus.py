@@ -75,18 +75,13 @@ def _declared(library: Any) -> Any:
     library.opus_decoder_create.restype = pointer
     library.opus_decoder_create.argtypes = [number, number, pointer]
     library.opus_decoder_destroy.argtypes = [pointer]
+    # Fifty times a second these two are called with the right types: not checked again.
     library.opus_decode.restype = number
-    library.opus_decode.argtypes = [
-        pointer, ctypes.c_char_p, ctypes.c_int32, pointer, number, number,
-    ]  # fmt: skip
     library.opus_encoder_create.restype = pointer
     library.opus_encoder_create.argtypes = [number, number, number, pointer]
     library.opus_encoder_destroy.argtypes = [pointer]
     library.opus_encoder_ctl.restype = number
-    library.opus_encode.restype = ctypes.c_int32
-    library.opus_encode.argtypes = [
-        pointer, ctypes.c_char_p, number, pointer, ctypes.c_int32,
-    ]  # fmt: skip
+    library.opus_encode.restype = number
     return library
 
 
@@ -95,11 +90,12 @@ class OpusDecoder:
 
     def __init__(self) -> None:
         self._library = _library()
-        self._state: int | None = self._library.opus_decoder_create(HZ, 1, None)
+        made = self._library.opus_decoder_create(HZ, 1, None)
+        self._state: ctypes.c_void_p | None = ctypes.c_void_p(made)
         if not self._state:
             raise OpusMissing("libopus made no decoder")
         self._most = HZ * MOST_PACKET_MS // 1000
-        self._buffer = ctypes.create_string_buffer(2 * self._most)
+        self._buffer: Any = ctypes.create_string_buffer(2 * self._most)
 
     def decode(self, payload: bytes) -> bytes:
         """Return a packet's audio.
@@ -120,7 +116,7 @@ class OpusDecoder:
         )
         if made < 0:
             raise OpusFault(f"libopus refused a packet ({made})")
-        return ctypes.string_at(self._buffer, 2 * made)
+        return bytes(self._buffer[: 2 * made])
 
     def close(self) -> None:
         """Free it."""
@@ -137,13 +133,14 @@ class OpusEncoder:
 
     def __init__(self, *, complexity: int = 1, loss_percent: int = COPIED_LOSS_PERCENT) -> None:
         self._library = _library()
-        self._state: int | None = self._library.opus_encoder_create(HZ, 1, _AUDIO, None)
+        made = self._library.opus_encoder_create(HZ, 1, _AUDIO, None)
+        self._state: ctypes.c_void_p | None = ctypes.c_void_p(made)
         if not self._state:
             raise OpusMissing("libopus made no encoder")
         self._set(_SET_COMPLEXITY, complexity)
         self._set(_SET_INBAND_FEC, 1)
         self.expect_loss(loss_percent)
-        self._buffer = ctypes.create_string_buffer(MOST_PACKET_BYTES)
+        self._buffer: Any = ctypes.create_string_buffer(MOST_PACKET_BYTES)
 
     def expect_loss(self, percent: int) -> None:
         """Send copies for this loss; for none, better sound by a codec that has none."""
@@ -152,7 +149,7 @@ class OpusEncoder:
 
     def _set(self, request: int, value: int) -> None:
         number = ctypes.c_int(value)
-        if self._library.opus_encoder_ctl(ctypes.c_void_p(self._state), request, number):
+        if self._library.opus_encoder_ctl(self._state, request, number):
             raise OpusFault("libopus refused a setting")
 
     def encode(self, frame: bytes) -> bytes:
@@ -166,7 +163,7 @@ class OpusEncoder:
         )
         if made < 0:
             raise OpusFault(f"libopus refused a frame ({made})")
-        return ctypes.string_at(self._buffer, made)
+        return bytes(self._buffer[:made])
 
     def close(self) -> None:
         """Free it."""

@@ -36,6 +36,7 @@ class Peer:
 
     def __init__(self, leg: WebRtcLeg, network: Network, *, caller: str | None = None) -> None:
         self._leg = leg
+        self._loop = asyncio.get_running_loop()
         self._connection = MediaConnection(network, caller=caller)
         self.on_channel: Callable[[RTCDataChannel], None] = _nothing
         self.on_connected: Callable[[], None] = _none
@@ -113,6 +114,8 @@ class Peer:
     def _state_changed(self) -> None:
         state = self._connection.connectionState
         if state == "connected":
+            # The library is about to start media and looks at the offer once more.
+            self._loop.call_soon(self._connection.forget_descriptions)
             self.on_connected()
         elif state in {"failed", "closed"}:
             self.on_gone(state == "failed" or self._connection.vanished)

@@ -74,26 +74,26 @@ class Seal:
 
     def open(self, packet: bytes) -> bytes | None:
         """Return what was sealed; None if the caller did not send it, or sent it before."""
-        opened = self._opened(packet)
-        if opened is None:
-            metrics.RTP_FORGED.inc()
-        return opened
-
-    def _opened(self, packet: bytes) -> bytes | None:
-        who = sender(packet)
-        if self._opener is None or len(packet) > MOST_SRTP_BYTES:
-            return None
-        if who not in self._senders and len(self._senders) >= MOST_SENDERS:
-            return None
-        try:
-            if is_rtcp(packet):
-                opened = self._opener.unprotect_rtcp(packet)
+        control = is_rtcp(packet)
+        who = packet[4:8] if control else packet[8:12]
+        if self._opener is not None and self._may_open(packet, who):
+            try:
+                if control:
+                    opened = self._opener.unprotect_rtcp(packet)
+                else:
+                    opened = self._opener.unprotect(packet)
+            except pylibsrtp.Error:
+                pass
             else:
-                opened = self._opener.unprotect(packet)
-        except pylibsrtp.Error:
-            return None
-        self._senders.add(who)
-        return opened
+                self._senders.add(who)
+                return opened
+        metrics.RTP_FORGED.inc()
+        return None
+
+    def _may_open(self, packet: bytes, who: bytes) -> bool:
+        if len(packet) > MOST_SRTP_BYTES:
+            return False
+        return who in self._senders or len(self._senders) < MOST_SENDERS
 
     def keys(self, opener: Opener) -> None:
         """Open from now on, what came early first."""

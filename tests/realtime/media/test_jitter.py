@@ -233,3 +233,18 @@ def test_packets_without_sound_alone_have_no_end_to_wait_for(first: int) -> None
         if due is not None:
             buffer.expire(due)
     assert Audio(b"x" * 160) in buffer.put(31, 0, b"x" * 160, 160, 900)
+
+
+def test_packet_that_is_due_passes_and_any_other_does_not() -> None:
+    """What passes is as if it was put and released; the next one is waited for then."""
+    buffer = JitterBuffer(clock_hz=48_000)
+    assert not buffer.passes(7, 960, b"first", 960, 0)
+    assert buffer.put(7, 960, b"first", 960, 0) == [Audio(b"first")]
+    assert buffer.passes(8, 1_920, b"next", 960, 20)
+    assert not buffer.passes(8, 1_920, b"again", 960, 21)
+    assert not buffer.passes(10, 3_840, b"later", 960, 40)
+    assert buffer.put(10, 3_840, b"later", 960, 40) == []
+    assert not buffer.passes(9, 2_880, b"missing", 960, 41), "one that waits comes after it"
+    assert buffer.put(9, 2_880, b"missing", 960, 41) == [Audio(b"missing"), Audio(b"later")]
+    assert not buffer.passes(11, 9_600, b"after a pause", 960, 60)
+    assert not buffer.passes(11, 4_800, b"", 0, 60)

@@ -29,5 +29,6 @@ class FrameTaker(Receiver[OpenedSession]):
         if isinstance(event, bytes):
             self._runner.append(event)
             return
-        self._opened.observer.received(event.type, data, self._runner.now_ms())
+        now_ms = self._runner.now_ms()
+        self._opened.observer.received(event.type, data, now_ms, size_bytes)
         self._runner.post(FromClient(self._controller, event))

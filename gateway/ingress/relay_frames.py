@@ -37,7 +37,8 @@ class RelayFrameTaker(Receiver[OpenedRelay]):
             client_event(data)  # it knows the words for what is no event
         if data["type"] != APPEND:
             check_bounds(data)
-            self._opened.observer.received(data["type"], data, self._runner.now_ms())
+            now_ms = self._runner.now_ms()
+            self._opened.observer.received(data["type"], data, now_ms, size_bytes)
             if self._dialect is not GA:
                 data = self._dialect.incoming(data)
         self._runner.post(RelayedFromClient(self._controller, data, size_bytes))

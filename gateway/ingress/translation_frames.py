@@ -22,5 +22,6 @@ class TranslationFrameTaker(Receiver[OpenedTranslation]):
         if isinstance(event, bytes):
             self._runner.append(event)
             return
-        self._opened.observer.received(event.type, data, self._runner.now_ms())
+        now_ms = self._runner.now_ms()
+        self._opened.observer.received(event.type, data, now_ms, size_bytes)
         self._runner.post(TranslationFromClient(self._controller, event))

@@ -1,8 +1,8 @@
 """Write-behind record: sessions, items, events, usage (DECISIONS 1.7).
 
-Nothing here waits: rows are queued and one task writes them in batches. At the
-bound, event rows are dropped and counted; rows of sessions, items and usage
-never are. Audio is never recorded: only what is said of it.
+Nothing here waits: rows are queued and one task writes them in batches. At a
+bound, of rows or bytes, event rows are dropped and counted; rows of sessions,
+items and usage never are. Audio is never recorded: only what is said of it.
 
 A database that is away is tried again, in order; a row that the database
 refuses for what it holds is left out and counted, so that it holds up no other.
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -42,6 +42,8 @@ from realtime.translation.config import TranslationSessionConfig
 from realtime.usage import Usage as TokenUsage
 
 BATCH_ROWS = 100
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of events that wait, as on the wire: one may have 20 MiB, and audio is left out when written."""
 FLUSH_S = 0.2
 RETRY_S = 1.0
 UPSERTED: Mapping[type[Base], tuple[str, ...]] = {
@@ -74,6 +76,8 @@ class _Row:
     values: dict[str, Any]
     change: bool = False
     """Changes a row that is there, by its primary key, instead of adding one."""
+    size_bytes: int = 0
+    """Of an event, as it was on the wire."""
 
 
 class SessionRecorder:
@@ -103,8 +107,10 @@ class SessionRecorder:
         """The model's name as the client asked for it."""
         return self._opened.model
 
-    def event(self, direction: str, at_ms: int, kind: str, body: object) -> None:
-        """Record an event: a decoded client event or a sent frame; times from the first one."""
+    def event(
+        self, direction: str, at_ms: int, kind: str, body: object, *, size_bytes: int = 0
+    ) -> None:
+        """Record an event: a decoded one and its size, or a frame; times from the first one."""
         self._seq += 1
         if self._origin_ms is None:
             self._origin_ms = at_ms
@@ -116,7 +122,8 @@ class SessionRecorder:
             "type": kind,
             "body": body,
         }
-        self._queue.put(_Row(Event, values))
+        size_bytes = len(body) if isinstance(body, str) else size_bytes
+        self._queue.put(_Row(Event, values, size_bytes=size_bytes))
 
     def config(
         self, config: AnySessionConfig | TranslationSessionConfig | Mapping[str, Any]
@@ -222,9 +229,12 @@ class SessionRecorder:
 class Recorder:
     """The queue and its one writer."""
 
-    def __init__(self, database: Database, *, most_rows: int) -> None:
+    def __init__(self, database: Database, *, most_rows: int, most_bytes: int = MOST_BYTES) -> None:
         self._database = database
         self._most = most_rows
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        """Of the events that wait."""
         self._rows: deque[_Row] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -243,9 +253,11 @@ class Recorder:
 
     def put(self, row: _Row) -> None:
         """Queue a row; never blocks."""
-        if row.table is Event and len(self._rows) >= self._most:
+        crowded = len(self._rows) >= self._most or self._bytes + row.size_bytes > self._most_bytes
+        if row.table is Event and crowded:
             metrics.RECORDER_ROWS_DROPPED.inc()
             return
+        self._bytes += row.size_bytes
         self._rows.append(row)
         self._wake.set()
 
@@ -280,8 +292,11 @@ class Recorder:
                 return False
             return await self._write_singly(batch)
         for _ in batch:
-            self._rows.popleft()
+            self._done()
         return True
+
+    def _done(self) -> None:
+        self._bytes -= self._rows.popleft().size_bytes
 
     async def _write_singly(self, batch: list[_Row]) -> bool:
         """Write a batch in which the database refuses something; leave that out."""
@@ -293,7 +308,7 @@ class Recorder:
                     return False
                 metrics.RECORDER_ROWS_DROPPED.inc()
                 _log.error("record_refused", error=type(error).__name__, table=_table(row))
-            self._rows.popleft()
+            self._done()
         return True
 
     async def _write_rows(self, rows: list[_Row]) -> None:

@@ -35,9 +35,9 @@ class SessionObserver:
         self._speaking_s: float | None = None
         self._audio_out = 0
 
-    def received(self, kind: str, body: object, at_ms: int) -> None:
+    def received(self, kind: str, body: object, at_ms: int, size_bytes: int) -> None:
         """A client event came."""
-        self._recorder.event("client", at_ms, kind, body)
+        self._recorder.event("client", at_ms, kind, body, size_bytes=size_bytes)
 
     def sent(self, event: AnyServerEvent, text: str, at_ms: int) -> None:
         """A server event went."""

@@ -401,7 +401,8 @@ class Settings(NetworkSettings):
     recorder_queue_rows: int = Field(
         20_000,
         ge=100,
-        description="Rows waiting for the database; beyond it event rows are dropped and counted.",
+        description="Rows waiting for the database, or 64 MiB of events; beyond it event rows are "
+        "dropped and counted.",
     )
 
     @model_validator(mode="after")

@@ -395,7 +395,8 @@ class Downstream:
     def _failed(self, event: Json, text: str | None) -> None:
         error = body_of(event)
         if error is not event.get("error"):
-            event, text = {**event, "error": error}, None
+            event_id = event.get("event_id") or self._outbox.event_id()
+            event, text = {**event, "event_id": event_id, "error": error}, None
         if error.get("code") == "session_expired":
             self.expired = True
             return

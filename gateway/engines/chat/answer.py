@@ -59,12 +59,19 @@ class Answer:
     """One answer being read."""
 
     def __init__(
-        self, response_id: str, tools: frozenset[str], ids: IdSource, *, clauses: bool = True
+        self,
+        response_id: str,
+        tools: frozenset[str],
+        ids: IdSource,
+        *,
+        clauses: bool = True,
+        parallel: bool = True,
     ) -> None:
         self._response_id = response_id
         self._tools = tools
         self._ids = ids
         self._clauses = Clauses() if clauses else None
+        self._parallel = parallel
         self._written = 0
         self._calls: dict[int | None, _Call] = {}
         """The last call of each index; some servers give none, or 0 to every call."""
@@ -127,6 +134,9 @@ class Answer:
         known = self._calls.get(piece.index)
         if known is None or known.is_another(piece.id, name, arguments):
             if not (name or piece.id or arguments):
+                return
+            if self._calls and not self._parallel:  # some servers pass over what they were told
+                yield from self.finish()
                 return
             yield from self._close_call()
             if name not in self._tools:

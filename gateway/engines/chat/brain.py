@@ -138,6 +138,7 @@ class ChatRun:
             frozenset(tool.name for tool in self._request.tools),
             self._session.brain.ids,
             clauses=self._session.brain.endpoint.clauses,
+            parallel=self._request.parallel_calls,
         )
         try:
             async with asyncio.timeout(self._session.brain.endpoint.answer_s):

@@ -94,6 +94,17 @@ async def test_parallel_calls_follow_one_another(brains: Any) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "scenario", ["two-calls", "ollama-parallel", "ollama-old", "llama-cpp-calls"]
+)
+async def test_second_call_ends_an_answer_that_may_have_one(brains: Any, scenario: str) -> None:
+    """Some servers pass over `parallel_tool_calls: false`; what the client said holds."""
+    reports = await answered(brains(scenario), tools=(WEATHER,), parallel_calls=False)
+    kinds = [type(report) for report in reports if not isinstance(report, BrainCallArguments)]
+    calls = [kind for kind in kinds if kind is not BrainText]
+    assert calls == [BrainCallStarted, BrainCallFinished, BrainFinished]
+
+
 async def test_calls_of_several_answers_have_ids_of_their_own(brains: Any) -> None:
     """Servers that number calls anew in each answer would mix their outputs up."""
     brain = brains("two-calls")

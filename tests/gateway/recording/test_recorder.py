@@ -240,6 +240,25 @@ class TestEvents:
             assert (row["end_reason"], row["config"]["model"]) == (reason.value, "changed")
             assert [event["body"] for event in await repository.events(name)] == [{"of": name}]
 
+    async def test_events_that_wait_are_bounded_in_bytes(
+        self, database: Database, identity: Identity, repository: ProjectRepository
+    ) -> None:
+        """Large ones fill memory long before there are many; what was written makes room."""
+        recorder, before = Recorder(database, most_rows=1_000, most_bytes=10_000), dropped()
+        session = begin(recorder)
+        for number in range(20):
+            if number % 2:
+                session.event("server", number, "x", '{"a":"' + "x" * 992 + '"}')
+            else:
+                session.event("client", number, "x", {"a": "x"}, size_bytes=1_000)
+        session.event("client", 20, "x", {}, size_bytes=1)
+        assert dropped() - before == 11
+        await written(recorder)
+        assert len(await repository.events(SESSION)) == 10
+        session.event("client", 21, "x", {}, size_bytes=10_000)
+        await written(recorder)
+        assert len(await repository.events(SESSION)) == 11
+
     async def test_more_than_a_batch_is_written_whole(
         self, database: Database, identity: Identity, repository: ProjectRepository
     ) -> None:

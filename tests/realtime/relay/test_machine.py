@@ -241,7 +241,8 @@ class TestDown:
         self, relay: Relay, body: dict[str, Any], kind: str, message: str
     ) -> None:
         """Every key is there, and what can be read of it (CONTRACT 16)."""
-        (told,) = shown(relay.upstream(type="error", event_id="e", **body))
+        (told,) = shown(relay.upstream(type="error", **body))
+        assert isinstance(told["event_id"], str)
         assert told["error"].keys() == {"type", "code", "message", "param", "event_id"}
         assert (told["error"]["type"], told["error"]["message"]) == (kind, message)
 

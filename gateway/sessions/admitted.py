@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 
 import structlog
 
@@ -78,7 +79,7 @@ class AdmittedSession:
         """Tools that policy took away with its leave."""
         self.observer = SessionObserver(recorder)
 
-    @property
+    @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:
         """The log, in which every line says whose session it is; made when there is one."""
         log: structlog.stdlib.BoundLogger = structlog.get_logger("session")

@@ -22,6 +22,9 @@ WEATHER = "The weather in Bern: sunny all day."
 LONG = "one two three four five six seven eight nine ten " * 8
 """Output of a tool; what is said of it lasts long enough to be interrupted."""
 
+BEGUN_BYTES = 300 * SAMPLE_RATE * 2 // 1_000
+"""What is heard of an answer before it is interrupted: more than any suite cuts it to."""
+
 IMAGE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQ"
     "DJ/pLvAAAAAElFTkSuQmCC"

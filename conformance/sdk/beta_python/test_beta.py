@@ -176,9 +176,9 @@ async def test_answer_is_cancelled_and_truncated(client: AsyncOpenAI) -> None:
         done = (await until(connection, "response.done"))[-1].response
         assert (done.status, done.status_details.reason) == ("cancelled", "client_cancelled")
         await connection.conversation.item.truncate(
-            item_id=item_id, content_index=0, audio_end_ms=50
+            item_id=item_id, content_index=0, audio_end_ms=10
         )
-        assert (await until(connection, "conversation.item.truncated"))[-1].audio_end_ms == 50
+        assert (await until(connection, "conversation.item.truncated"))[-1].audio_end_ms == 10
         await connection.conversation.item.retrieve(item_id=item_id)
         shown = (await until(connection, "conversation.item.retrieved"))[-1].item
         assert (shown.content[0].type, bool(shown.content[0].audio)) == ("audio", True)

@@ -13,6 +13,7 @@ const model = process.env.VOICEENGINE_MODEL ?? 'gpt-realtime';
 const timeout = 60_000;
 const recording = fs.readFileSync(new URL('../../audio/what_time_is_it.wav', import.meta.url));
 const question = recording.subarray(44);
+const begunBytes = 300 * 48; // heard of an answer before it is interrupted
 const long = 'one two three four five six seven eight nine ten '.repeat(8);
 const tool = {
   type: 'function',
@@ -164,7 +165,11 @@ async function longAnswer(here) {
     item: { type: 'function_call_output', call_id: 'call_much', output: long },
   });
   here.send('response.create');
-  return (await here.last('response.output_audio.delta')).item_id;
+  let delta;
+  for (let heard = 0; heard < begunBytes; heard += Buffer.from(delta.delta, 'base64').length) {
+    delta = await here.last('response.output_audio.delta');
+  }
+  return delta.item_id;
 }
 
 test('speech interrupts the answer', { timeout }, async () => {

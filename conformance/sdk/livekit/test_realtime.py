@@ -293,7 +293,9 @@ async def long_answer(here: Talk) -> llm.MessageGeneration:
     await here.session.update_chat_ctx(context)
     generation = await here.session.generate_reply()
     message = await anext(aiter(generation.message_stream))
-    await anext(aiter(message.audio_stream))
+    heard, audio = 0, aiter(message.audio_stream)
+    while heard < about.BEGUN_BYTES:
+        heard += len((await anext(audio)).data) * 2
     return message
 
 

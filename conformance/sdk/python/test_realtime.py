@@ -188,14 +188,18 @@ async def test_written_turn_is_answered_in_text(client: AsyncOpenAI) -> None:
 
 
 async def long_answer(connection: Any) -> str:
-    """Begin an answer that lasts; return the id of its item."""
+    """Begin an answer that lasts; return the id of its item once some of it was heard."""
     await say(connection, f"Read aloud, word by word: {about.LONG}")
     call = {"type": "function_call", "call_id": "call_much", "name": "count", "arguments": "{}"}
     output = {"type": "function_call_output", "call_id": "call_much", "output": about.LONG}
     for item in (call, output):
         await connection.conversation.item.create(item=item)
     await connection.response.create()
-    return str((await until(connection, "response.output_audio.delta"))[-1].item_id)
+    heard = 0
+    while heard < about.BEGUN_BYTES:
+        delta = (await until(connection, "response.output_audio.delta"))[-1]
+        heard += len(base64.b64decode(delta.delta))
+    return str(delta.item_id)
 
 
 async def test_speech_interrupts_the_answer(client: AsyncOpenAI) -> None:

@@ -47,7 +47,8 @@ class Playout:
         self._responses: deque[_Response] = deque()
         self._silenced: set[str] = set()
         """Responses that were cleared and may still be made."""
-        self._drained: list[str] = []
+        self._drained: list[_Response] = []
+        """Played to their end, which was not told yet."""
 
     @property
     def waiting_ms(self) -> int:
@@ -118,15 +119,17 @@ class Playout:
         if not self._drained:
             return []
         drained, self._drained = self._drained, []
-        return drained
+        return [one.response_id for one in drained]
 
     def clear(self, response_ids: Collection[str]) -> dict[str, dict[str, int]]:
         """Forget responses; return what was heard of their items, in ms."""
         heard: dict[str, dict[str, int]] = {}
         for response_id in response_ids:
-            response = self._find(response_id)
+            response = self._find(response_id) or self._ended(response_id)
             heard[response_id] = {} if response is None else self._heard_ms(response)
-            if response is not None:
+            if response in self._drained:
+                self._drained.remove(response)
+            elif response is not None:
                 self._responses.remove(response)
             if response is None or not response.finished:
                 self._silenced.add(response_id)
@@ -144,10 +147,13 @@ class Playout:
     def _find(self, response_id: str) -> _Response | None:
         return next((one for one in self._responses if one.response_id == response_id), None)
 
+    def _ended(self, response_id: str) -> _Response | None:
+        return next((one for one in self._drained if one.response_id == response_id), None)
+
     def _retire(self) -> None:
         while self._responses:
             first = self._responses[0]
             if not first.finished or first.waiting_bytes:
                 return
-            self._drained.append(first.response_id)
+            self._drained.append(first)
             self._responses.popleft()

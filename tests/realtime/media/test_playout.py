@@ -89,6 +89,19 @@ def test_cleared_item_was_heard_but_for_what_is_on_its_way() -> None:
     assert playout.waiting_ms == 0
 
 
+def test_clear_knows_what_was_heard_of_a_response_whose_end_nobody_was_told_of() -> None:
+    """A cancelled answer that had caught up with its voice is cut where it was, not at nothing."""
+    playout = Playout(ahead_ms=60)
+    playout.add("r", "a", sound(1_000))
+    for _ in range(50):
+        playout.frame()
+    playout.finish("r")
+    assert playout.clear(["r"]) == {"r": {"a": 940}}
+    assert playout.drained() == []
+    playout.add("r", "a", sound(20))
+    assert playout.frame() == sound(20)  # it is not remembered: nothing more of it comes
+
+
 def test_what_is_on_its_way_may_reach_back_into_the_item_before() -> None:
     """The second item had only begun."""
     playout = Playout(ahead_ms=60)

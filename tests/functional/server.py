@@ -96,6 +96,17 @@ class Server:
         return self.process.wait(timeout=30)
 
 
+def minted(server: Server, session: Mapping[str, Any]) -> str:
+    """Return a client secret that is bound to a session."""
+    request = urllib.request.Request(
+        f"{server.url}/realtime/client_secrets",
+        data=json.dumps({"session": session}).encode(),
+        headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return str(json.load(answer)["value"])
+
+
 def command(
     server: Server, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None
 ) -> str:

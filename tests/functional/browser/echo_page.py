@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.functional.server import Server
+from tests.functional.server import Server, minted
 
 PAGES = Path(__file__).parent
 ECHO = {"type": "realtime", "model": "echo"}
@@ -31,13 +29,7 @@ _USED = """async () => {
 
 def key(server: Server) -> str:
     """Mint what a browser may hold."""
-    request = urllib.request.Request(
-        f"{server.url}/realtime/client_secrets",
-        data=json.dumps({"session": ECHO}).encode(),
-        headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return str(json.load(answer)["value"])
+    return minted(server, ECHO)
 
 
 def heard(page: Page) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from tests.functional.browser.listening import (
     recorded,
 )
 from tests.functional.scoring import samples
-from tests.functional.server import Server
+from tests.functional.server import Server, minted
 from tests.servers.impairment import FINE, Weather
 
 PAGES = Path(__file__).parent
@@ -42,13 +41,7 @@ SESSION = {
 
 def key(server: Server) -> str:
     """Mint what the page may hold: its session calls a function, whose output is then spoken."""
-    request = urllib.request.Request(
-        f"{server.url}/realtime/client_secrets",
-        data=json.dumps({"session": SESSION}).encode(),
-        headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return str(json.load(answer)["value"])
+    return minted(server, SESSION)
 
 
 def tell(page: Page, item: dict[str, Any], **response: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from tests.functional.browser import firefox
 from tests.functional.browser.chromium import browsing, found, microphone, serving
 from tests.functional.browser.entrance import COOKIE, cookie, origin
 from tests.functional.browser.firefox import Tab
-from tests.functional.server import Server
+from tests.functional.server import Server, minted
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -26,13 +25,7 @@ WAIT_S = 20
 
 def ephemeral_key(server: Server) -> str:
     """Mint what a browser may hold."""
-    request = urllib.request.Request(
-        f"{server.url}/realtime/client_secrets",
-        data=json.dumps({"session": {"type": "realtime", "model": "gpt-realtime"}}).encode(),
-        headers={"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return str(json.load(answer)["value"])
+    return minted(server, {"type": "realtime", "model": "gpt-realtime"})
 
 
 def test_browser_asks_by_voice_and_hears_the_answer(voice_server: Server, tmp_path: Path) -> None:

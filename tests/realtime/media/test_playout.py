@@ -98,8 +98,7 @@ def test_clear_knows_what_was_heard_of_a_response_whose_end_nobody_was_told_of()
     playout.finish("r")
     assert playout.clear(["r"]) == {"r": {"a": 940}}
     assert playout.drained() == []
-    playout.add("r", "a", sound(20))
-    assert playout.frame() == sound(20)  # it is not remembered: nothing more of it comes
+    assert playout.frame() is None
 
 
 def test_what_is_on_its_way_may_reach_back_into_the_item_before() -> None:

@@ -84,6 +84,10 @@ class Result:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    for option, path in (("--key-file", options.key_file), ("--audio", options.audio)):
+        if path is not None and not path.is_file():
+            print(f"{option} names no file: {path}", file=sys.stderr)
+            return USAGE
     key = _key(options.key_file)
     if key is None:
         print("No key: use --key-file, OPENAI_API_KEY, or start `make run`.", file=sys.stderr)

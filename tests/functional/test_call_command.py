@@ -12,6 +12,12 @@ from tests.functional.server import Server
 pytestmark = pytest.mark.real
 
 
+@pytest.mark.parametrize("option", ["--key-file", "--audio"])
+def test_file_that_is_not_there_is_named(option: str, plain_server: Server, tmp_path: Path) -> None:
+    """A slip of the pen gets a sentence, not a traceback."""
+    servers.command(plain_server, "call", option, str(tmp_path / "none"), "--url", "x", code=64)
+
+
 def test_wrong_key_is_told_with_where_a_right_one_is(plain_server: Server, tmp_path: Path) -> None:
     """The contract's words name OpenAI's pages; the command adds what to do here."""
     wrong = tmp_path / "wrong.key"
